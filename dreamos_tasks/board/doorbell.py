@@ -1,0 +1,70 @@
+"""The doorbell: whoever commits rings it, so that the daemon wakes at once. Nobody need hear it, and it says nothing.
+
+A unix datagram arrives in a quarter of a millisecond. Watching the database's -wal file instead loses wake-ups: it fires
+before the commit can be read.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes; longer paths are reached through /proc/self/fd
+
+
+class Doorbell:
+    """Rings for the daemon of one board, if there is one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._socket: socket.socket | None = None
+
+    def ring(self) -> None:
+        """Wake the daemon. Never waits and never fails: without a daemon nobody misses anything."""
+        try:
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            with short_path(self._path) as reachable:
+                self._socket.sendto(b"!", reachable)
+        except OSError:
+            return  # no daemon, or its bell has rung often enough already
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+class short_path:  # noqa: N801  reads as a function where it is used
+    """A path of at most 107 bytes for a socket, whatever its real length: through an open folder if need be."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+
+    def __enter__(self) -> str:
+        if len(os.fsencode(self._path)) <= MAX_SOCKET_PATH:
+            return self._path
+        folder, name = os.path.split(self._path)
+        self._fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return f"/proc/self/fd/{self._fd}/{name}"
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+
+def hang_doorbell(path: Path) -> socket.socket:
+    """The daemon's side: a non-blocking datagram socket bound at `path`, in place of any left by an earlier daemon."""
+    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        path.unlink(missing_ok=True)
+        with short_path(str(path)) as reachable:
+            bell.bind(reachable)
+        path.chmod(0o600)
+    except OSError:
+        bell.close()
+        raise
+    return bell

@@ -1,0 +1,438 @@
+"""TaskNexus: the one door to the board. Every verb opens a transaction, fetches, asks `lifecycle`, and saves."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from dreamos_tasks.board import adding
+from dreamos_tasks.errors import InvalidInput, VerificationFailed
+from dreamos_tasks.model import lifecycle
+from dreamos_tasks.model.event import Change, Event
+from dreamos_tasks.model.history import Attempt, StateChange, attempts, state_changes
+from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_from_payload
+from dreamos_tasks.model.plan import ErrorCategory, Evidence, StepResult, TaskError
+from dreamos_tasks.model.query import ClaimRequest, TaskQuery
+from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
+from dreamos_tasks.model.task import ProcessIdentity, Progress, Status, Task, TaskDraft
+from dreamos_tasks.protocols import Clock, TaskStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardRules:
+    """What a board's owner has settled: how long a lease lasts, when a failure is tried again."""
+
+    lease_seconds: float = 900.0
+    max_lost_leases: int = 10
+    retry: RetryPolicy = DEFAULT_RETRY
+
+
+class TaskNexus:
+    """The shared board, for one process. Threads may share it.
+
+    Reads give tasks as they are to be seen: a task whose lease has run out is pending again.
+    """
+
+    def __init__(
+        self,
+        store: TaskStore,
+        clock: Clock,
+        *,
+        rules: BoardRules | None = None,
+        ring: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.rules = rules or BoardRules()
+        self._ring = ring
+
+    # -- adding
+
+    def add_task(self, draft: TaskDraft) -> Task:
+        """Add one task. With the `dedupe_key` of a task that is there, gives that task.
+
+        Raises DuplicateTaskId, InvalidTask (unknown dependency or parent), DependencyCycle.
+        """
+        return self.add_tasks((draft,))[0]
+
+    def add_tasks(self, drafts: Sequence[TaskDraft]) -> Sequence[Task]:
+        """Add all tasks or none, in one commit. They may depend on one another, in any order. Raises as add_task."""
+        with self._transaction() as now:
+            return adding.add_all(self.store, drafts, now=now)
+
+    # -- claiming
+
+    def get_next_task(
+        self,
+        agent_id: str,
+        *,
+        tags: Iterable[str] = (),
+        capabilities: Iterable[str] = (),
+        runs_plans: bool = False,
+        process: ProcessIdentity | None = None,
+    ) -> Task | None:
+        """Claim the next ready task for the agent; None when there is none for it."""
+        request = ClaimRequest(
+            agent_id=agent_id, tags=tuple(tags), capabilities=tuple(capabilities), runs_plans=runs_plans
+        )
+        with self._transaction() as now:
+            return self._claim_next(request, now=now, process=process)
+
+    def claim_task(
+        self,
+        task_id: str,
+        agent_id: str,
+        *,
+        capabilities: Iterable[str] | None = None,
+        process: ProcessIdentity | None = None,
+    ) -> Task:
+        """Claim this task. `capabilities` None: whoever names a task vouches for being able to do it.
+
+        Raises TaskNotFound, ClaimHeld, NotClaimable, IllegalTransition.
+        """
+        with self._transaction() as now:
+            task = self._fetch(task_id)
+            offers = task.requires if capabilities is None else tuple(capabilities)
+            request = ClaimRequest(agent_id=agent_id, capabilities=offers, runs_plans=task.plan is not None)
+            return self._claim(task, request, now=now, process=process)
+
+    mark_task_in_progress = claim_task
+
+    def heartbeat(self, task_id: str, agent_id: str | None = None, *, token: int | None = None) -> Task:
+        """Prolong the lease. Raises TaskNotFound, StaleToken, IllegalTransition."""
+        with self._transaction() as now:
+            task = self._fetch(task_id)
+            change = lifecycle.heartbeat(
+                task, agent_id=agent_id, token=token, now=now, lease_seconds=self.rules.lease_seconds
+            )
+            return self._save(change)
+
+    # -- recording
+
+    def record_progress(
+        self, task_id: str, progress: Progress, *, agent_id: str | None = None, token: int | None = None
+    ) -> Task:
+        """Note how far the holder is. Raises TaskNotFound, StaleToken, IllegalTransition."""
+        with self._transaction() as now:
+            task = self._fetch(task_id)
+            return self._save(lifecycle.record_progress(task, progress, agent_id=agent_id, token=token, now=now))
+
+    def record_step(
+        self, task_id: str, result: StepResult, *, agent_id: str | None = None, token: int | None = None
+    ) -> Task:
+        """Record that a step started or how it ended. Raises TaskNotFound, StaleToken, IllegalTransition."""
+        with self._transaction() as now:
+            task = self._fetch(task_id)
+            return self._save(lifecycle.record_step(task, result, agent_id=agent_id, token=token, now=now))
+
+    # -- ending an attempt
+
+    def mark_task_completed(
+        self,
+        task_id: str,
+        agent_id: str | None = None,
+        *,
+        result: Any = None,
+        token: int | None = None,
+        evidence: Sequence[Evidence] = (),
+    ) -> Task:
+        """Complete the task under its claim, named by token or agent. `result` is any JSON value.
+
+        A result of the form {"status": "error", ...} fails the task instead. Raises TaskNotFound, StaleToken,
+        IllegalTransition, VerificationFailed (the task has `verify` steps and `evidence` does not prove them green).
+        """
+        outcome: Outcome | None = outcome_from_payload(result) if isinstance(result, Mapping) else None
+        if not isinstance(outcome, Failed):
+            outcome = Succeeded(result=result, evidence=tuple(evidence))
+        return self.settle(task_id, outcome, agent_id=agent_id, token=token)
+
+    def mark_task_failed(
+        self,
+        task_id: str,
+        agent_id: str | None = None,
+        *,
+        error: str | TaskError,
+        category: ErrorCategory = ErrorCategory.LOGIC,
+        token: int | None = None,
+    ) -> Task:
+        """Fail the attempt. Whether there is another depends on the category and the retry policy. Raises as completing."""
+        reason = error if isinstance(error, TaskError) else TaskError(category=category, message=error)
+        return self.settle(task_id, Failed(error=reason), agent_id=agent_id, token=token)
+
+    def settle(self, task_id: str, outcome: Outcome, *, agent_id: str | None = None, token: int | None = None) -> Task:
+        """End the attempt with an outcome. Raises TaskNotFound, StaleToken, IllegalTransition, VerificationFailed."""
+        with self._transaction() as now:
+            return self._settle(task_id, outcome, agent_id=agent_id, token=token, now=now)
+
+    def complete_and_claim_next(
+        self,
+        task_id: str,
+        outcome: Outcome,
+        agent_id: str,
+        *,
+        token: int | None = None,
+        tags: Iterable[str] = (),
+    ) -> tuple[Task, Task | None]:
+        """End the attempt and claim the next ready task, in one commit. Gives both; the second None when none is ready."""
+        request = ClaimRequest(agent_id=agent_id, tags=tuple(tags))
+        with self._transaction() as now:
+            ended = self._settle(task_id, outcome, agent_id=agent_id, token=token, now=now)
+            return ended, self._claim_next(request, now=now, process=None)
+
+    def reject_verification(
+        self, task_id: str, error: TaskError, *, agent_id: str | None = None, token: int | None = None
+    ) -> VerificationFailed:
+        """Record a red verification; gives the refusal that the finisher is to be told. The claim goes on."""
+        with self._transaction() as now:
+            task = self._fetch(task_id)
+            self._save(lifecycle.reject_verification(task, error, agent_id=agent_id, token=token, now=now))
+        return VerificationFailed(task_id, step=error.step or "verify", detail=error.cause or error.message)
+
+    def release_task(
+        self, task_id: str, agent_id: str | None = None, *, token: int | None = None, reason: str = ""
+    ) -> Task:
+        """Give the task back unfinished. Raises TaskNotFound, StaleToken, IllegalTransition."""
+        with self._transaction() as now:
+            task = self._fetch(task_id)
+            return self._save(lifecycle.release(task, agent_id=agent_id, token=token, now=now, reason=reason))
+
+    # -- steering
+
+    def pause_task(self, task_id: str, *, by: str, reason: str = "") -> Task:
+        """Set the task aside until it is resumed. Raises TaskNotFound, IllegalTransition."""
+        with self._transaction() as now:
+            return self._save(lifecycle.pause(self._current(task_id, now), by=by, now=now, reason=reason))
+
+    def resume_task(self, task_id: str, *, by: str) -> Task:
+        """Put a paused task back in the queue. Raises TaskNotFound, IllegalTransition."""
+        with self._transaction() as now:
+            return self._save(lifecycle.resume(self._fetch(task_id), by=by, now=now))
+
+    def cancel_task(self, task_id: str, *, by: str, reason: str = "") -> Task:
+        """End the task for good. Raises TaskNotFound, IllegalTransition."""
+        with self._transaction() as now:
+            return self._save(lifecycle.cancel(self._current(task_id, now), by=by, now=now, reason=reason))
+
+    def retry_task(self, task_id: str, *, by: str) -> Task:
+        """Give a failed or cancelled task a fresh start. Raises TaskNotFound, IllegalTransition."""
+        with self._transaction() as now:
+            return self._save(lifecycle.retry(self._fetch(task_id), by=by, now=now))
+
+    def edit_task(self, task_id: str, fields: Mapping[str, Any], *, by: str) -> Task:
+        """Change what was asked for. Raises TaskNotFound, IllegalTransition, InvalidTask, DependencyCycle."""
+        with self._transaction() as now:
+            change = lifecycle.edit(self._current(task_id, now), fields, by=by, now=now)
+            adding.check_links(self.store, change.task, now=now)
+            return self._save(change)
+
+    def update_task_status(
+        self,
+        task_id: str,
+        status: str,
+        result: Any = None,
+        *,
+        agent_id: str | None = None,
+        token: int | None = None,
+    ) -> Task:
+        """Bring the task into a state by the verb that leads there.
+
+        Raises as that verb does, and InvalidInput for a strange state.
+        """
+        by = agent_id or "api"
+        match status:
+            case Status.IN_PROGRESS:
+                return self.claim_task(task_id, by)
+            case Status.COMPLETED:
+                return self.mark_task_completed(task_id, agent_id, result=result, token=token)
+            case Status.FAILED:
+                message = result if isinstance(result, str) else "marked as failed"
+                return self.mark_task_failed(task_id, agent_id, error=message, token=token)
+            case Status.CANCELLED:
+                return self.cancel_task(task_id, by=by)
+            case Status.PAUSED:
+                return self.pause_task(task_id, by=by)
+            case Status.PENDING:
+                return self._back_to_pending(task_id, agent_id, token=token)
+            case Status.STALLED:
+                return self.mark_task_stalled(task_id, by=by, reason="marked by hand")
+            case _:
+                words = ", ".join(s.value for s in Status if s is not Status.AWAITING_APPROVAL)
+                raise InvalidInput(
+                    f"{status!r} is no state a task can be put into",
+                    pointer="/status",
+                    fix=f"one of: {words}",
+                )
+
+    def mark_task_stalled(self, task_id: str, *, by: str, reason: str) -> Task:
+        """Mark a task that has waited too long. Raises TaskNotFound, IllegalTransition."""
+        with self._transaction() as now:
+            return self._save(lifecycle.stall(self._current(task_id, now), by=by, now=now, reason=reason))
+
+    def reassign_task(self, task_id: str, *, by: str, reason: str) -> Task:
+        """Open the task to every agent. Raises TaskNotFound, IllegalTransition."""
+        with self._transaction() as now:
+            return self._save(lifecycle.reassign(self._current(task_id, now), by=by, now=now, reason=reason))
+
+    def note_stall(self, task_id: str, *, by: str, strategy: str, reason: str) -> Task:
+        """Remember that this stall has been dealt with. Raises TaskNotFound, IllegalTransition."""
+        with self._transaction() as now:
+            task = self._current(task_id, now)
+            return self._save(lifecycle.note_stall(task, by=by, now=now, strategy=strategy, reason=reason))
+
+    def escalate_task(self, task_id: str, escalation: TaskDraft, *, by: str, reason: str) -> tuple[Task, Task]:
+        """Add the escalation task and note it on the stalled one, in one commit. Gives (stalled, escalation)."""
+        with self._transaction() as now:
+            task = self._current(task_id, now)
+            (added,) = adding.add_all(self.store, (escalation,), now=now)
+            change = lifecycle.note_stall(
+                task, by=by, now=now, strategy="escalate", reason=reason, escalation=added.task_id
+            )
+            return self._save(change), added
+
+    # -- looking after claims
+
+    def expire_leases(self, *, by: str = "board") -> Sequence[Task]:
+        """Put back every task whose lease has run out. Reads see them as pending anyway; this writes it down."""
+        with self._transaction() as now:
+            expired = (
+                [task for task in self.store.find(TaskQuery(), now=now) if lifecycle.lease_expired(task, now)]
+                if self._lease_has_run_out(now)
+                else []
+            )
+            return [
+                self._save(lifecycle.expire(task, now=now, max_lost_leases=self.rules.max_lost_leases, by=by))
+                for task in expired
+            ]
+
+    def recover_claims(self, agent_id: str, *, is_alive: Callable[[ProcessIdentity], bool], by: str) -> Sequence[Task]:
+        """Take back what dead processes held as `agent_id`, without waiting for their leases."""
+        with self._transaction() as now:
+            held = self.store.find(TaskQuery(statuses=frozenset({Status.IN_PROGRESS.value}), held_by=agent_id), now=now)
+            return [
+                self._save(lifecycle.recover(task, now=now, by=by, reason=f"process {task.claim.process.pid} is gone"))
+                for task in held
+                if task.claim is not None and task.claim.process is not None and not is_alive(task.claim.process)
+            ]
+
+    # -- looking
+
+    def get_task_by_id(self, task_id: str) -> Task:
+        """The task with this id, or the only one whose id starts so. Raises TaskNotFound, AmbiguousTaskId."""
+        return lifecycle.seen_at(self._fetch(task_id), self.clock.now())
+
+    def get_all_tasks(self, *, status: str | None = None, limit: int | None = None) -> Sequence[Task]:
+        """All tasks, oldest first, or those of one (kept or derived) state."""
+        return self.find_tasks(TaskQuery(statuses=frozenset({status} if status else ()), limit=limit))
+
+    def find_tasks(self, query: TaskQuery) -> Sequence[Task]:
+        """The tasks that fit the query."""
+        now = self.clock.now()
+        return [lifecycle.seen_at(task, now) for task in self.store.find(query, now=now)]
+
+    def waiting_for(self, task: Task) -> Sequence[str]:
+        """Why nobody can start the task now; empty when it is ready."""
+        unfinished = self.store.unfinished_dependencies(task)
+        return lifecycle.waiting_for(task, unfinished=unfinished, now=self.clock.now())
+
+    def stats(self) -> Mapping[str, Mapping[str, int]]:
+        """How many tasks by `status`, `priority`, `agent` (who holds it), `tag`."""
+        now = self.clock.now()
+        return {field: dict(self.store.count(field, now=now)) for field in ("status", "priority", "agent", "tag")}
+
+    def events(self, *, after: int = 0, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
+        """Events with a greater seq, oldest first."""
+        return self.store.events_after(after, task_id=task_id, limit=limit)
+
+    def status_history(self, task_id: str) -> Sequence[StateChange]:
+        """Who brought the task from which state to which, when and why. Raises TaskNotFound, AmbiguousTaskId."""
+        return state_changes(self._all_events(self._fetch(task_id).task_id))
+
+    def attempts(self, task_id: str) -> Sequence[Attempt]:
+        """Each claim of the task and how it ended. Raises TaskNotFound, AmbiguousTaskId."""
+        return attempts(self._all_events(self._fetch(task_id).task_id))
+
+    def close(self) -> None:
+        """May be called twice."""
+        self.store.close()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Verbs inside share one commit; each can still be refused alone."""
+        with self.store.transaction():
+            yield
+
+    # -- what the verbs share
+
+    @contextmanager
+    def _transaction(self) -> Iterator[datetime]:
+        with self.store.transaction():
+            yield self.clock.now()
+        self._ring()
+
+    def _fetch(self, task_id: str) -> Task:
+        task = self.store.get(task_id)
+        return task if task is not None else adding.resolve(self.store, task_id, now=self.clock.now())
+
+    def _current(self, task_id: str, now: datetime) -> Task:
+        """The task, with an expired claim written down first."""
+        task = self._fetch(task_id)
+        return self._save(lifecycle.expire(task, now=now)) if lifecycle.lease_expired(task, now) else task
+
+    def _save(self, change: Change) -> Task:
+        if not change.is_empty:
+            self.store.save(change)
+        return change.task
+
+    def _claim_next(self, request: ClaimRequest, *, now: datetime, process: ProcessIdentity | None) -> Task | None:
+        task = self.store.next_claimable(request, now=now)
+        return self._claim(task, request, now=now, process=process) if task is not None else None
+
+    def _claim(self, task: Task, request: ClaimRequest, *, now: datetime, process: ProcessIdentity | None) -> Task:
+        change = lifecycle.claim(
+            task,
+            request,
+            unfinished=self.store.unfinished_dependencies(task),
+            now=now,
+            lease_seconds=self.rules.lease_seconds,
+            process=process,
+        )
+        return self._save(change)
+
+    def _settle(
+        self, task_id: str, outcome: Outcome, *, agent_id: str | None, token: int | None, now: datetime
+    ) -> Task:
+        change = lifecycle.settle(
+            self._fetch(task_id),
+            outcome,
+            agent_id=agent_id,
+            token=token,
+            now=now,
+            retry=self.rules.retry,
+            roll=random.random(),
+        )
+        return self._save(change)
+
+    def _back_to_pending(self, task_id: str, agent_id: str | None, *, token: int | None) -> Task:
+        task = self.get_task_by_id(task_id)
+        by = agent_id or "api"
+        match task.status:
+            case Status.PAUSED:
+                return self.resume_task(task_id, by=by)
+            case Status.FAILED | Status.CANCELLED:
+                return self.retry_task(task_id, by=by)
+            case _:
+                return self.release_task(task_id, agent_id, token=token)
+
+    def _lease_has_run_out(self, now: datetime) -> bool:
+        instant = self.store.next_instant(now=now)
+        return instant is not None and instant <= now + timedelta(microseconds=1)
+
+    def _all_events(self, task_id: str) -> Iterator[Event]:
+        after = 0
+        while batch := self.store.events_after(after, task_id=task_id):
+            yield from batch
+            after = batch[-1].seq

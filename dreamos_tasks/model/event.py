@@ -1,0 +1,72 @@
+"""What happened: typed events, and the Change of one task that carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dreamos_tasks.model.task import Task
+
+
+class EventType(StrEnum):
+    """What can happen to a task."""
+
+    TASK_ADDED = "task_added"
+    TASK_CLAIMED = "task_claimed"
+    TASK_LEASE_EXPIRED = "task_lease_expired"
+    TASK_RECOVERED = "task_recovered"
+    PROGRESS = "progress"
+    STEP_STARTED = "step_started"
+    STEP_COMPLETED = "step_completed"
+    STEP_FAILED = "step_failed"
+    STEP_SKIPPED = "step_skipped"
+    VERIFICATION_FAILED = "verification_failed"
+    TASK_COMPLETED = "task_completed"
+    TASK_FAILED = "task_failed"
+    TASK_RETRY_SCHEDULED = "task_retry_scheduled"
+    TASK_DEFERRED = "task_deferred"
+    TASK_RELEASED = "task_released"
+    TASK_PAUSED = "task_paused"
+    TASK_RESUMED = "task_resumed"
+    TASK_CANCELLED = "task_cancelled"
+    TASK_RETRIED = "task_retried"
+    TASK_STALLED = "task_stalled"
+    TASK_STALL_NOTED = "task_stall_noted"
+    TASK_REASSIGNED = "task_reassigned"
+    TASK_ESCALATED = "task_escalated"
+    TASK_EDITED = "task_edited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened to one task.
+
+    `changes` holds the fields it changed, in the task's JSON form: folding all events of a task gives the task.
+    `detail` says what no field keeps (why, by which strategy). `seq` is 0 until the store has given one.
+    """
+
+    type: EventType
+    task_id: str
+    at: datetime
+    by: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a lifecycle verb decided: the task as it was (None: new), as it is to be, and what that means in events."""
+
+    before: Task | None
+    task: Task
+    events: tuple[Event, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to save."""
+        return self.task is self.before

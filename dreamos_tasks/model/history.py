@@ -1,0 +1,96 @@
+"""What a task's events tell: its states one after another, and its attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dreamos_tasks.model.event import Event, EventType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """One line of the status history: who, when, from, to, why."""
+
+    at: datetime
+    by: str
+    before: str | None
+    after: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One claim of the task and how it ended. `outcome` None: it is under way."""
+
+    number: int
+    agent_id: str
+    token: int
+    started_at: datetime
+    finished_at: datetime | None = None
+    outcome: str | None = None
+    error: str | None = None
+
+
+ATTEMPT_ENDS = {
+    EventType.TASK_COMPLETED: "completed",
+    EventType.TASK_FAILED: "failed",
+    EventType.TASK_RETRY_SCHEDULED: "failed, tried again",
+    EventType.TASK_DEFERRED: "deferred",
+    EventType.TASK_RELEASED: "released",
+    EventType.TASK_LEASE_EXPIRED: "lease expired",
+    EventType.TASK_RECOVERED: "holder died",
+    EventType.TASK_PAUSED: "paused",
+    EventType.TASK_CANCELLED: "cancelled",
+    EventType.TASK_REASSIGNED: "reassigned",
+}
+
+
+def state_changes(events: Iterable[Event]) -> tuple[StateChange, ...]:
+    """The status history, oldest first."""
+    history: list[StateChange] = []
+    state: str | None = None
+    for event in events:
+        after = event.changes.get("status", "pending" if event.type is EventType.TASK_ADDED else None)
+        if after is None or after == state:
+            continue
+        history.append(StateChange(at=event.at, by=event.by, before=state, after=after, why=_why(event)))
+        state = after
+    return tuple(history)
+
+
+def attempts(events: Iterable[Event]) -> tuple[Attempt, ...]:
+    """The execution history, oldest first."""
+    done: list[Attempt] = []
+    current: dict[str, Any] | None = None
+    for event in events:
+        if event.type is EventType.TASK_CLAIMED:
+            lease = event.changes["claim"]
+            current = {
+                "number": event.changes["attempt"],
+                "agent_id": lease["agent_id"],
+                "token": lease["token"],
+                "started_at": event.at,
+            }
+        elif event.type in ATTEMPT_ENDS and current is not None:
+            error = event.changes.get("error")
+            done.append(
+                Attempt(
+                    **current,
+                    finished_at=event.at,
+                    outcome=ATTEMPT_ENDS[event.type],
+                    error=error["message"] if error else None,
+                )
+            )
+            current = None
+    if current is not None:
+        done.append(Attempt(**current))
+    return tuple(done)
+
+
+def _why(event: Event) -> str:
+    reason = event.detail.get("reason")
+    error = event.changes.get("error")
+    return str(reason or (error and error["message"]) or event.type.value.replace("_", " "))

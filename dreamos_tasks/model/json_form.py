@@ -1,0 +1,260 @@
+"""The JSON form of the model's values: what commands print, events carry and JSON boards keep.
+
+Writing is general; reading back (`task_from_json`) trusts its input, which a store wrote or a door has validated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cache
+from typing import Any
+
+from dreamos_tasks.model.event import Event, EventType
+from dreamos_tasks.model.plan import (
+    ApprovalMode,
+    ErrorCategory,
+    Evidence,
+    Plan,
+    Step,
+    StepResult,
+    StepStatus,
+    TaskError,
+)
+from dreamos_tasks.model.retry import RetryPolicy
+from dreamos_tasks.model.task import (
+    TASK_FIELDS,
+    Claim,
+    Priority,
+    ProcessIdentity,
+    Progress,
+    Status,
+    Task,
+)
+
+SCALARS = frozenset({str, int, float, bool, type(None)})
+# Values whose defaults say nothing: they are written sparsely.
+SPARSE = (Step, StepResult, Plan, TaskError, Claim, Progress, RetryPolicy)
+
+
+def instant_to_text(instant: datetime) -> str:
+    """RFC 3339 in UTC with `Z` and microseconds."""
+    return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def instant_from_text(text: str) -> datetime:
+    """An aware UTC instant from what `instant_to_text` wrote, or any offset form `fromisoformat` reads."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def to_json(value: Any) -> Any:
+    """A value of the model as JSON types. Mappings and lists are copied; unknown objects raise TypeError."""
+    if value.__class__ in SCALARS:
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return instant_to_text(value)
+    if is_dataclass(value):
+        return _dataclass_to_json(value)
+    if isinstance(value, Mapping):
+        return {key: to_json(inner) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [to_json(inner) for inner in value]
+    if isinstance(value, str | int | float):
+        return value
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def task_to_json(task: Task) -> dict[str, Any]:
+    """Every field of the task, in the contract's form."""
+    return {name: to_json(getattr(task, name)) for name in TASK_FIELDS}
+
+
+def task_to_sparse_json(task: Task) -> dict[str, Any]:
+    """The fields that differ from their defaults: what an event and a board need to keep."""
+    sparse = {}
+    for name, default in _task_defaults():
+        value = getattr(task, name)
+        if value is not default and value != default:
+            sparse[name] = to_json(value)
+    return sparse
+
+
+def task_from_json(form: Mapping[str, Any]) -> Task:
+    """The task whose (full or sparse) JSON form this is. Keys that are no field go to `extra`."""
+    known: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for name, value in form.items():
+        if name not in _TASK_NAMES:
+            extra[name] = value
+        elif value is not None:
+            read = _READERS.get(name)
+            known[name] = read(value) if read else value
+    if extra:
+        known["extra"] = {**known.get("extra", {}), **extra}
+    return Task(**known)
+
+
+def field_from_json(name: str, value: Any) -> Any:
+    """One field of a task from its JSON form."""
+    read = _READERS.get(name)
+    return read(value) if read and value is not None else value
+
+
+def event_to_json(event: Event) -> dict[str, Any]:
+    """The event as a message: `{"id": seq, "type", "timestamp", "data": {"task_id", "by", "changes", "detail"}}`."""
+    return {
+        "id": event.seq,
+        "type": event.type.value,
+        "timestamp": instant_to_text(event.at),
+        "data": {"task_id": event.task_id, "by": event.by, "changes": event.changes, "detail": event.detail},
+    }
+
+
+def event_from_json(form: Mapping[str, Any]) -> Event:
+    """Back from `event_to_json`."""
+    inner = form["data"]
+    return Event(
+        type=EventType(form["type"]),
+        task_id=inner["task_id"],
+        at=instant_from_text(form["timestamp"]),
+        by=inner["by"],
+        changes=inner["changes"],
+        detail=inner["detail"],
+        seq=form["id"],
+    )
+
+
+def step_from_json(form: Mapping[str, Any]) -> Step:
+    """A step from its sparse form."""
+    known = {name: form[name] for name in form if name in _STEP_NAMES}
+    if "needs" in known:
+        known["needs"] = tuple(known["needs"])
+    if "approval" in known:
+        known["approval"] = ApprovalMode(known["approval"])
+    return Step(**known)
+
+
+def step_result_from_json(form: Mapping[str, Any]) -> StepResult:
+    """A step's result from its sparse form."""
+    known = dict(form)
+    known["status"] = StepStatus(known["status"])
+    for name in ("started_at", "finished_at"):
+        if known.get(name) is not None:
+            known[name] = instant_from_text(known[name])
+    if known.get("error") is not None:
+        known["error"] = error_from_json(known["error"])
+    return StepResult(**known)
+
+
+def error_from_json(form: Mapping[str, Any]) -> TaskError:
+    """A task's error from its sparse form."""
+    known = dict(form)
+    known["category"] = ErrorCategory(known["category"])
+    known["suggestions"] = tuple(known.get("suggestions", ()))
+    return TaskError(**known)
+
+
+def _dataclass_to_json(value: Any) -> dict[str, Any]:
+    sparse = isinstance(value, SPARSE)
+    written = {}
+    for f in _fields(value.__class__):
+        inner = getattr(value, f.name)
+        if sparse and f.default is not MISSING and inner == f.default:
+            continue
+        if sparse and f.default_factory is not MISSING and not inner:
+            continue
+        written[f.name] = to_json(inner)
+    return written
+
+
+@cache
+def _fields(cls: type) -> tuple[Field[Any], ...]:
+    return fields(cls)
+
+
+@cache
+def _task_defaults() -> tuple[tuple[str, Any], ...]:
+    return (
+        *tuple(
+            (f.name, {} if f.default_factory is not MISSING else f.default)
+            for f in fields(Task)
+            if f.name not in ("task_id",)
+        ),
+        ("task_id", MISSING),
+    )
+
+
+def _claim_from_json(form: Mapping[str, Any]) -> Claim:
+    process = form.get("process")
+    return Claim(
+        agent_id=form["agent_id"],
+        token=form["token"],
+        claimed_at=instant_from_text(form["claimed_at"]),
+        lease_until=instant_from_text(form["lease_until"]),
+        heartbeat_at=instant_from_text(form.get("heartbeat_at") or form["claimed_at"]),
+        process=ProcessIdentity(**process) if process else None,
+    )
+
+
+def _plan_from_json(form: Mapping[str, Any]) -> Plan:
+    return Plan(steps=tuple(map(step_from_json, form["steps"])), extra=form.get("extra", {}))
+
+
+def _retry_from_json(form: Mapping[str, Any]) -> RetryPolicy | None:
+    if not form:
+        return None
+    known = dict(form)
+    if known.get("categories") is not None:
+        known["categories"] = tuple(map(ErrorCategory, known["categories"]))
+    return RetryPolicy(**known)
+
+
+def _progress_from_json(form: Mapping[str, Any]) -> Progress:
+    known = dict(form)
+    if known.get("at") is not None:
+        known["at"] = instant_from_text(known["at"])
+    return Progress(**known)
+
+
+def _evidence_from_json(form: Mapping[str, Any]) -> Evidence:
+    return Evidence(**{**form, "at": instant_from_text(form["at"])})
+
+
+def _each(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    return lambda values: tuple(map(read, values))
+
+
+_TASK_NAMES = frozenset(TASK_FIELDS)
+_STEP_NAMES = frozenset(f.name for f in fields(Step))
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "status": Status,
+    "priority": Priority,
+    "tags": tuple,
+    "depends_on": tuple,
+    "requires": tuple,
+    "plan": _plan_from_json,
+    "verify": _each(step_from_json),
+    "steps": _each(step_result_from_json),
+    "evidence": _each(_evidence_from_json),
+    "claim": _claim_from_json,
+    "progress": _progress_from_json,
+    "error": error_from_json,
+    "retry": _retry_from_json,
+    **dict.fromkeys(
+        (
+            "not_before",
+            "due_at",
+            "created_at",
+            "updated_at",
+            "pending_since",
+            "stall_noted_at",
+            "started_at",
+            "finished_at",
+        ),
+        instant_from_text,
+    ),
+}

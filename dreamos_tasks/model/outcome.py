@@ -1,0 +1,76 @@
+"""How one attempt at a task ended: a closed set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dreamos_tasks.errors import InvalidInput
+from dreamos_tasks.model.plan import ErrorCategory, Evidence, TaskError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """The work is done. `evidence` must cover the task's `verify` steps."""
+
+    result: Any = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The attempt failed; its category and the retry policy say whether there is another."""
+
+    error: TaskError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryLater:
+    """Failed for now (exit 75): tried again with backoff, without counting an attempt spent."""
+
+    error: TaskError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snoozed:
+    """Given back untouched: the daemon drains, or the work must wait. Nothing is counted."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """Somebody cancelled the task while it ran."""
+
+    reason: str
+
+
+Outcome = Succeeded | Failed | RetryLater | Snoozed | Cancelled
+
+
+def outcome_from_payload(payload: Mapping[str, Any]) -> Succeeded | Failed | None:
+    """Read the result form `{"status": "success"|"error", ...}` that agents were taught; None when it is something else.
+
+    Shapes: `{"status": "success", "message"?, "data"?}`, `{"status": "error", "error_code", "message", "details"?}`.
+    """
+    match payload.get("status"):
+        case "success" if payload.keys() <= {"status", "message", "data"}:
+            return Succeeded(result=dict(payload))
+        case "error" if payload.keys() <= {"status", "error_code", "message", "details"}:
+            if not isinstance(payload.get("message"), str):
+                raise InvalidInput(
+                    "an error result needs a message",
+                    pointer="/result/message",
+                    fix='{"status": "error", "error_code": "...", "message": "..."}',
+                )
+            details = payload.get("details")
+            return Failed(
+                error=TaskError(
+                    category=ErrorCategory.LOGIC,
+                    message=payload["message"],
+                    cause=f"{payload.get('error_code', 'error')}" + (f": {details}" if details else ""),
+                )
+            )
+        case _:
+            return None

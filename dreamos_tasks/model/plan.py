@@ -1,0 +1,123 @@
+"""What a task does: a Plan of Steps, each one ToolCall, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from annotated_types import Gt, MaxLen, MinLen
+
+StepName = Annotated[str, MinLen(1), MaxLen(100)]
+
+
+class StepStatus(StrEnum):
+    """Where a step is."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    PAUSED = "paused"
+
+
+class ErrorCategory(StrEnum):
+    """Why something failed, which decides whether trying again can help."""
+
+    TRANSIENT = "transient"  # network, unavailable: the same call may pass later
+    CONFIGURATION = "configuration"  # bad parameters, a missing program: never passes unchanged
+    PERMISSION = "permission"
+    RESOURCE = "resource"  # memory, disk, time, rate
+    LOGIC = "logic"  # the work itself is wrong: a command's non-zero exit
+
+
+class ApprovalMode(StrEnum):
+    """Whether a person must agree before a step runs."""
+
+    NONE = "none"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskError:
+    """Why a task or step failed, for a person: what, why, and what may help."""
+
+    category: ErrorCategory
+    message: str
+    cause: str = ""
+    suggestions: tuple[str, ...] = ()
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One call of one tool. `params` are checked by the tool's own schema."""
+
+    name: StepName
+    tool: str = "shell"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    critical: bool = True
+    optional: bool = False
+    needs: tuple[str, ...] = ()
+    timeout_seconds: Annotated[float, Gt(0)] | None = None
+    retry: Mapping[str, Any] = field(default_factory=dict)
+    approval: ApprovalMode = ApprovalMode.NONE
+    idempotent: bool = False
+    fallback: str | None = None
+    undo: Mapping[str, Any] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The steps of a task. Order is the list's, unless `needs` says otherwise."""
+
+    steps: Annotated[tuple[Step, ...], MinLen(1)]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """How one run of a step went, as the board records it.
+
+    `output_head` and `output_tail` are text (undecodable bytes replaced), a few KiB each; the tail is empty when the head
+    holds everything. `output_path` is the captured file, relative to the board's home, or None when nothing was printed.
+    """
+
+    name: str
+    status: StepStatus
+    attempt: int = 1
+    token: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    output_head: str = ""
+    output_tail: str = ""
+    output_bytes: int = 0
+    output_path: str | None = None
+    value: Any = None
+    error: TaskError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Proof that a verification passed: what ran, how it ended, and on which commit."""
+
+    step: str
+    command: str
+    exit_code: int
+    log_sha256: str
+    git_commit: str | None
+    at: datetime
+
+
+def steps_from_run(run: str | list[str] | tuple[str, ...]) -> tuple[Step, ...]:
+    """The steps of the shorthand `"run": "make test"`: one shell step a line; names count from `run`."""
+    lines = (run,) if isinstance(run, str) else tuple(run)
+    return tuple(
+        Step(name="run" if len(lines) == 1 else f"run-{number}", params={"command": line})
+        for number, line in enumerate(lines, start=1)
+    )

@@ -1,0 +1,48 @@
+"""Questions to the board: which tasks (TaskQuery), and which task for this agent (ClaimRequest)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dreamos_tasks.model.task import Priority
+
+
+class Order(StrEnum):
+    """How found tasks are sorted."""
+
+    AGE = "age"  # oldest first
+    NEWEST = "newest"
+    QUEUE = "queue"  # as they would be claimed: priority, due instant, age
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskQuery:
+    """Which tasks to find. Everything given must fit.
+
+    `statuses` may hold the kept states and the derived `ready`, `blocked`, `scheduled`; empty means all. `after` is the
+    id of the last task of the page before.
+    """
+
+    statuses: frozenset[str] = frozenset()
+    tags: tuple[str, ...] = ()
+    priority: Priority | None = None
+    agent: str | None = None  # holds it, or it is assigned to
+    held_by: str | None = None
+    parent_id: str | None = None
+    dedupe_key: str | None = None
+    id_prefix: str | None = None
+    text: str | None = None  # in title or description, any case
+    order: Order = Order.AGE
+    limit: int | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRequest:
+    """Who wants a task, and which kind. `runs_plans`: a daemon, which takes tasks with a plan and no others."""
+
+    agent_id: str
+    tags: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    runs_plans: bool = False

@@ -1,0 +1,51 @@
+"""When the next attempt of a failed task is, if there is one. Pure: chance comes in as a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
+from dreamos_tasks.model.plan import ErrorCategory
+
+# What another attempt can mend without anybody changing anything.
+RETRIED_BY_DEFAULT = (ErrorCategory.TRANSIENT, ErrorCategory.RESOURCE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and how soon a failed task is tried again: exponential backoff with full jitter.
+
+    `max_attempts` counts failures, the first included. `categories` None means: transient and resource by the board's own
+    policy; everything but configuration and permission when the task brings its own. Source of the jitter:
+    "Exponential Backoff And Jitter", AWS Architecture Blog, 2015 ("full jitter").
+    """
+
+    max_attempts: Annotated[int, Ge(1), Le(1000)] = 3
+    base_seconds: Annotated[float, Ge(0)] = 2.0
+    factor: Annotated[float, Ge(1)] = 2.0
+    max_seconds: Annotated[float, Ge(0)] = 300.0
+    jitter: str = "full"  # full | none
+    max_deferrals: Annotated[int, Ge(0)] = 100
+    categories: tuple[ErrorCategory, ...] | None = None
+
+    def delay(self, failures: int, *, roll: float) -> timedelta:
+        """How long to wait after the `failures`-th failure; `roll` in [0, 1) is the chance taken."""
+        exponent = min(failures - 1, 64)  # beyond that the cap rules, and a float would overflow
+        ceiling = min(self.max_seconds, self.base_seconds * self.factor**exponent)
+        return timedelta(seconds=ceiling * roll if self.jitter == "full" else ceiling)
+
+    def tries_again(self, category: ErrorCategory, *, failures: int, own: bool) -> bool:
+        """Whether the `failures`-th failure is followed by another attempt. `own`: the task brought this policy."""
+        if failures >= self.max_attempts:
+            return False
+        if self.categories is not None:
+            return category in self.categories
+        if own:
+            return category not in (ErrorCategory.CONFIGURATION, ErrorCategory.PERMISSION)
+        return category in RETRIED_BY_DEFAULT
+
+
+DEFAULT_RETRY = RetryPolicy()

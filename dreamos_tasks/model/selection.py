@@ -1,0 +1,55 @@
+"""Which tasks a query means, and in which order: the one definition behind every store's `find` and `next_claimable`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from dreamos_tasks.model.lifecycle import offered_in_turn, refusals, seen_at
+from dreamos_tasks.model.query import ClaimRequest, TaskQuery
+from dreamos_tasks.model.task import QUEUED, Task
+
+NEVER_DUE = datetime.max.replace(tzinfo=UTC)
+
+
+def queue_key(task: Task) -> tuple[int, datetime]:
+    """Sorts tasks as they are claimed; age comes last and is the store's to know."""
+    return task.priority.rank, task.due_at or NEVER_DUE
+
+
+def can_be_next(task: Task, request: ClaimRequest, *, unfinished: Sequence[str], now: datetime) -> bool:
+    """Whether `next` may hand the task to this agent now. An expired claim counts as none."""
+    task = seen_at(task, now)
+    return offered_in_turn(task, request) and not refusals(task, request, unfinished=unfinished, now=now)
+
+
+def derived_states(task: Task, *, unfinished: Sequence[str], now: datetime) -> frozenset[str]:
+    """The words by which the task can be asked for: its state, and ready, blocked or scheduled."""
+    task = seen_at(task, now)
+    words = {task.status.value}
+    if task.status in QUEUED:
+        later = task.not_before is not None and task.not_before > now
+        if unfinished:
+            words.add("blocked")
+        if later:
+            words.add("scheduled")
+        if not unfinished and not later:
+            words.add("ready")
+    return frozenset(words)
+
+
+def fits(task: Task, query: TaskQuery, *, unfinished: Sequence[str], now: datetime) -> bool:
+    """Whether the query means this task (paging aside)."""
+    seen = seen_at(task, now)
+    holder = seen.claim.agent_id if seen.claim else None
+    return (
+        (not query.statuses or bool(query.statuses & derived_states(task, unfinished=unfinished, now=now)))
+        and all(tag in task.tags for tag in query.tags)
+        and query.priority in (None, task.priority)
+        and query.agent in (None, holder, task.assigned_to)
+        and query.held_by in (None, holder)
+        and query.parent_id in (None, task.parent_id)
+        and query.dedupe_key in (None, task.dedupe_key)
+        and (query.id_prefix is None or task.task_id.startswith(query.id_prefix))
+        and (query.text is None or query.text.lower() in f"{task.title}\n{task.description}".lower())
+    )

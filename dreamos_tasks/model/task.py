@@ -1,0 +1,245 @@
+"""The task: what somebody asked for (TaskDraft), and where it stands on the board (Task, Claim)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Le, MaxLen
+
+from dreamos_tasks.errors import InvalidTask
+from dreamos_tasks.model.plan import Evidence, Plan, Step, StepResult, TaskError
+from dreamos_tasks.model.retry import RetryPolicy
+
+TITLE_MAX_LENGTH = 500
+TASK_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# Names of agents and tags become folder names, options and log words: no blanks, no slashes, no dash in front.
+NAME_PATTERN = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_.:@+-]{0,99}")
+
+
+class Status(StrEnum):
+    """Where a task stands. `ready`, `blocked` and `scheduled` are not kept: they follow from pending and its reasons."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    PAUSED = "paused"
+    AWAITING_APPROVAL = "awaiting_approval"
+    STALLED = "stalled"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+QUEUED = frozenset({Status.PENDING, Status.STALLED})  # a claim may take these
+
+
+class Priority(StrEnum):
+    """How soon a task should be taken."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """0 for critical up to 3 for low: the order of claiming."""
+        return PRIORITY_RANKS[self]
+
+
+PRIORITY_RANKS = {priority: rank for rank, priority in enumerate(Priority)}
+PRIORITIES_BY_RANK = tuple(Priority)
+PRIORITY_WORDS: dict[str, Priority] = {
+    **{priority.value: priority for priority in Priority},
+    **{str(rank): priority for priority, rank in PRIORITY_RANKS.items()},
+    "urgent": Priority.CRITICAL,
+    "normal": Priority.MEDIUM,
+}
+
+
+def priority_from(word: str | int) -> Priority:
+    """The priority meant by a word or number: any case, `urgent` and `normal` too, 0 (critical) to 3 (low)."""
+    priority = None if isinstance(word, bool) else PRIORITY_WORDS.get(str(word).strip().lower())
+    if priority is None:
+        raise InvalidTask(
+            f"{word!r} is not a priority",
+            pointer="/priority",
+            cause="a priority is critical, high, medium or low (or 0-3, urgent, normal)",
+            fix="leave it out for medium",
+        )
+    return priority
+
+
+def check_name(name: str, *, what: str, pointer: str = "") -> str:
+    """`name`, if it can serve as the name of an agent, a tag or a capability."""
+    if NAME_PATTERN.fullmatch(name) is None:
+        raise InvalidTask(
+            f"{name!r} cannot be {what}" if name else f"{what} cannot be empty",
+            pointer=pointer,
+            cause="a name has 1-100 letters, digits or . _ - : @ + and starts with a letter, a digit, _ or @",
+            fix="choose another name",
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessIdentity:
+    """Which process holds a claim: a pid alone is soon another process's."""
+
+    pid: int
+    started_ticks: int  # clock ticks after boot, /proc/PID/stat field 22
+    boot_id: str
+    instance: str  # random, one a daemon start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A lease on a task. `token` grows with each claim of the task and fences late writers off."""
+
+    agent_id: str
+    token: int
+    claimed_at: datetime
+    lease_until: datetime
+    heartbeat_at: datetime
+    process: ProcessIdentity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the holder says it is."""
+
+    percent: Annotated[float, Ge(0), Le(100)] | None = None
+    note: str = ""
+    step: str | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDraft:
+    """What somebody asks for: everything needed to add a task. Only a title (or a description) is required."""
+
+    title: Annotated[str, MaxLen(TITLE_MAX_LENGTH)] = ""
+    description: str = ""
+    task_id: str = ""  # "" is given a fresh id
+    priority: Priority = Priority.MEDIUM
+    tags: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    parent_id: str | None = None
+    related_task_id: str | None = None
+    assigned_to: str | None = None
+    requires: tuple[str, ...] = ()  # capabilities an agent must have
+    plan: Plan | None = None
+    verify: tuple[Step, ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+    dedupe_key: str | None = None
+    not_before: datetime | None = None
+    due_at: datetime | None = None
+    timeout_seconds: Annotated[float, Gt(0)] | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    retry: RetryPolicy | None = None  # None: the board's own
+    concurrency_key: str | None = None
+    created_by: str = "api"
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Complete what may be left out, and hold the rules that every door shares."""
+        put = object.__setattr__
+        if self.priority.__class__ is not Priority:
+            put(self, "priority", priority_from(self.priority))
+        if not 1 <= len(self.title) <= TITLE_MAX_LENGTH or not self.title.strip():
+            put(self, "title", _title_from(self.title, self.description))
+        if self.tags or self.depends_on or self.requires or self.task_id or self.assigned_to is not None:
+            _check_names(self)
+            for name in ("tags", "depends_on", "requires"):
+                put(self, name, tuple(dict.fromkeys(getattr(self, name))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(TaskDraft):
+    """A task as the board has it. Only `lifecycle` makes a changed one."""
+
+    task_id: str
+    created_at: datetime
+    updated_at: datetime
+    status: Status = Status.PENDING
+    pending_since: datetime | None = None  # when it last became pending: the monitor's clock
+    attempt: int = 0  # claims so far
+    failures: int = 0  # attempts that failed; what retry.max_attempts counts
+    deferrals: int = 0  # attempts that ended "for now" (exit 75)
+    lost_leases: int = 0  # claims whose lease ran out
+    last_token: int = 0
+    claim: Claim | None = None  # exactly while in progress
+    progress: Progress | None = None
+    steps: tuple[StepResult, ...] = ()  # the latest run of each step, in the order they first ran
+    result: Any = None
+    evidence: tuple[Evidence, ...] = ()
+    error: TaskError | None = None
+    stall_noted_at: datetime | None = None  # the monitor acts once a stall
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """A task comes from a store or from `lifecycle`: its rules were held when it was drafted."""
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing more will happen by itself."""
+        return self.status in FINAL
+
+
+TASK_FIELDS = tuple(f.name for f in fields(Task))
+DRAFT_FIELDS = tuple(f.name for f in fields(TaskDraft))
+_SLOTS = tuple((name, getattr(Task, name).__get__, getattr(Task, name).__set__) for name in TASK_FIELDS)
+
+
+def evolve(task: Task, changes: Mapping[str, Any]) -> Task:
+    """A copy of the task with some fields changed. (`dataclasses.replace` takes three times as long.)"""
+    copy = object.__new__(Task)
+    for name, get, put in _SLOTS:
+        put(copy, changes[name] if name in changes else get(task))
+    return copy
+
+
+def _title_from(title: str, description: str) -> str:
+    if title.strip():
+        raise InvalidTask(
+            f"the title has {len(title)} characters; {TITLE_MAX_LENGTH} is the most",
+            pointer="/title",
+            fix="put the long text into description",
+        )
+    first_line = next((line.strip() for line in description.splitlines() if line.strip()), "")
+    if not first_line:
+        raise InvalidTask(
+            "a task needs a title",
+            pointer="/title",
+            cause="neither title nor description says what to do",
+            fix='add "title": "..."',
+        )
+    return first_line if len(first_line) <= TITLE_MAX_LENGTH else first_line[: TITLE_MAX_LENGTH - 1] + "…"
+
+
+def _check_names(draft: TaskDraft) -> None:
+    if draft.task_id and TASK_ID_PATTERN.fullmatch(draft.task_id) is None:
+        raise InvalidTask(
+            f"{draft.task_id!r} cannot be a task id",
+            pointer="/task_id",
+            cause="an id has 1-128 letters, digits, dots, dashes or underscores and starts with a letter or digit",
+            fix="leave task_id out to get a fresh one",
+        )
+    for index, tag in enumerate(draft.tags):
+        check_name(tag, what="a tag", pointer=f"/tags/{index}")
+    for index, capability in enumerate(draft.requires):
+        check_name(capability, what="a capability", pointer=f"/requires/{index}")
+    if draft.assigned_to is not None:
+        check_name(draft.assigned_to, what="an agent's name", pointer="/assigned_to")
+    if draft.task_id and draft.task_id in draft.depends_on:
+        raise InvalidTask(
+            f"{draft.task_id} depends on itself",
+            pointer="/depends_on",
+            fix="leave its own id out of depends_on",
+        )

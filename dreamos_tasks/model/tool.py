@@ -1,0 +1,75 @@
+"""What passes between the executor and a tool: the call's surroundings, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dreamos_tasks.model.plan import ErrorCategory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolContext:
+    """Where and for whom a tool runs.
+
+    `run_dir` is this claim's folder (`runs/<task>/<token>`); it may not exist yet: a tool makes it when it has something
+    to keep. `environment` is complete: nothing of the daemon's own environment is to be added. `output_limit_bytes` caps
+    what is kept of a step's output on disk.
+    """
+
+    task_id: str
+    token: int
+    step: str
+    attempt: int
+    cwd: Path
+    run_dir: Path
+    environment: Mapping[str, str]
+    timeout_seconds: float | None = None
+    grace_seconds: float = 5.0
+    output_limit_bytes: int = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What a tool call gave. `category` None means it succeeded."""
+
+    category: ErrorCategory | None = None
+    message: str = ""
+    cause: str = ""
+    suggestions: tuple[str, ...] = ()
+    exit_code: int | None = None
+    try_later: bool = False  # failed for now (exit 75): try again without counting an attempt
+    output_head: str = ""
+    output_tail: str = ""
+    output_bytes: int = 0
+    output_path: Path | None = None
+    output_sha256: str = ""  # of what is kept
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a call is expected to cost, before any history is known. None: no idea."""
+
+    duration_seconds: float | None = None
+    destructive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Whether a tool can be used now, and if not, why and what to do."""
+
+    ok: bool
+    detail: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParamProblem:
+    """One wrong parameter of a call: where (JSON Pointer below `params`), what is expected, what was found."""
+
+    pointer: str
+    message: str
+    fix: str = field(default="")

@@ -1,0 +1,151 @@
+"""Every seam of the program: what a store, a tool and a clock owe to those who use them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from pathlib import Path
+
+    from dreamos_tasks.model.event import Change, Event
+    from dreamos_tasks.model.query import ClaimRequest, TaskQuery
+    from dreamos_tasks.model.task import Task
+    from dreamos_tasks.model.tool import Estimate, Health, ParamProblem, ToolContext, ToolResult
+
+
+class Clock(Protocol):
+    """Where `now` comes from. Aware, UTC, microseconds."""
+
+    def now(self) -> datetime:
+        """The instant, in the board's time: it goes on evenly while the machine is up, whatever is done to the wall clock."""
+        ...
+
+
+class TaskStore(Protocol):
+    """Keeps tasks and their events. Knows how to find and write them, and decides nothing.
+
+    All calls may come from any thread; one transaction runs at a time, among all processes.
+    """
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything written inside is kept together, or nothing is. One inside another can fail without the outer one.
+
+        Raises BoardUnavailable (or a kind of it) when the board cannot be had.
+        """
+        ...
+
+    def clock_offset(self, measure: ClockReading) -> int:
+        """Microseconds to add to time since boot to get board time; kept on the board, made on the first call of a boot."""
+        ...
+
+    def set_clock_offset(self, boot_id: str, offset_us: int) -> None:
+        """Replace the offset, inside a transaction. Only while nobody holds a lease: it would be stretched or cut."""
+        ...
+
+    def get(self, task_id: str) -> Task | None:
+        """The task with exactly this id."""
+        ...
+
+    def find(self, query: TaskQuery, *, now: datetime) -> Sequence[Task]:
+        """The tasks that fit the query, in its order, at most `query.limit`."""
+        ...
+
+    def count(self, field: str, *, now: datetime) -> Mapping[str, int]:
+        """How many tasks there are by `status`, `priority`, `agent` (who holds it) or `tag`."""
+        ...
+
+    def next_claimable(self, request: ClaimRequest, *, now: datetime) -> Task | None:
+        """The first task, by priority, due instant and age, that `lifecycle.refusals` has nothing against.
+
+        Expired claims count as claimable. Call it inside a transaction.
+        """
+        ...
+
+    def unfinished_dependencies(self, task: Task) -> Sequence[str]:
+        """Those of `task.depends_on` that are not completed, in their order."""
+        ...
+
+    def save(self, change: Change) -> Sequence[Event]:
+        """Write the task and its events, inside the open transaction. Gives the events with their seq.
+
+        Raises DuplicateTaskId when a new task's id is taken.
+        """
+        ...
+
+    def events_after(self, seq: int, *, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
+        """Events with a greater seq, oldest first."""
+        ...
+
+    def last_seq(self) -> int:
+        """The seq of the newest event, 0 on an empty board."""
+        ...
+
+    def task_count(self) -> int:
+        """About how many tasks there are: what the length of a fresh id depends on."""
+        ...
+
+    def next_instant(self, *, now: datetime) -> datetime | None:
+        """When the next lease runs out or the next `not_before` is reached: the earliest reason to look again."""
+        ...
+
+    def change_mark(self) -> int:
+        """A number that differs after another process has written. Cheap enough to ask every second."""
+        ...
+
+    def backup(self, target: Path) -> None:
+        """A complete copy at one instant, while others go on writing. `target` must not exist."""
+        ...
+
+    def integrity_problems(self) -> Sequence[str]:
+        """What is wrong with the file; empty when it is sound."""
+        ...
+
+    def close(self) -> None:
+        """May be called twice."""
+        ...
+
+
+class ClockReading(Protocol):
+    """One reading of the machine's clocks."""
+
+    @property
+    def boot_id(self) -> str: ...
+    @property
+    def since_boot_us(self) -> int: ...
+    @property
+    def wall_us(self) -> int: ...
+
+
+class ToolAdapter(Protocol):
+    """One tool. Translates a call into the world and back; retries, state and decisions are the executor's."""
+
+    @property
+    def name(self) -> str:
+        """The word a step names it by."""
+        ...
+
+    def params_schema(self) -> Mapping[str, object]:
+        """JSON Schema (2020-12) of `params`."""
+        ...
+
+    def validate(self, params: Mapping[str, object]) -> Sequence[ParamProblem]:
+        """What is wrong with the parameters; empty when a call could be made. No I/O."""
+        ...
+
+    def estimate(self, params: Mapping[str, object]) -> Estimate:
+        """What such a call is expected to cost. No I/O."""
+        ...
+
+    async def health(self) -> Health:
+        """Whether the tool can be used on this machine now."""
+        ...
+
+    async def execute(self, params: Mapping[str, object], context: ToolContext) -> ToolResult:
+        """Make the call. Never raises for a failing call: that is a ToolResult with a category.
+
+        When cancelled (asyncio.CancelledError) it ends everything it started before it lets the error go on.
+        """
+        ...

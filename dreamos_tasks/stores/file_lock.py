@@ -1,0 +1,101 @@
+"""FileLock: one holder of a path among processes, first come first served, with a limit to the wait."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from types import TracebackType
+
+from dreamos_tasks.errors import BoardLocked
+
+LOCK_FILE_MODE = 0o600
+
+
+class FileLock:
+    """An exclusive `flock`. The kernel's lock decides, not the file: a stale or deleted file locks nobody out.
+
+    The uncontended way is one system call. Whoever must wait does so in the kernel's queue, in a thread of its own,
+    because only there does waiting take turns and only from outside can it be given up. Threads of one process must not
+    share a FileLock without a lock of their own.
+    """
+
+    def __init__(self, path: str, *, timeout_seconds: float) -> None:
+        self.path = path
+        self._timeout_seconds = timeout_seconds
+        self._fd = -1
+
+    def acquire(self) -> None:
+        """Take the lock. Raises BoardLocked when it is not free in time."""
+        while True:
+            if self._fd < 0:
+                self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LOCK_FILE_MODE)
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._wait()
+            if self._is_current():
+                return
+            self._drop()  # the file was deleted or replaced: others lock another one
+
+    def release(self) -> None:
+        """Give the lock back. Harmless when it is not held."""
+        if self._fd >= 0:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Release and forget the file. May be called twice."""
+        self._drop()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _wait(self) -> None:
+        waiter = _Waiter(self._fd)
+        if not waiter.wait(self._timeout_seconds):
+            self._fd = -1  # the waiter closes it when its turn comes at last
+            raise BoardLocked(self.path, waited_seconds=self._timeout_seconds)
+
+    def _is_current(self) -> bool:
+        try:
+            there = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        mine = os.fstat(self._fd)
+        return there.st_ino == mine.st_ino and there.st_dev == mine.st_dev
+
+    def _drop(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class _Waiter:
+    """Waits for one `flock` in a thread."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._settled = threading.Lock()
+        self._done = threading.Event()
+        self._given_up = False
+
+    def wait(self, timeout_seconds: float) -> bool:
+        threading.Thread(target=self._lock, name="board-lock", daemon=True).start()
+        if self._done.wait(timeout_seconds):
+            return True
+        with self._settled:
+            self._given_up = not self._done.is_set()
+            return not self._given_up
+
+    def _lock(self) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        with self._settled:
+            if self._given_up:
+                os.close(self._fd)
+            else:
+                self._done.set()

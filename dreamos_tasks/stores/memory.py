@@ -1,0 +1,175 @@
+"""MemoryStore: the board in dicts, for tests and dry runs; JsonStore writes the same dicts to a file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from threading import RLock
+
+from dreamos_tasks.errors import BoardUnavailable, DuplicateTaskId
+from dreamos_tasks.model.event import Change, Event
+from dreamos_tasks.model.lifecycle import seen_at
+from dreamos_tasks.model.query import ClaimRequest, Order, TaskQuery
+from dreamos_tasks.model.selection import can_be_next, fits, queue_key
+from dreamos_tasks.model.task import QUEUED, Status, Task
+from dreamos_tasks.protocols import ClockReading
+
+
+class MemoryStore:
+    """A board that lasts as long as its process."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._in_transaction = False
+        self._tasks: dict[str, Task] = {}  # in order of age
+        self._events: list[Event] = []
+        self._offsets: dict[str, int] = {}
+        self._mark = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One thread at a time; an error inside takes everything back."""
+        with self._lock:
+            outermost = not self._in_transaction
+            tasks, event_count, offsets = dict(self._tasks), len(self._events), dict(self._offsets)
+            self._in_transaction = True
+            try:
+                yield
+            except BaseException:
+                self._tasks, self._offsets = tasks, offsets
+                del self._events[event_count:]
+                raise
+            finally:
+                self._in_transaction = not outermost
+            self._mark += outermost
+
+    def clock_offset(self, measure: ClockReading) -> int:
+        """See TaskStore."""
+        with self._lock:
+            return self._offsets.setdefault(measure.boot_id, measure.wall_us - measure.since_boot_us)
+
+    def set_clock_offset(self, boot_id: str, offset_us: int) -> None:
+        """See TaskStore."""
+        self._offsets = {boot_id: offset_us}
+
+    def get(self, task_id: str) -> Task | None:
+        """See TaskStore."""
+        with self._lock:
+            return self._tasks.get(task_id)
+
+    def find(self, query: TaskQuery, *, now: datetime) -> Sequence[Task]:
+        """See TaskStore."""
+        with self._lock:
+            found = [
+                task
+                for task in self._tasks.values()
+                if fits(task, query, unfinished=self.unfinished_dependencies(task), now=now)
+            ]
+        if query.order is Order.NEWEST:
+            found.reverse()
+        elif query.order is Order.QUEUE:
+            found.sort(key=queue_key)
+        if query.after is not None:
+            ids = [task.task_id for task in found]
+            found = found[ids.index(query.after) + 1 :] if query.after in ids else []
+        return found[: query.limit]
+
+    def count(self, field: str, *, now: datetime) -> Mapping[str, int]:
+        """See TaskStore."""
+        tally: Counter[str] = Counter()
+        with self._lock:
+            for task in self._tasks.values():
+                tally.update(counted_words(seen_at(task, now), field))
+        return tally
+
+    def next_claimable(self, request: ClaimRequest, *, now: datetime) -> Task | None:
+        """See TaskStore."""
+        with self._lock:
+            candidates = (
+                task
+                for task in self._tasks.values()
+                if can_be_next(task, request, unfinished=self.unfinished_dependencies(task), now=now)
+            )
+            return min(candidates, key=queue_key, default=None)  # the first of equals is the oldest
+
+    def unfinished_dependencies(self, task: Task) -> Sequence[str]:
+        """See TaskStore."""
+        return [other for other in task.depends_on if not self._is_completed(other)]
+
+    def save(self, change: Change) -> Sequence[Event]:
+        """See TaskStore."""
+        if not self._in_transaction:
+            raise RuntimeError("save needs an open transaction")
+        task = change.task
+        if change.before is None and task.task_id in self._tasks:
+            raise DuplicateTaskId(task.task_id)
+        self._tasks[task.task_id] = task
+        first = self.last_seq() + 1
+        saved = [replace(event, seq=first + index) for index, event in enumerate(change.events)]
+        self._events.extend(saved)
+        return saved
+
+    def events_after(self, seq: int, *, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
+        """See TaskStore."""
+        with self._lock:
+            wanted = [
+                event for event in self._events if event.seq > seq and (task_id is None or event.task_id == task_id)
+            ]
+        return wanted[:limit]
+
+    def last_seq(self) -> int:
+        """See TaskStore."""
+        return self._events[-1].seq if self._events else 0
+
+    def task_count(self) -> int:
+        """See TaskStore."""
+        return len(self._tasks)
+
+    def next_instant(self, *, now: datetime) -> datetime | None:
+        """See TaskStore."""
+        with self._lock:
+            instants = [task.claim.lease_until for task in self._tasks.values() if task.claim is not None]
+            instants += [
+                task.not_before
+                for task in self._tasks.values()
+                if task.not_before is not None and task.not_before > now and task.status in QUEUED
+            ]
+        return min(instants, default=None)
+
+    def change_mark(self) -> int:
+        """See TaskStore."""
+        return self._mark
+
+    def backup(self, target: Path) -> None:
+        """A board in memory has nowhere to be copied to."""
+        raise BoardUnavailable(f"a board in memory cannot be backed up to {target}", fix="use a SQLite or JSON board")
+
+    def integrity_problems(self) -> Sequence[str]:
+        """See TaskStore."""
+        return ()
+
+    def close(self) -> None:
+        """See TaskStore."""
+
+    def _is_completed(self, task_id: str) -> bool:
+        task = self._tasks.get(task_id)
+        return task is not None and task.status is Status.COMPLETED
+
+
+def counted_words(task: Task, field: str) -> tuple[str, ...]:
+    """Under which words of `field` a task is counted."""
+    match field:
+        case "status":
+            return (task.status.value,)
+        case "priority":
+            return (task.priority.value,)
+        case "agent":
+            return (task.claim.agent_id,) if task.claim else ()
+        case "tag":
+            return task.tags
+        case _:
+            raise ValueError(f"tasks are not counted by {field!r}")

@@ -1,0 +1,215 @@
+"""Tasks and events as rows of the SQLite board, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dreamos_tasks.model.event import Event, EventType
+from dreamos_tasks.model.json_form import field_from_json, to_json
+from dreamos_tasks.model.task import (
+    PRIORITIES_BY_RANK,
+    PRIORITY_RANKS,
+    QUEUED,
+    Claim,
+    ProcessIdentity,
+    Status,
+    Task,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+NEVER = 2**62  # `due` of a task without due_at: sorts after all others
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+# What goes into the two JSON columns, with the default that is left out.
+SPEC_FIELDS: Mapping[str, Any] = {
+    "description": "",
+    "tags": (),
+    "depends_on": (),
+    "related_task_id": None,
+    "requires": (),
+    "plan": None,
+    "verify": (),
+    "context": {},
+    "timeout_seconds": None,
+    "limits": {},
+    "retry": None,
+    "concurrency_key": None,
+    "created_by": "api",
+    "extra": {},
+}
+STATE_FIELDS: Mapping[str, Any] = {
+    "failures": 0,
+    "deferrals": 0,
+    "lost_leases": 0,
+    "progress": None,
+    "steps": (),
+    "result": None,
+    "evidence": (),
+    "error": None,
+    "stall_noted_at": None,
+}
+COLUMNS = (
+    "task_id, status, priority, due, title, assigned_to, parent_id, dedupe_key, not_before, claimed_by, claimed_at, "
+    "lease_until, heartbeat_at, last_token, attempt, created_at, updated_at, pending_since, started_at, finished_at, "
+    "spec, state, n"
+)
+
+
+def to_us(instant: datetime | None) -> int | None:
+    """Microseconds since 1970."""
+    return None if instant is None else (instant - EPOCH) // MICROSECOND
+
+
+def from_us(microseconds: int | None) -> datetime | None:
+    """The aware UTC instant."""
+    return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)
+
+
+def lane_of(task: Task) -> str:
+    """Whose turn the task can be: one agent's, any daemon's, or any agent's. (`lifecycle.offered_in_turn`, as a key.)"""
+    if task.assigned_to is not None:
+        return "agent:" + task.assigned_to
+    return "plan" if task.plan is not None else "open"
+
+
+def task_to_row(task: Task) -> tuple[Any, ...]:
+    """The values of the columns from `status` to `state` (see `sqlite.INSERT_TASK`), without `unmet` and `wait_until`."""
+    claim = task.claim
+    due_at = task.due_at
+    return (
+        task.status.value,
+        PRIORITY_RANKS[task.priority],
+        lane_of(task),
+        1 if task.status in QUEUED else 0,
+        NEVER if due_at is None else to_us(due_at),
+        task.title,
+        task.assigned_to,
+        task.parent_id,
+        task.dedupe_key,
+        to_us(task.not_before),
+        *(
+            (claim.agent_id, to_us(claim.claimed_at), to_us(claim.lease_until), to_us(claim.heartbeat_at))
+            if claim
+            else (None, None, None, None)
+        ),
+        task.last_token,
+        task.attempt,
+        to_us(task.created_at),
+        to_us(task.updated_at),
+        to_us(task.pending_since),
+        to_us(task.started_at),
+        to_us(task.finished_at),
+        _sparse(task, SPEC_FIELDS),
+        _state(task),
+    )
+
+
+def row_to_task(row: Sequence[Any]) -> Task:
+    """The task of a row of COLUMNS."""
+    (
+        task_id,
+        status,
+        priority,
+        due,
+        title,
+        assigned_to,
+        parent_id,
+        dedupe_key,
+        not_before,
+        claimed_by,
+        claimed_at,
+        lease_until,
+        heartbeat_at,
+        last_token,
+        attempt,
+        created_at,
+        updated_at,
+        pending_since,
+        started_at,
+        finished_at,
+        spec,
+        state,
+        _,
+    ) = row
+    rest: dict[str, Any] = {}
+    if spec is not None:
+        rest = {name: field_from_json(name, value) for name, value in json.loads(spec).items()}
+    process = None
+    if state is not None:
+        kept = json.loads(state)
+        process = kept.pop("process", None)
+        for name, value in kept.items():
+            rest[name] = field_from_json(name, value)
+    claim = None
+    if claimed_by is not None:
+        claim = Claim(
+            agent_id=claimed_by,
+            token=last_token,
+            claimed_at=EPOCH + timedelta(microseconds=claimed_at),
+            lease_until=EPOCH + timedelta(microseconds=lease_until),
+            heartbeat_at=EPOCH + timedelta(microseconds=heartbeat_at),
+            process=ProcessIdentity(**process) if process else None,
+        )
+    return Task(
+        task_id=task_id,
+        status=Status(status),
+        priority=PRIORITIES_BY_RANK[priority],
+        due_at=None if due == NEVER else from_us(due),
+        title=title,
+        assigned_to=assigned_to,
+        parent_id=parent_id,
+        dedupe_key=dedupe_key,
+        not_before=from_us(not_before),
+        claim=claim,
+        last_token=last_token,
+        attempt=attempt,
+        created_at=EPOCH + timedelta(microseconds=created_at),
+        updated_at=EPOCH + timedelta(microseconds=updated_at),
+        pending_since=from_us(pending_since),
+        started_at=from_us(started_at),
+        finished_at=from_us(finished_at),
+        **rest,
+    )
+
+
+def event_to_row(event: Event) -> tuple[Any, ...]:
+    """type, at, by, data."""
+    data: dict[str, Any] = {}
+    if event.changes:
+        data["changes"] = event.changes
+    if event.detail:
+        data["detail"] = event.detail
+    return event.type.value, to_us(event.at), event.by, encode(data)
+
+
+def row_to_event(row: Sequence[Any]) -> Event:
+    """The event of a row (seq, task_id, type, at, by, data)."""
+    seq, task_id, type_, at, by, data = row
+    kept = json.loads(data)
+    return Event(
+        seq=seq,
+        task_id=task_id,
+        type=EventType(type_),
+        at=EPOCH + timedelta(microseconds=at),
+        by=by,
+        changes=kept.get("changes", {}),
+        detail=kept.get("detail", {}),
+    )
+
+
+def _sparse(task: Task, names: Mapping[str, Any]) -> str | None:
+    kept = {name: to_json(value) for name, default in names.items() if (value := getattr(task, name)) != default}
+    return encode(kept) if kept else None
+
+
+def _state(task: Task) -> str | None:
+    process = task.claim.process if task.claim else None
+    if process is None:
+        return _sparse(task, STATE_FIELDS)
+    kept = {name: to_json(value) for name, default in STATE_FIELDS.items() if (value := getattr(task, name)) != default}
+    kept["process"] = to_json(process)
+    return encode(kept)

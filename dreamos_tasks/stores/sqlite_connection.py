@@ -1,0 +1,208 @@
+"""Opens the SQLite file of a board: safe to use, of a schema this release knows, with the settings a board needs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import apsw
+
+from dreamos_tasks.errors import BoardCorrupt, BoardGone, BoardTooNew, BoardUnavailable, BoardUnsafe
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+SCHEMA_VERSION = 1  # the number of the newest file in migrations/
+APPLICATION_ID = 0x6474736B  # "dtsk": tells a board from any other SQLite file
+FIRST_SAFE_SQLITE = 3_051_003  # earlier ones can lose commits when two connections checkpoint one WAL at once
+BUSY_TIMEOUT_MS = 30_000  # writers take turns at the file lock; this is for readers during recovery after a crash
+CACHE_KIB = 16_384
+JOURNAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "glusterfs"}
+)
+
+
+def connect(path: Path, *, full_durability: bool) -> apsw.Connection:
+    """A connection to an existing board of any known schema; `prepare` brings it up to date.
+
+    Raises BoardGone, BoardCorrupt, BoardUnsafe or BoardUnavailable.
+    """
+    _check_library()
+    try:
+        check_file(path)
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=128)
+    except FileNotFoundError as error:
+        raise BoardGone(f"there is no board at {path}", fix="dt init makes one") from error
+    except PermissionError as error:
+        raise BoardUnavailable(f"{path} cannot be opened", cause=str(error), fix=f"ls -l {path}") from error
+    except apsw.Error as error:
+        raise unavailable(path, error) from error
+    try:
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        for pragma in (
+            "journal_mode = WAL",
+            f"synchronous = {'FULL' if full_durability else 'NORMAL'}",
+            f"cache_size = -{CACHE_KIB}",
+            "temp_store = MEMORY",
+            f"journal_size_limit = {JOURNAL_SIZE_LIMIT_BYTES}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except apsw.Error as error:
+        connection.close()
+        raise unavailable(path, error) from error
+    return connection
+
+
+def create_file(path: Path) -> None:
+    """Make the empty file of a new board, readable by its owner alone. The folder must be there."""
+    refuse_network_mount(path.parent)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def prepare(connection: apsw.Connection, path: Path) -> None:
+    """Bring the schema up to date, one transaction a migration, after a backup. Call it under the board's lock."""
+    found = schema_version(connection)
+    if found > SCHEMA_VERSION:
+        raise BoardTooNew(str(path), found=found, known=SCHEMA_VERSION)
+    if found == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
+        raise BoardCorrupt(
+            f"{path} is a SQLite file, but not a board",
+            cause="it has tables of something else",
+            fix="name another path for the board; this file was left as it is",
+        )
+    if 0 < found < SCHEMA_VERSION:
+        back_up_before_migration(connection, path, found)
+    for version in range(found + 1, SCHEMA_VERSION + 1):
+        (script,) = MIGRATIONS.glob(f"{version:04d}_*.sql")
+        with connection:
+            connection.execute(script.read_text(encoding="utf-8")).fetchall()
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}").fetchall()
+            connection.execute(f"PRAGMA user_version = {version}").fetchall()
+
+
+def schema_version(connection: apsw.Connection) -> int:
+    """0 for an empty file."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone() or (0,)
+    return int(version)
+
+
+def back_up_before_migration(connection: apsw.Connection, path: Path, version: int) -> Path:
+    """`nexus.db.schema-N.backup` beside the board; an older one of the same schema is replaced."""
+    target = path.with_name(f"{path.name}.schema-{version}.backup")
+    target.unlink(missing_ok=True)
+    copy_to(connection, target)
+    return target
+
+
+def copy_to(connection: apsw.Connection, target: Path) -> None:
+    """A complete copy at one instant, made beside `target`, synced, and renamed."""
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    try:
+        copy = apsw.Connection(str(beside))
+        with copy.backup("main", connection, "main") as backup:
+            backup.step()
+        copy.execute("PRAGMA journal_mode = DELETE").fetchall()  # one file, without a -wal beside it
+        copy.close()
+        sync(beside)
+        os.rename(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync(target.parent)
+
+
+def sync(path: Path) -> None:
+    """fsync a file or folder."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a board that is no plain file, another user's, or writable by others. FileNotFoundError when missing."""
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise BoardUnsafe(f"{path} is not a regular file", fix="name a file as the board")
+    if found.st_uid != os.geteuid():
+        raise BoardUnsafe(
+            f"{path} belongs to user {found.st_uid}, you are {os.geteuid()}",
+            cause="a board is one user's: whoever can write it can run commands as the daemon",
+            fix="run as its owner, or make your own board with dt init",
+        )
+    if found.st_mode & 0o022:
+        raise BoardUnsafe(
+            f"{path} can be written by others (mode {stat.S_IMODE(found.st_mode):04o})",
+            cause="whoever can write it can run commands as the daemon",
+            fix=f"chmod 600 {path}",
+        )
+
+
+def refuse_network_mount(folder: Path) -> None:
+    """SQLite's locks cannot be trusted on network mounts."""
+    kind = mount_kind(folder)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise BoardUnsafe(
+            f"{folder} lies on a network mount ({kind})",
+            cause="file locks and shared memory do not work reliably there; two machines would corrupt the board",
+            fix="keep the board on a local disk: --home DIR or DREAMOS_TASKS_HOME",
+        )
+
+
+def mount_kind(folder: Path) -> str:
+    """The file system type of the mount that holds the folder, from /proc/self/mounts; "unknown" elsewhere."""
+    best, kind = -1, "unknown"
+    real = os.path.realpath(folder)
+    try:
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return kind
+    for line in lines:
+        _, mount_point, mount_type, *_ = line.split(" ")
+        at = mount_point.replace("\\040", " ")
+        if (real == at or real.startswith(at.rstrip("/") + "/")) and len(at) >= best:
+            best, kind = len(at), mount_type
+    return kind
+
+
+def unavailable(path: Path, error: apsw.Error) -> BoardUnavailable:
+    """The board error that an SQLite error means."""
+    match error:
+        case apsw.FullError():
+            return BoardUnavailable(
+                f"the disk of {path} is full",
+                cause=str(error),
+                fix="free some space and try again; nothing was changed",
+            )
+        case apsw.NotADBError() | apsw.CorruptError():
+            return BoardCorrupt(
+                f"{path} is not a sound board",
+                cause=str(error),
+                fix=f"keep the file; restore a copy made by dt backup, or look with: dt doctor --home {path.parent.parent}",
+            )
+        case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
+            return BoardUnavailable(
+                f"{path} cannot be written",
+                cause=str(error),
+                fix=f"ls -ld {path.parent} {path}; df {path.parent}",
+            )
+        case apsw.IOError():
+            return BoardUnavailable(
+                f"the disk failed while the board was written: {path}",
+                cause=str(error),
+                fix="look at the system's log (dmesg); the write did not happen as far as anyone may rely on",
+            )
+        case _:
+            return BoardUnavailable(
+                f"{path} cannot be used just now", cause=str(error), fix="try again; dt doctor tells more"
+            )
+
+
+def _check_library() -> None:
+    if apsw.SQLITE_VERSION_NUMBER < FIRST_SAFE_SQLITE:
+        raise BoardUnsafe(
+            f"the SQLite library in use ({apsw.sqlite_lib_version()}) can lose commits",
+            cause="versions before 3.51.3 may drop them when two connections checkpoint one WAL at once",
+            fix='pip install --upgrade "apsw>=3.53.1"',
+        )

@@ -1,0 +1,97 @@
+"""The SQL of questions whose form depends on what is asked: lists, counts, ready tasks by tag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dreamos_tasks.model.query import Order, TaskQuery
+from dreamos_tasks.model.task import FINAL, Status
+from dreamos_tasks.stores.rows import COLUMNS
+
+# Rows of each word a list can be asked for, each by its own partial index. They may hold a row too many, never one too few.
+READY_ROWS = "SELECT n FROM task WHERE queued = 1 AND unmet = 0 AND wait_until IS NULL"
+HELD_BACK_ROWS = "SELECT n FROM task WHERE queued = 1 AND (unmet > 0 OR wait_until IS NOT NULL)"
+EXPIRED_ROWS = "SELECT n FROM task WHERE lease_until <= :now"
+LEASED_ROWS = "SELECT n FROM task WHERE lease_until IS NOT NULL"
+ROWS_BY_WORD = {
+    "pending": (READY_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
+    "ready": (READY_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
+    "blocked": (HELD_BACK_ROWS, EXPIRED_ROWS),
+    "scheduled": (HELD_BACK_ROWS, EXPIRED_ROWS),
+    "in_progress": (LEASED_ROWS,),
+    **{
+        state.value: (
+            f"SELECT n FROM task WHERE status NOT IN ('pending', 'in_progress', 'completed') AND status = '{state.value}'",
+        )
+        for state in (
+            *sorted(FINAL - {Status.COMPLETED}),
+            Status.PAUSED,
+            Status.AWAITING_APPROVAL,
+            Status.STALLED,
+        )
+    },
+}
+ORDER_BY = {Order.AGE: "n", Order.NEWEST: "n DESC", Order.QUEUE: "priority, due, n"}
+
+COUNTS = {
+    # An expired claim counts as pending, as everywhere.
+    "status": "SELECT CASE WHEN lease_until <= :now THEN 'pending' ELSE status END AS word, count(*) FROM task GROUP BY word",
+    "priority": """SELECT CASE priority WHEN 0 THEN 'critical' WHEN 1 THEN 'high' WHEN 2 THEN 'medium' ELSE 'low' END
+                   AS word, count(*) FROM task WHERE :now IS NOT NULL GROUP BY word""",
+    "agent": "SELECT claimed_by, count(*) FROM task WHERE lease_until > :now GROUP BY claimed_by",
+    "tag": "SELECT tag, count(*) FROM task_tag WHERE :now IS NOT NULL GROUP BY tag",
+}
+
+
+def counting(field: str) -> str:
+    """Counts tasks by the words of a field. Takes `:now`."""
+    if field not in COUNTS:
+        raise ValueError(f"tasks are not counted by {field!r}")
+    return COUNTS[field]
+
+
+def narrowed(query: TaskQuery, *, now_us: int) -> tuple[str, dict[str, Any]]:
+    """The rows that may fit the query, in its order; `selection.fits` still has to look at each."""
+    bindings: dict[str, Any] = {"now": now_us}
+    conditions = [f"n IN (SELECT n FROM task_tag WHERE tag = :tag{i})" for i in range(len(query.tags))]
+    bindings.update({f"tag{i}": tag for i, tag in enumerate(query.tags)})
+    if query.statuses and all(word in ROWS_BY_WORD for word in query.statuses):
+        rows = dict.fromkeys(part for word in sorted(query.statuses) for part in ROWS_BY_WORD[word])
+        conditions.append(f"n IN ({' UNION ALL '.join(rows)})")
+    if query.priority is not None:
+        conditions.append("priority = :priority")
+        bindings["priority"] = query.priority.rank
+    if query.agent is not None:
+        conditions.append("(assigned_to = :agent OR claimed_by = :agent)")
+        bindings["agent"] = query.agent
+    if query.held_by is not None:
+        conditions.append("lease_until IS NOT NULL AND claimed_by = :held_by")
+        bindings["held_by"] = query.held_by
+    if query.parent_id is not None:
+        conditions.append("parent_id = :parent_id")
+        bindings["parent_id"] = query.parent_id
+    if query.dedupe_key is not None:
+        conditions.append("dedupe_key = :dedupe_key")
+        bindings["dedupe_key"] = query.dedupe_key
+    if query.id_prefix is not None:
+        conditions.append("task_id >= :prefix AND task_id < :prefix || char(0x10FFFF)")
+        bindings["prefix"] = query.id_prefix
+    if query.text is not None and query.text.isascii() and query.text.replace(" ", "").isalnum():
+        conditions.append("(title LIKE :text OR spec LIKE :text)")
+        bindings["text"] = f"%{query.text}%"
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {COLUMNS} FROM task{where} ORDER BY {ORDER_BY[query.order]}", bindings
+
+
+READY_IN_LANE = f"""
+SELECT {COLUMNS} FROM task WHERE lane = ? AND queued = 1 AND unmet = 0 AND wait_until IS NULL
+ORDER BY priority, due, n"""
+TAGGED = "EXISTS (SELECT 1 FROM task_tag WHERE tag = ? AND task_tag.n = task.n) AND "
+
+
+def ready_in_lane(lane: str, tags: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The ready rows of a lane that carry all the tags, in the order of claiming."""
+    if not tags:
+        return READY_IN_LANE, (lane,)
+    return READY_IN_LANE.replace("WHERE ", "WHERE " + TAGGED * len(tags), 1), (*tags, lane)
