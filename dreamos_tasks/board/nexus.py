@@ -49,6 +49,7 @@ class TaskNexus:
         self.clock = clock
         self.rules = rules or BoardRules()
         self._ring = ring
+        self._grouping = False
 
     # -- adding
 
@@ -361,17 +362,24 @@ class TaskNexus:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Verbs inside share one commit; each can still be refused alone."""
+        """Verbs inside share one commit, and the bell rings once; each can still be refused alone."""
         with self.store.transaction():
-            yield
+            self._grouping = True
+            try:
+                yield
+            finally:
+                self._grouping = False
+        self._ring()
 
     # -- what the verbs share
 
     @contextmanager
     def _transaction(self) -> Iterator[datetime]:
         with self.store.transaction():
+            grouped = self._grouping  # only the thread inside the transaction can have set it
             yield self.clock.now()
-        self._ring()
+        if not grouped:
+            self._ring()
 
     def _fetch(self, task_id: str) -> Task:
         task = self.store.get(task_id)

@@ -178,14 +178,8 @@ def _fields(cls: type) -> tuple[Field[Any], ...]:
 
 @cache
 def _task_defaults() -> tuple[tuple[str, Any], ...]:
-    return (
-        *tuple(
-            (f.name, {} if f.default_factory is not MISSING else f.default)
-            for f in fields(Task)
-            if f.name not in ("task_id",)
-        ),
-        ("task_id", MISSING),
-    )
+    """Each field with the value that goes without saying; a required field has none."""
+    return tuple((f.name, {} if f.default_factory is not MISSING else f.default) for f in fields(Task))
 
 
 def _claim_from_json(form: Mapping[str, Any]) -> Claim:

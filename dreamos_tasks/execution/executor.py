@@ -1,0 +1,162 @@
+"""TaskExecutor: the pipe from a claimed task to a settled one: steps, verification, outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.execution.step_executor import StepExecutor, error_of, result_of
+from dreamos_tasks.execution.verification import Verifier
+from dreamos_tasks.model.outcome import Failed, Outcome, RetryLater, Succeeded
+from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus, TaskError
+from dreamos_tasks.model.task import Task
+from dreamos_tasks.model.tool import ToolResult
+
+Result = TypeVar("Result")
+
+
+class Desk(Protocol):
+    """The way to the board from asyncio; see BoardDesk."""
+
+    async def write(self, act: Callable[[TaskNexus], Result]) -> Result: ...
+
+
+class TaskExecutor:
+    """Runs one claimed task at a time a call; many calls may run side by side.
+
+    Every write names the claim's token: when the claim is over, the write raises StaleToken and the run ends there.
+    """
+
+    def __init__(self, desk: Desk, steps: StepExecutor, verifier: Verifier) -> None:
+        self._desk = desk
+        self._steps = steps
+        self._verifier = verifier
+
+    def begin(self, nexus: TaskNexus, task: Task) -> Task:
+        """Record the start of the first step, in the transaction that claims the task: one commit for both."""
+        step = next(iter(steps_to_run(task)), None)
+        if step is None or task.claim is None:
+            return task
+        started = self._steps.started(task, step, token=task.claim.token)
+        return nexus.record_step(task.task_id, started, token=task.claim.token)
+
+    async def run(self, task: Task) -> Task:
+        """Run a claimed (and begun) task to the end of this attempt; gives it settled. Raises StaleToken kinds.
+
+        When cancelled it ends what it started and leaves the task as the board has it.
+        """
+        assert task.claim is not None, "only a claimed task is run"
+        token = task.claim.token
+        last: StepResult | None = None
+        outcome: Outcome | None = None
+        try:
+            async with asyncio.timeout(task.timeout_seconds):
+                task, last, outcome = await self._run_steps(task, token)
+                if outcome is None:
+                    outcome = await self._verified(task, last, token)
+        except TimeoutError:
+            outcome = _timed_out(task)
+        return await self._desk.write(lambda nexus: _settled(nexus, task.task_id, last, outcome, token))
+
+    async def _run_steps(self, task: Task, token: int) -> tuple[Task, StepResult | None, Outcome | None]:
+        """Each step in turn. The last step's record is given back unsaved: it shares the commit of the outcome."""
+        if task.plan is None:
+            return task, None, _nothing_to_run(task)
+        unsaved: StepResult | None = None
+        for step in steps_to_run(task):
+            if unsaved is not None:
+                task = await self._record(task, unsaved, token)
+                unsaved = None
+            blocked = _unmet_need(task, step)
+            if blocked is not None:
+                unsaved = _skipped(step, blocked, token)
+                continue
+            task, started = await self._started(task, step, token)
+            ended, answer = await self._steps.run(task, step, started)
+            unsaved = ended
+            if ended.status is StepStatus.FAILED and step.critical and not step.optional:
+                return task, unsaved, _failure(step, answer)
+        return task, unsaved, None
+
+    async def _started(self, task: Task, step: Step, token: int) -> tuple[Task, StepResult]:
+        """The record of the step's start, made now unless `begin` has made it."""
+        record = _record_of(task, step)
+        if record is not None and record.status is StepStatus.RUNNING and record.token == token:
+            return task, record
+        started = self._steps.started(task, step, token=token)
+        return await self._record(task, started, token), started
+
+    async def _record(self, task: Task, result: StepResult, token: int) -> Task:
+        return await self._desk.write(lambda nexus: nexus.record_step(task.task_id, result, token=token))
+
+    async def _verified(self, task: Task, last: StepResult | None, token: int) -> Outcome:
+        records = {record.name: record for record in task.steps}
+        if last is not None:
+            records[last.name] = last
+        verdict = await self._verifier.verify(task, token=token)
+        if verdict.error is not None:
+            return Failed(error=verdict.error)
+        return Succeeded(result={"steps": result_of(records)}, evidence=verdict.evidence)
+
+
+def steps_to_run(task: Task) -> Sequence[Step]:
+    """The steps that are not recorded as ended well: a completed step is never run again."""
+    if task.plan is None:
+        return ()
+    ended = {record.name for record in task.steps if record.status is StepStatus.COMPLETED}
+    return [step for step in task.plan.steps if step.name not in ended]
+
+
+def _settled(nexus: TaskNexus, task_id: str, last: StepResult | None, outcome: Outcome, token: int) -> Task:
+    if last is not None:
+        nexus.record_step(task_id, last, token=token)
+    return nexus.settle(task_id, outcome, token=token)
+
+
+def _failure(step: Step, answer: ToolResult) -> Outcome:
+    error = error_of(step, answer)
+    return RetryLater(error=error) if answer.try_later else Failed(error=error)
+
+
+def _nothing_to_run(task: Task) -> Failed:
+    return Failed(
+        error=TaskError(
+            category=ErrorCategory.CONFIGURATION,
+            message="the daemon was to run it, but it has no plan",
+            cause=f"it is assigned to {task.assigned_to}",
+            suggestions=("give it a plan or run, or leave it to an agent: dt update ID --assign AGENT",),
+        )
+    )
+
+
+def _timed_out(task: Task) -> Failed:
+    return Failed(
+        error=TaskError(
+            category=ErrorCategory.RESOURCE,
+            message=f"the task was not done within {task.timeout_seconds:g} s",
+            cause="timeout_seconds of the task",
+            suggestions=("give it more time, or split it into steps of their own",),
+        )
+    )
+
+
+def _record_of(task: Task, step: Step) -> StepResult | None:
+    return next((record for record in task.steps if record.name == step.name), None)
+
+
+def _unmet_need(task: Task, step: Step) -> str | None:
+    """The first step that this one needs and that did not end well."""
+    completed = {record.name for record in task.steps if record.status is StepStatus.COMPLETED}
+    return next((need for need in step.needs if need not in completed), None)
+
+
+def _skipped(step: Step, needed: str, token: int) -> StepResult:
+    error = TaskError(
+        category=ErrorCategory.LOGIC,
+        message=f"skipped: it needs step {needed!r}, which did not complete",
+        step=step.name,
+    )
+    return replace(StepResult(name=step.name, status=StepStatus.SKIPPED, token=token), error=error)

@@ -1,0 +1,122 @@
+"""StepExecutor: one step through one ToolAdapter, from its call to the record of what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from loguru import logger
+
+from dreamos_tasks.execution.surroundings import Surroundings
+from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus, TaskError
+from dreamos_tasks.model.task import Task
+from dreamos_tasks.model.tool import ToolResult
+from dreamos_tasks.protocols import ToolAdapter
+
+EXCERPT_CHARACTERS = 2000  # of output in an error: enough for the last screen of a failing test
+
+
+class Tools(Protocol):
+    """Where tools are looked up. Raises NotFound or ConfigError for a name it does not know."""
+
+    def get(self, name: str) -> ToolAdapter: ...
+
+
+class StepExecutor:
+    """Makes the call that a step describes."""
+
+    def __init__(self, tools: Tools, surroundings: Surroundings, *, now: Callable[[], datetime]) -> None:
+        self._tools = tools
+        self.surroundings = surroundings
+        self._now = now
+
+    def started(self, task: Task, step: Step, *, token: int) -> StepResult:
+        """The record that goes on the board before the call is made."""
+        return StepResult(
+            name=step.name,
+            status=StepStatus.RUNNING,
+            attempt=attempts_of(task, step) + 1,
+            token=token,
+            started_at=self._now(),
+        )
+
+    async def run(self, task: Task, step: Step, started: StepResult) -> tuple[StepResult, ToolResult]:
+        """Make the call. Gives the record that goes on the board after it, and the tool's own answer."""
+        result = await self.call(task, step, token=started.token, attempt=started.attempt)
+        failed = result.category is not None
+        ended = replace(
+            started,
+            status=StepStatus.FAILED if failed else StepStatus.COMPLETED,
+            finished_at=self._now(),
+            exit_code=result.exit_code,
+            output_head=result.output_head,
+            output_tail=result.output_tail,
+            output_bytes=result.output_bytes,
+            output_path=_below(result.output_path, self.surroundings.runs),
+            value=result.value,
+            error=error_of(step, result) if failed else None,
+        )
+        return ended, result
+
+    async def call(self, task: Task, step: Step, *, token: int, attempt: int, verifying: bool = False) -> ToolResult:
+        """The tool's answer. An error in a tool becomes a failed result: it ends the step, never the executor."""
+        context = self.surroundings.for_step(task, step, token=token, attempt=attempt, verifying=verifying)
+        try:
+            tool = self._tools.get(step.tool)
+            problems = tool.validate(step.params)
+            if problems:
+                return _misused(step, [f"{problem.pointer}: {problem.message}" for problem in problems])
+            return await tool.execute(step.params, context)
+        except Exception as error:  # noqa: BLE001  a tool may raise anything
+            logger.opt(exception=True).warning("{} {}: tool {} raised", task.task_id, step.name, step.tool)
+            return ToolResult(
+                category=ErrorCategory.CONFIGURATION if isinstance(error, LookupError) else ErrorCategory.LOGIC,
+                message=f"{step.tool}: {error}",
+                cause=type(error).__name__,
+            )
+
+
+def attempts_of(task: Task, step: Step) -> int:
+    """How often the step has been started, as the board recorded it."""
+    return next((record.attempt for record in task.steps if record.name == step.name), 0)
+
+
+def error_of(step: Step, result: ToolResult) -> TaskError:
+    """Why the step failed, for a person."""
+    return TaskError(
+        category=result.category or ErrorCategory.LOGIC,
+        message=f"step {step.name!r}: {result.message}",
+        cause=result.cause or output_excerpt(result),
+        suggestions=result.suggestions,
+        step=step.name,
+    )
+
+
+def output_excerpt(result: ToolResult) -> str:
+    """The end of what was printed."""
+    return (result.output_tail or result.output_head)[-EXCERPT_CHARACTERS:].strip()
+
+
+def _misused(step: Step, problems: list[str]) -> ToolResult:
+    return ToolResult(
+        category=ErrorCategory.CONFIGURATION,
+        message=f"{step.tool} cannot be called so: " + "; ".join(problems),
+        suggestions=(f"dt schema tool {step.tool}",),
+    )
+
+
+def _below(path: Path | None, folder: Path) -> str | None:
+    if path is None:
+        return None
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+
+
+def result_of(records: Mapping[str, StepResult]) -> dict[str, object]:
+    """What a task that was run step by step gives as its result: each step's end, by name."""
+    return {
+        name: {"status": record.status.value, "exit_code": record.exit_code, "value": record.value}
+        for name, record in records.items()
+    }

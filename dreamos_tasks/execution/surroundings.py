@@ -1,0 +1,55 @@
+"""Surroundings: where a task's steps run, in which environment, and where their output is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dreamos_tasks.model.plan import Step
+from dreamos_tasks.model.task import Task
+from dreamos_tasks.model.tool import ToolContext
+
+VERIFY_PREFIX = "verify-"  # keeps the log of a verification apart from that of a step of the same name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all tasks of one board have in common.
+
+    `workspace` is what a relative `context.cwd` is relative to; `environment` is what children get of the daemon's own.
+    """
+
+    workspace: Path
+    runs: Path
+    environment: Mapping[str, str]
+    grace_seconds: float = 5.0
+    output_limit_bytes: int = 10 * 1024 * 1024
+    timeouts_seconds: Mapping[str, float] | None = None  # by tool, for steps that name none
+
+    def for_step(self, task: Task, step: Step, *, token: int, attempt: int, verifying: bool = False) -> ToolContext:
+        """The surroundings of one run of one step."""
+        name = VERIFY_PREFIX + step.name if verifying else step.name
+        timeout = step.timeout_seconds or (self.timeouts_seconds or {}).get(step.tool)
+        return ToolContext(
+            task_id=task.task_id,
+            token=token,
+            step=name,
+            attempt=attempt,
+            cwd=self.cwd_of(task),
+            run_dir=self.runs / task.task_id / str(token),
+            environment={
+                **self.environment,
+                "DREAMOS_TASKS_TASK_ID": task.task_id,
+                "DREAMOS_TASKS_TOKEN": str(token),
+                "DREAMOS_TASKS_STEP": name,
+                "DREAMOS_TASKS_ATTEMPT": str(attempt),
+            },
+            timeout_seconds=timeout,
+            grace_seconds=self.grace_seconds,
+            output_limit_bytes=self.output_limit_bytes,
+        )
+
+    def cwd_of(self, task: Task) -> Path:
+        """The task's own folder: `context.cwd`, seen from the workspace."""
+        return self.workspace / str(task.context.get("cwd") or ".")

@@ -1,0 +1,93 @@
+"""Verification: the gate before `completed`, whoever did the work."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from dreamos_tasks.execution.step_executor import StepExecutor, output_excerpt
+from dreamos_tasks.model.plan import ErrorCategory, Evidence, Step, TaskError
+from dreamos_tasks.model.task import Task
+from dreamos_tasks.model.tool import ToolResult
+
+GIT_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the verification steps said: the evidence of the green ones, and the first red one's error."""
+
+    evidence: tuple[Evidence, ...]
+    error: TaskError | None = None
+
+
+class Verifier:
+    """Runs the `verify` steps of a task in its workspace."""
+
+    def __init__(self, steps: StepExecutor, *, now: Callable[[], datetime]) -> None:
+        self._steps = steps
+        self._now = now
+
+    async def verify(self, task: Task, *, token: int) -> Verdict:
+        """Run them in order up to the first red one."""
+        if not task.verify:
+            return Verdict(evidence=())
+        commit = await git_commit(self._steps.surroundings.cwd_of(task))
+        evidence: list[Evidence] = []
+        for step in task.verify:
+            result = await self._steps.call(task, step, token=token, attempt=task.attempt, verifying=True)
+            if result.category is not None:
+                return Verdict(evidence=tuple(evidence), error=_red(step, result))
+            evidence.append(
+                Evidence(
+                    step=step.name,
+                    command=command_text(step),
+                    exit_code=result.exit_code or 0,
+                    log_sha256=result.output_sha256,
+                    git_commit=commit,
+                    at=self._now(),
+                )
+            )
+        return Verdict(evidence=tuple(evidence))
+
+
+def command_text(step: Step) -> str:
+    """The call of a step in one line, for people."""
+    command = step.params.get("command")
+    if isinstance(command, str):
+        return command
+    if isinstance(command, list | tuple):
+        return shlex.join(map(str, command))
+    return f"{step.tool} {dict(step.params)}"
+
+
+async def git_commit(folder: Path) -> str | None:
+    """The commit checked out in the folder, None outside a repository or without git."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            "git", "-C", str(folder), "rev-parse", "--verify", "HEAD",
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+    except OSError:
+        return None
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), GIT_TIMEOUT_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return None
+    return output.decode("ascii", "replace").strip() or None if process.returncode == 0 else None
+
+
+def _red(step: Step, result: ToolResult) -> TaskError:
+    return TaskError(
+        category=ErrorCategory.LOGIC if result.category is None else result.category,
+        message=f"verification {step.name!r} did not pass: {result.message}",
+        cause=output_excerpt(result) or result.cause,
+        suggestions=result.suggestions,
+        step=step.name,
+    )

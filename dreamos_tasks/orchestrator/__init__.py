@@ -1,0 +1,1 @@
+"""Wake, claim, hand to the executor, keep within capacity, drain."""
