@@ -30,7 +30,7 @@ class TaskStore(Protocol):
     All calls may come from any thread; one transaction runs at a time, among all processes.
     """
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self) -> AbstractContextManager[object]:
         """Everything written inside is kept together, or nothing is. One inside another can fail without the outer one.
 
         Raises BoardUnavailable (or a kind of it) when the board cannot be had.
@@ -68,8 +68,8 @@ class TaskStore(Protocol):
         """Those of `task.depends_on` that are not completed, in their order."""
         ...
 
-    def save(self, change: Change) -> Sequence[Event]:
-        """Write the task and its events, inside the open transaction. Gives the events with their seq.
+    def save(self, change: Change) -> None:
+        """Write the task and its events, inside the open transaction; the store gives the events their seq.
 
         Raises DuplicateTaskId when a new task's id is taken.
         """

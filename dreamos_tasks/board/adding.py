@@ -19,15 +19,16 @@ SHOWN_CANDIDATES = 8
 
 def add_all(store: TaskStore, drafts: Sequence[TaskDraft], *, now: datetime) -> Sequence[Task]:
     """Add every draft, in the open transaction; a draft whose dedupe key is taken gives the task that is there."""
-    added: dict[int, Task] = {}
     length = id_length(store.task_count() + len(drafts))
+    if len(drafts) == 1:
+        return (_twin(store, drafts[0], now=now) or _add(store, drafts[0], length=length, now=now),)
+    added: dict[int, Task] = {}
     for index in _dependencies_first(drafts):
         draft = drafts[index]
         try:
             added[index] = _twin(store, draft, now=now) or _add(store, draft, length=length, now=now)
         except InvalidTask as error:
-            if len(drafts) > 1:
-                error.pointer = f"/{index}{error.pointer}"
+            error.pointer = f"/{index}{error.pointer}"
             raise
     return [added[index] for index in range(len(drafts))]
 

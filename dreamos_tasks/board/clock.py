@@ -8,10 +8,10 @@ processes share) plus an offset that the board keeps for this boot.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from dreamos_tasks.protocols import ClockReading, TaskStore
 
@@ -21,10 +21,11 @@ BOOT_CLOCK = getattr(
 )  # counts suspended time too, where there is such a clock
 # Below this the board's time and the wall clock are the same for people; NTP keeps clocks within milliseconds.
 NOTABLE_DRIFT_SECONDS = 2.0
+# The offset changes only while nobody holds a lease, so a reading this old does no harm, and most verbs save a query.
+OFFSET_KEPT_US = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class MachineReading:
+class MachineReading(NamedTuple):
     """One reading of this machine's clocks, in microseconds."""
 
     boot_id: str
@@ -55,11 +56,17 @@ class BoardClock:
 
     def __init__(self, store: TaskStore) -> None:
         self._store = store
+        self._offset_us = 0
+        self._offset_read_us: int | None = None
 
     def now(self) -> datetime:
         """See Clock."""
         reading = read_machine()
-        return EPOCH + timedelta(microseconds=reading.since_boot_us + self._store.clock_offset(reading))
+        since_boot_us = reading.since_boot_us
+        if self._offset_read_us is None or since_boot_us - self._offset_read_us > OFFSET_KEPT_US:
+            self._offset_us = self._store.clock_offset(reading)
+            self._offset_read_us = since_boot_us
+        return EPOCH + timedelta(microseconds=since_boot_us + self._offset_us)
 
     def drift_seconds(self) -> float:
         """How far the wall clock is ahead of the board's time."""
@@ -75,6 +82,7 @@ class BoardClock:
             if self._store.count("agent", now=self.now()):
                 return False
             self._store.set_clock_offset(reading.boot_id, reading.wall_us - reading.since_boot_us)
+            self._offset_read_us = None
         return True
 
 

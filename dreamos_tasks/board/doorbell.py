@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 
+NOBODY_HOME_SECONDS = (
+    0.25  # without a daemon, ringing costs as much as a tenth of a commit; one that starts looks itself
+)
 MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes; longer paths are reached through /proc/self/fd
 
 
@@ -19,16 +23,21 @@ class Doorbell:
     def __init__(self, path: Path) -> None:
         self._path = str(path)
         self._socket: socket.socket | None = None
+        self._silent_until = 0.0
 
     def ring(self) -> None:
         """Wake the daemon. Never waits and never fails: without a daemon nobody misses anything."""
+        if self._silent_until > time.monotonic():
+            return
         try:
             if self._socket is None:
                 self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
             with short_path(self._path) as reachable:
                 self._socket.sendto(b"!", reachable)
+        except BlockingIOError:
+            return  # its bell has rung often enough already
         except OSError:
-            return  # no daemon, or its bell has rung often enough already
+            self._silent_until = time.monotonic() + NOBODY_HOME_SECONDS
 
     def close(self) -> None:
         """May be called twice."""

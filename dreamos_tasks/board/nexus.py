@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import TracebackType
 from typing import Any
 
 from dreamos_tasks.board import adding
@@ -31,6 +32,32 @@ class BoardRules:
     retry: RetryPolicy = DEFAULT_RETRY
 
 
+class _Verb:
+    """One verb's transaction: gives the instant it happens at, and rings the bell when it is committed."""
+
+    __slots__ = ("_grouped", "_nexus", "_transaction")
+
+    def __init__(self, nexus: TaskNexus) -> None:
+        self._nexus = nexus
+        self._transaction = nexus.store.transaction()
+
+    def __enter__(self) -> datetime:
+        self._transaction.__enter__()
+        self._grouped = self._nexus.grouping  # only the thread inside the transaction can have set it
+        try:
+            return self._nexus.clock.now()
+        except BaseException as error:
+            self._transaction.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transaction.__exit__(kind, error, trace)
+        if error is None and not self._grouped:
+            self._nexus.ring()
+
+
 class TaskNexus:
     """The shared board, for one process. Threads may share it.
 
@@ -48,8 +75,8 @@ class TaskNexus:
         self.store = store
         self.clock = clock
         self.rules = rules or BoardRules()
-        self._ring = ring
-        self._grouping = False
+        self.ring = ring
+        self.grouping = False
 
     # -- adding
 
@@ -364,22 +391,17 @@ class TaskNexus:
     def together(self) -> Iterator[None]:
         """Verbs inside share one commit, and the bell rings once; each can still be refused alone."""
         with self.store.transaction():
-            self._grouping = True
+            self.grouping = True
             try:
                 yield
             finally:
-                self._grouping = False
-        self._ring()
+                self.grouping = False
+        self.ring()
 
     # -- what the verbs share
 
-    @contextmanager
-    def _transaction(self) -> Iterator[datetime]:
-        with self.store.transaction():
-            grouped = self._grouping  # only the thread inside the transaction can have set it
-            yield self.clock.now()
-        if not grouped:
-            self._ring()
+    def _transaction(self) -> _Verb:
+        return _Verb(self)
 
     def _fetch(self, task_id: str) -> Task:
         task = self.store.get(task_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dreamos_tasks.model.plan import Step
@@ -25,12 +25,13 @@ class Surroundings:
     environment: Mapping[str, str]
     grace_seconds: float = 5.0
     output_limit_bytes: int = 10 * 1024 * 1024
-    timeouts_seconds: Mapping[str, float] | None = None  # by tool, for steps that name none
+    timeouts_seconds: Mapping[str, float] = field(default_factory=dict)  # by tool, for steps that name none
+    default_timeout_seconds: float | None = None  # for all others
 
     def for_step(self, task: Task, step: Step, *, token: int, attempt: int, verifying: bool = False) -> ToolContext:
         """The surroundings of one run of one step."""
         name = VERIFY_PREFIX + step.name if verifying else step.name
-        timeout = step.timeout_seconds or (self.timeouts_seconds or {}).get(step.tool)
+        timeout = step.timeout_seconds or self.timeouts_seconds.get(step.tool, self.default_timeout_seconds)
         return ToolContext(
             task_id=task.task_id,
             token=token,

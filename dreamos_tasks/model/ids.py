@@ -19,12 +19,7 @@ def id_length(task_count: int) -> int:
 
 def fresh_id(length: int) -> str:
     """A random id with `length` characters after the prefix."""
-    number = int.from_bytes(os.urandom(8), "little")
-    characters = []
-    for _ in range(length):
-        number, index = divmod(number, 32)
-        characters.append(ALPHABET[index])
-    return ID_PREFIX + "".join(characters)
+    return ID_PREFIX + "".join([ALPHABET[byte & 31] for byte in os.urandom(length)])
 
 
 def child_id(parent_id: str, number: int) -> str:

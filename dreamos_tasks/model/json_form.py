@@ -10,6 +10,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from dreamos_tasks.model.event import Event, EventType
@@ -25,6 +26,7 @@ from dreamos_tasks.model.plan import (
 )
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import (
+    DRAFT_FIELDS,
     TASK_FIELDS,
     Claim,
     Priority,
@@ -32,16 +34,18 @@ from dreamos_tasks.model.task import (
     Progress,
     Status,
     Task,
+    TaskDraft,
 )
 
+_draft_values = attrgetter(*DRAFT_FIELDS)
 SCALARS = frozenset({str, int, float, bool, type(None)})
 # Values whose defaults say nothing: they are written sparsely.
 SPARSE = (Step, StepResult, Plan, TaskError, Claim, Progress, RetryPolicy)
 
 
 def instant_to_text(instant: datetime) -> str:
-    """RFC 3339 in UTC with `Z` and microseconds."""
-    return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """RFC 3339 with `Z` and microseconds, of an instant in UTC."""
+    return instant.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def instant_from_text(text: str) -> datetime:
@@ -81,6 +85,15 @@ def task_to_sparse_json(task: Task) -> dict[str, Any]:
         if value is not default and value != default:
             sparse[name] = to_json(value)
     return sparse
+
+
+def draft_to_sparse_json(draft: TaskDraft) -> dict[str, Any]:
+    """What somebody asked for, without the fields left at their defaults."""
+    return {
+        name: to_json(value)
+        for name, value, default in zip(DRAFT_FIELDS, _draft_values(draft), _draft_defaults(), strict=True)
+        if value is not default and value != default
+    }
 
 
 def task_from_json(form: Mapping[str, Any]) -> Task:
@@ -180,6 +193,11 @@ def _fields(cls: type) -> tuple[Field[Any], ...]:
 def _task_defaults() -> tuple[tuple[str, Any], ...]:
     """Each field with the value that goes without saying; a required field has none."""
     return tuple((f.name, {} if f.default_factory is not MISSING else f.default) for f in fields(Task))
+
+
+@cache
+def _draft_defaults() -> tuple[Any, ...]:
+    return tuple({} if f.default_factory is not MISSING else f.default for f in fields(TaskDraft))
 
 
 def _claim_from_json(form: Mapping[str, Any]) -> Claim:

@@ -21,10 +21,10 @@ from dreamos_tasks.errors import (
 )
 from dreamos_tasks.model.event import Change, Event, EventType
 from dreamos_tasks.model.json_form import (
+    draft_to_sparse_json,
     field_from_json,
     instant_to_text,
     task_from_json,
-    task_to_sparse_json,
     to_json,
 )
 from dreamos_tasks.model.outcome import Cancelled, Failed, Outcome, RetryLater, Snoozed, Succeeded
@@ -42,6 +42,7 @@ from dreamos_tasks.model.task import (
     Task,
     TaskDraft,
     evolve,
+    new_task,
 )
 
 OPEN = frozenset(Status) - FINAL
@@ -136,15 +137,11 @@ def offered_in_turn(task: Task, request: ClaimRequest) -> bool:
 
 def add(draft: TaskDraft, *, task_id: str, now: datetime) -> Change:
     """A new, pending task."""
-    known = {name: getattr(draft, name) for name in DRAFT_FIELDS}
-    known["task_id"] = task_id
-    task = Task(**known, created_at=now, updated_at=now, pending_since=now)
-    changes = task_to_sparse_json(task)
-    return Change(
-        None,
-        task,
-        (Event(type=EventType.TASK_ADDED, task_id=task_id, at=now, by=draft.created_by, changes=changes),),
-    )
+    task = new_task(draft, task_id=task_id, now=now)
+    asked = draft_to_sparse_json(draft)
+    asked.pop("task_id", None)  # the event names it
+    event = Event(type=EventType.TASK_ADDED, task_id=task_id, at=now, by=draft.created_by, changes=asked)
+    return Change(None, task, (event,))
 
 
 def claim(
@@ -444,7 +441,9 @@ def fold(task: Task | None, event: Event) -> Task:
     Leases aside: a heartbeat leaves no event.
     """
     if task is None:
-        return task_from_json(event.changes)
+        at = instant_to_text(event.at)
+        added = {"task_id": event.task_id, "created_at": at, "updated_at": at, "pending_since": at}
+        return task_from_json({**event.changes, **added})
     changes = {name: field_from_json(name, value) for name, value in event.changes.items()}
     return evolve(task, {**changes, "updated_at": event.at})
 

@@ -57,6 +57,7 @@ class Orchestrator:
         self._others_wrote = False
         self._draining = False
         self._trouble = ""
+        self._loop: asyncio.Task[None] | None = None
         self._running: dict[str, tuple[Task, asyncio.Task[None]]] = {}
 
     def wake(self, *, others_wrote: bool = False) -> None:
@@ -70,7 +71,12 @@ class Orchestrator:
             running=tuple(self._running), capacity=self._capacity, draining=self._draining, trouble=self._trouble
         )
 
-    async def run(self) -> None:
+    def start(self) -> None:
+        """Begin to claim. A second start changes nothing."""
+        if self._loop is None:
+            self._loop = asyncio.create_task(self._work(), name="orchestrator")
+
+    async def _work(self) -> None:
         """Work until drained. Errors of the board are survived: said once, tried again with growing pauses."""
         heartbeats = asyncio.create_task(self._keep_leases(), name="heartbeats")
         failures = 0
@@ -98,6 +104,8 @@ class Orchestrator:
         """Claim nothing more, give running tasks `grace_seconds` to end, then put the rest back. May be called twice."""
         self._draining = True
         self._wake.set()
+        if self._loop is not None:
+            await self._loop
         runs = [run for _, run in self._running.values()]
         if runs:
             await asyncio.wait(runs, timeout=grace_seconds)

@@ -24,12 +24,15 @@ class FileLock:
         self.path = path
         self._timeout_seconds = timeout_seconds
         self._fd = -1
+        self._file = (0, 0)
 
     def acquire(self) -> None:
         """Take the lock. Raises BoardLocked when it is not free in time."""
         while True:
             if self._fd < 0:
                 self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LOCK_FILE_MODE)
+                mine = os.fstat(self._fd)
+                self._file = (mine.st_dev, mine.st_ino)
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -66,8 +69,7 @@ class FileLock:
             there = os.stat(self.path)
         except FileNotFoundError:
             return False
-        mine = os.fstat(self._fd)
-        return there.st_ino == mine.st_ino and there.st_dev == mine.st_dev
+        return (there.st_dev, there.st_ino) == self._file
 
     def _drop(self) -> None:
         if self._fd >= 0:

@@ -100,7 +100,7 @@ class MemoryStore:
         """See TaskStore."""
         return [other for other in task.depends_on if not self._is_completed(other)]
 
-    def save(self, change: Change) -> Sequence[Event]:
+    def save(self, change: Change) -> None:
         """See TaskStore."""
         if not self._in_transaction:
             raise RuntimeError("save needs an open transaction")
@@ -109,9 +109,7 @@ class MemoryStore:
             raise DuplicateTaskId(task.task_id)
         self._tasks[task.task_id] = task
         first = self.last_seq() + 1
-        saved = [replace(event, seq=first + index) for index, event in enumerate(change.events)]
-        self._events.extend(saved)
-        return saved
+        self._events.extend(replace(event, seq=first + index) for index, event in enumerate(change.events))
 
     def events_after(self, seq: int, *, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
         """See TaskStore."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from dreamos_tasks.model.event import Event, EventType
@@ -59,9 +60,9 @@ COLUMNS = (
 )
 
 
-def to_us(instant: datetime | None) -> int | None:
+def to_us(instant: datetime) -> int:
     """Microseconds since 1970."""
-    return None if instant is None else (instant - EPOCH) // MICROSECOND
+    return (instant - EPOCH) // MICROSECOND
 
 
 def from_us(microseconds: int | None) -> datetime | None:
@@ -77,9 +78,13 @@ def lane_of(task: Task) -> str:
 
 
 def task_to_row(task: Task) -> tuple[Any, ...]:
-    """The values of the columns from `status` to `state` (see `sqlite.INSERT_TASK`), without `unmet` and `wait_until`."""
+    """The values of the columns from `status` to `state`, as the INSERT and UPDATE of a task name them."""
     claim = task.claim
-    due_at = task.due_at
+    due_at, not_before, pending_since = task.due_at, task.not_before, task.pending_since
+    started_at, finished_at = task.started_at, task.finished_at
+    lease: tuple[Any, ...] = (None, None, None, None)
+    if claim is not None:
+        lease = (claim.agent_id, to_us(claim.claimed_at), to_us(claim.lease_until), to_us(claim.heartbeat_at))
     return (
         task.status.value,
         PRIORITY_RANKS[task.priority],
@@ -90,20 +95,16 @@ def task_to_row(task: Task) -> tuple[Any, ...]:
         task.assigned_to,
         task.parent_id,
         task.dedupe_key,
-        to_us(task.not_before),
-        *(
-            (claim.agent_id, to_us(claim.claimed_at), to_us(claim.lease_until), to_us(claim.heartbeat_at))
-            if claim
-            else (None, None, None, None)
-        ),
+        None if not_before is None else to_us(not_before),
+        *lease,
         task.last_token,
         task.attempt,
         to_us(task.created_at),
         to_us(task.updated_at),
-        to_us(task.pending_since),
-        to_us(task.started_at),
-        to_us(task.finished_at),
-        _sparse(task, SPEC_FIELDS),
+        None if pending_since is None else to_us(pending_since),
+        None if started_at is None else to_us(started_at),
+        None if finished_at is None else to_us(finished_at),
+        _spec(task),
         _state(task),
     )
 
@@ -201,15 +202,29 @@ def row_to_event(row: Sequence[Any]) -> Event:
     )
 
 
-def _sparse(task: Task, names: Mapping[str, Any]) -> str | None:
-    kept = {name: to_json(value) for name, default in names.items() if (value := getattr(task, name)) != default}
-    return encode(kept) if kept else None
+def _spec(task: Task) -> str | None:
+    values = _spec_values(task)
+    return None if values == _SPEC_DEFAULTS else encode(_sparse(SPEC_FIELDS, values))
 
 
 def _state(task: Task) -> str | None:
-    process = task.claim.process if task.claim else None
-    if process is None:
-        return _sparse(task, STATE_FIELDS)
-    kept = {name: to_json(value) for name, default in STATE_FIELDS.items() if (value := getattr(task, name)) != default}
-    kept["process"] = to_json(process)
+    process = task.claim.process if task.claim is not None else None
+    values = _state_values(task)
+    if process is None and values == _STATE_DEFAULTS:
+        return None
+    kept = _sparse(STATE_FIELDS, values)
+    if process is not None:
+        kept["process"] = to_json(process)
     return encode(kept)
+
+
+def _sparse(names: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any]:
+    return {
+        name: to_json(value)
+        for (name, default), value in zip(names.items(), values, strict=True)
+        if value is not default and value != default
+    }
+
+
+_spec_values, _SPEC_DEFAULTS = attrgetter(*SPEC_FIELDS), tuple(SPEC_FIELDS.values())
+_state_values, _STATE_DEFAULTS = attrgetter(*STATE_FIELDS), tuple(STATE_FIELDS.values())

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import apsw
 
-from dreamos_tasks.errors import BoardGone, BoardUnavailable, DuplicateTaskId
+from dreamos_tasks.errors import BoardUnavailable, DuplicateTaskId
 from dreamos_tasks.model.event import Change, Event
 from dreamos_tasks.model.query import ClaimRequest, TaskQuery
 from dreamos_tasks.model.selection import can_be_next, fits
 from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.protocols import ClockReading
 from dreamos_tasks.stores import sqlite_connection, sqlite_queries
-from dreamos_tasks.stores.file_lock import FileLock
 from dreamos_tasks.stores.rows import (
     COLUMNS,
     encode,
@@ -31,25 +27,27 @@ from dreamos_tasks.stores.rows import (
     task_to_row,
     to_us,
 )
+from dreamos_tasks.stores.sqlite_session import Row, SqliteSession
 
 GET_TASK = f"SELECT {COLUMNS} FROM task WHERE task_id = ?"
 
-# A new task. `wait_until` is its not_before; one that is past is cleared by the next claim.
+# A new task. `wait_until` is its not_before; one that is past is cleared when the next task is looked for.
 INSERT_TASK = """
 INSERT INTO task (status, priority, lane, queued, due, title, assigned_to, parent_id, dedupe_key, not_before, claimed_by,
   claimed_at, lease_until, heartbeat_at, last_token, attempt, created_at, updated_at, pending_since, started_at,
-  finished_at, spec, state, task_id, wait_until, unmet)
-VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"""
+  finished_at, spec, state, last_seq, wait_until, unmet, task_id)
+VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"""
 
 # A task as a verb has left it. `unmet` is kept by the dependencies' own statements.
 UPDATE_TASK = """
 UPDATE task SET status=?, priority=?, lane=?, queued=?, due=?, title=?, assigned_to=?, parent_id=?, dedupe_key=?,
   not_before=?, claimed_by=?, claimed_at=?, lease_until=?, heartbeat_at=?, last_token=?, attempt=?, created_at=?,
-  updated_at=?, pending_since=?, started_at=?, finished_at=?, spec=?, state=?, wait_until=?
-WHERE task_id=?"""
+  updated_at=?, pending_since=?, started_at=?, finished_at=?, spec=?, state=?, last_seq=?, wait_until=?
+WHERE n=?"""
+# Of the row as it was: its number, and its newest event, which the next one follows.
+LINKS_OF_TASK = "SELECT n, last_seq FROM task WHERE task_id = ?"
 
-INSERT_EVENT = "INSERT INTO event (n, type, at, by, data) VALUES ((SELECT n FROM task WHERE task_id = ?), ?, ?, ?, ?)"
-INSERT_FIRST_EVENT = "INSERT INTO event (n, type, at, by, data) VALUES (?, ?, ?, ?, ?)"
+INSERT_EVENT = "INSERT INTO event (seq, n, prev, type, at, by, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 # A dependency that is not (or not yet) on the board counts as unmet.
 INSERT_DEPENDENCY = "INSERT OR IGNORE INTO dependency (needs, task) SELECT n, ? FROM task WHERE task_id = ?"
@@ -59,20 +57,21 @@ UNFINISHED = """
 SELECT wanted.value FROM json_each(?) AS wanted LEFT JOIN task ON task.task_id = wanted.value
 WHERE task.status IS NOT 'completed' ORDER BY wanted.key"""
 # Whoever waited for this task waits for one less.
-MEET_DEPENDANTS = """
-UPDATE task SET unmet = unmet - 1
-WHERE n IN (SELECT task FROM dependency WHERE needs = (SELECT n FROM task WHERE task_id = ?))"""
+MEET_DEPENDANTS = "UPDATE task SET unmet = unmet - 1 WHERE n IN (SELECT task FROM dependency WHERE needs = ?)"
 
 # Tasks whose not_before has been reached are as ready as any other from here on.
 END_WAITING = "UPDATE task SET wait_until = NULL WHERE wait_until <= ?"
-EXPIRED = f"SELECT {COLUMNS} FROM task WHERE lease_until <= ? ORDER BY lease_until"
 
 EVENTS_AFTER = """
 SELECT event.seq, task.task_id, event.type, event.at, event.by, event.data FROM event JOIN task ON task.n = event.n
 WHERE event.seq > ? ORDER BY event.seq LIMIT ?"""
+# A task's events, walked back from its newest.
 EVENTS_OF_TASK = """
-SELECT event.seq, task.task_id, event.type, event.at, event.by, event.data FROM task JOIN event ON event.n = task.n
-WHERE task.task_id = ? AND event.seq > ? ORDER BY event.seq LIMIT ?"""
+WITH RECURSIVE chain (seq) AS (
+  SELECT last_seq FROM task WHERE task_id = ?1 AND last_seq > ?2
+  UNION ALL SELECT event.prev FROM chain JOIN event ON event.seq = chain.seq WHERE event.prev > ?2)
+SELECT event.seq, ?1, event.type, event.at, event.by, event.data FROM chain JOIN event ON event.seq = chain.seq
+ORDER BY event.seq LIMIT ?3"""
 
 NEXT_INSTANT = """
 SELECT min(at) FROM (SELECT min(lease_until) AS at FROM task WHERE lease_until IS NOT NULL
@@ -85,13 +84,10 @@ class SqliteStore:
     def __init__(self, path: Path, *, durability: str = "full", lock_timeout_seconds: float = 30.0) -> None:
         """Open the board at `path`, bringing its schema up to date. Raises BoardUnavailable kinds; never makes a file."""
         self.path = path
-        self._full_durability = durability == "full"
-        self._lock = RLock()
-        self._file_lock = FileLock(f"{path}.lock", timeout_seconds=lock_timeout_seconds)
-        self._in_transaction = False
-        self._connection: apsw.Connection | None = None
-        self._inode = (0, 0)
-        self._connected()
+        self._session = SqliteSession(
+            path, full_durability=durability == "full", lock_timeout_seconds=lock_timeout_seconds
+        )
+        self._newest_n = 0
 
     @classmethod
     def create(cls, path: Path, *, durability: str = "full", lock_timeout_seconds: float = 30.0) -> SqliteStore:
@@ -100,140 +96,124 @@ class SqliteStore:
             sqlite_connection.create_file(path)
         return cls(path, durability=durability, lock_timeout_seconds=lock_timeout_seconds)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """See TaskStore. Writers take turns at the file lock, so none of them meets a busy database."""
-        with self._lock:
-            if self._in_transaction:
-                with self._savepoint():
-                    yield
-                return
-            self._take_file_lock()
-            try:
-                connection = self._connected()
-                self._execute(connection, "BEGIN IMMEDIATE")
-                self._in_transaction = True
-                try:
-                    yield
-                except BaseException:
-                    self._roll_back(connection)
-                    raise
-                else:
-                    self._commit(connection)
-                finally:
-                    self._in_transaction = False
-            finally:
-                self._file_lock.release()
+    def transaction(self) -> AbstractContextManager[Any]:
+        """See TaskStore."""
+        return self._session
 
     def clock_offset(self, measure: ClockReading) -> int:
         """See TaskStore. Outside a transaction a missing offset is measured but not kept."""
-        row = self._row("SELECT offset_us FROM clock WHERE boot_id = ?", (measure.boot_id,))
+        row = self._session.row("SELECT offset_us FROM clock WHERE boot_id = ?", (measure.boot_id,))
         if row is not None:
             return int(row[0])
         offset = measure.wall_us - measure.since_boot_us
-        if self._in_transaction:
+        if self._session.in_transaction:
             self.set_clock_offset(measure.boot_id, offset)
         return offset
 
     def set_clock_offset(self, boot_id: str, offset_us: int) -> None:
         """See TaskStore."""
-        self._run("DELETE FROM clock")
-        self._run("INSERT INTO clock (boot_id, offset_us) VALUES (?, ?)", (boot_id, offset_us))
+        self._session.rows("DELETE FROM clock")
+        self._session.rows("INSERT INTO clock (boot_id, offset_us) VALUES (?, ?)", (boot_id, offset_us))
 
     def get(self, task_id: str) -> Task | None:
         """See TaskStore."""
-        row = self._row(GET_TASK, (task_id,))
+        row = self._session.row(GET_TASK, (task_id,))
         return row_to_task(row) if row is not None else None
 
     def find(self, query: TaskQuery, *, now: datetime) -> Sequence[Task]:
         """See TaskStore. SQL narrows by index; `selection.fits` decides."""
-        sql, bindings = sqlite_queries.narrowed(query, now_us=_us(now))
+        sql, bindings = sqlite_queries.narrowed(query, now_us=to_us(now))
         found: list[Task] = []
         skipping = query.after is not None
-        with self._lock:
-            for row in self._rows(sql, bindings):
-                if skipping:
-                    skipping = row[0] != query.after
-                    continue
-                task = row_to_task(row)
-                if fits(task, query, unfinished=self.unfinished_dependencies(task), now=now):
-                    found.append(task)
-                    if query.limit is not None and len(found) >= query.limit:
-                        break
+        with self._session.lock:
+            try:
+                for row in self._session.open().execute(sql, bindings):
+                    if skipping:
+                        skipping = row[0] != query.after
+                        continue
+                    task = row_to_task(row)
+                    if fits(task, query, unfinished=self.unfinished_dependencies(task), now=now):
+                        found.append(task)
+                        if query.limit is not None and len(found) >= query.limit:
+                            break
+            except apsw.Error as error:
+                raise sqlite_connection.unavailable(self.path, error) from error
         return found
 
     def count(self, field: str, *, now: datetime) -> Mapping[str, int]:
         """See TaskStore."""
-        sql = sqlite_queries.counting(field)
-        return {str(word): int(number) for word, number in self._all(sql, {"now": to_us(now)})}
+        rows = self._session.rows(sqlite_queries.counting(field), {"now": to_us(now)})
+        return {str(word): int(number) for word, number in rows}
 
     def next_claimable(self, request: ClaimRequest, *, now: datetime) -> Task | None:
-        """See TaskStore. Walks the ready index of each lane, so it costs the same on a board of any size."""
+        """See TaskStore. Looks at the head of each lane's ready index: the same cost on a board of any size."""
         now_us = to_us(now)
-        self._run(END_WAITING, (now_us,))
         lanes = ("agent:" + request.agent_id, "plan" if request.runs_plans else "open")
-        found = [
-            row
-            for row in (
-                *(self._first_in_lane(lane, request, now=now) for lane in lanes),
-                self._first_expired(request, now=now, now_us=now_us),
-            )
-            if row is not None
-        ]
-        first = min(found, key=lambda row: (row[2], row[3], row[22]), default=None)  # priority, due, n
-        return row_to_task(first) if first is not None else None
+        heads = self._session.rows(sqlite_queries.HEADS_OF_QUEUE, (*lanes, now_us))
+        if any(row[0] is None for row in heads):  # the mark that somebody has waited long enough
+            self._session.rows(END_WAITING, (now_us,))
+            heads = self._session.rows(sqlite_queries.HEADS_OF_QUEUE, (*lanes, now_us))
+        if not heads:
+            return None
+        first = row_to_task(min(heads, key=_place_in_queue))
+        if can_be_next(first, request, unfinished=self.unfinished_dependencies(first), now=now):
+            return first
+        return self._search(lanes, request, now=now)
 
     def unfinished_dependencies(self, task: Task) -> Sequence[str]:
         """See TaskStore."""
         if not task.depends_on:
             return ()
-        return [str(row[0]) for row in self._all(UNFINISHED, (_json_list(task.depends_on),))]
+        return [str(row[0]) for row in self._session.rows(UNFINISHED, (encode(list(task.depends_on)),))]
 
-    def save(self, change: Change) -> Sequence[Event]:
+    def save(self, change: Change) -> None:
         """See TaskStore."""
-        if not self._in_transaction:
+        if not self._session.in_transaction:
             raise RuntimeError("save needs an open transaction")
+        connection = self._session.open()
         if change.before is None:
-            return self._insert(change)
-        self._update(change.before, change.task)
-        return self._append(INSERT_EVENT, change.task.task_id, change.events)
+            self._insert(connection, change)
+        else:
+            self._update(connection, change)
 
     def events_after(self, seq: int, *, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
         """See TaskStore."""
-        rows = (
-            self._all(EVENTS_AFTER, (seq, limit))
-            if task_id is None
-            else self._all(EVENTS_OF_TASK, (task_id, seq, limit))
-        )
+        if task_id is None:
+            rows = self._session.rows(EVENTS_AFTER, (seq, limit))
+        else:
+            rows = self._session.rows(EVENTS_OF_TASK, (task_id, seq, limit))
         return [row_to_event(row) for row in rows]
 
     def last_seq(self) -> int:
         """See TaskStore."""
-        row = self._row("SELECT max(seq) FROM event")
+        row = self._session.row("SELECT max(seq) FROM event")
         return int(row[0] or 0) if row else 0
 
     def task_count(self) -> int:
-        """See TaskStore. The greatest age, which is the count while nothing has been pruned."""
-        row = self._row("SELECT max(n) FROM task")
-        return int(row[0] or 0) if row else 0
+        """See TaskStore. The greatest age seen, which is the count while nothing has been pruned."""
+        if not self._newest_n:
+            row = self._session.row("SELECT max(n) FROM task")
+            self._newest_n = int(row[0] or 0) if row else 0
+        return self._newest_n
 
     def next_instant(self, *, now: datetime) -> datetime | None:
         """See TaskStore."""
-        row = self._row(NEXT_INSTANT)
+        row = self._session.row(NEXT_INSTANT)
         return from_us(row[0]) if row else None
 
     def change_mark(self) -> int:
-        """See TaskStore. SQLite's data_version: a read of shared memory."""
-        row = self._row("PRAGMA data_version")
+        """See TaskStore. SQLite's data_version: a read of shared memory. Raises BoardGone when the file is another."""
+        self._session.check_file()
+        row = self._session.row("PRAGMA data_version")
         return int(row[0]) if row else 0
 
     def backup(self, target: Path) -> None:
         """See TaskStore."""
         if target.exists():
             raise BoardUnavailable(f"{target} is there already", fix="name a new file, or remove that one first")
-        with self._lock:
+        with self._session.lock:
             try:
-                sqlite_connection.copy_to(self._connected(), target)
+                sqlite_connection.copy_to(self._session.open(), target)
             except apsw.Error as error:
                 raise sqlite_connection.unavailable(self.path, error) from error
             except OSError as error:
@@ -243,201 +223,85 @@ class SqliteStore:
 
     def integrity_problems(self) -> Sequence[str]:
         """See TaskStore."""
-        return [str(row[0]) for row in self._all("PRAGMA integrity_check") if row[0] != "ok"]
+        return [str(row[0]) for row in self._session.rows("PRAGMA integrity_check") if row[0] != "ok"]
 
     def close(self) -> None:
         """See TaskStore."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-            self._file_lock.close()
+        self._session.close()
 
-    @contextmanager
-    def _savepoint(self) -> Iterator[None]:
-        self._run("SAVEPOINT inner")
-        try:
-            yield
-        except BaseException:
-            self._run("ROLLBACK TO inner")
-            raise
-        finally:
-            self._run("RELEASE inner")
-
-    def _insert(self, change: Change) -> Sequence[Event]:
+    def _insert(self, connection: apsw.Connection, change: Change) -> None:
         task = change.task
+        seq = self.last_seq()
+        waits = None if task.not_before is None else to_us(task.not_before)
         unmet = len(task.depends_on) - self._met(task.depends_on) if task.depends_on else 0
-        connection = self._connected()
-        row = (*task_to_row(task), task.task_id, to_us(task.not_before), unmet)
+        row = (*task_to_row(task), seq + len(change.events), waits, unmet, task.task_id)
         try:
             connection.execute(INSERT_TASK, row)
         except apsw.ConstraintError as error:
-            raise DuplicateTaskId(task.task_id) from error
-        except apsw.Error as error:
-            raise sqlite_connection.unavailable(self.path, error) from error
-        n = connection.last_insert_rowid()
-        for tag in task.tags:
-            self._run("INSERT INTO task_tag (tag, n) VALUES (?, ?)", (tag, n))
-        for needed in task.depends_on:
-            self._run(INSERT_DEPENDENCY, (n, needed))
-        return self._append(INSERT_FIRST_EVENT, n, change.events)
+            if getattr(error, "extendedresult", 0) == apsw.SQLITE_CONSTRAINT_UNIQUE:
+                raise DuplicateTaskId(task.task_id) from error
+            raise
+        n = self._newest_n = connection.last_insert_rowid()
+        self._append(connection, change.events, n=n, seq=seq, prev=None)
+        if task.tags or task.depends_on:
+            self._link(connection, task, n)
 
-    def _update(self, before: Task, task: Task) -> None:
-        waits = to_us(task.not_before) if task.not_before is not None and task.status is Status.PENDING else None
-        self._run(UPDATE_TASK, (*task_to_row(task), waits, task.task_id))
+    def _update(self, connection: apsw.Connection, change: Change) -> None:
+        task, before = change.task, change.before
+        assert before is not None
+        links = connection.execute(LINKS_OF_TASK, (task.task_id,)).fetchone()
+        assert links is not None, "only a task that was fetched is changed"
+        n, prev = links
+        last = prev
+        if change.events:
+            seq = self.last_seq()
+            self._append(connection, change.events, n=n, seq=seq, prev=prev)
+            last = seq + len(change.events)
+        waits = None if task.not_before is None or task.status is not Status.PENDING else to_us(task.not_before)
+        connection.execute(UPDATE_TASK, (*task_to_row(task), last, waits, n))
         if task.status is Status.COMPLETED and before.status is not Status.COMPLETED:
-            self._run(MEET_DEPENDANTS, (task.task_id,))
+            connection.execute(MEET_DEPENDANTS, (n,))
         if task.tags != before.tags or task.depends_on != before.depends_on:
-            self._relink(task)
+            connection.execute("DELETE FROM task_tag WHERE n = ?", (n,))
+            connection.execute("DELETE FROM dependency WHERE task = ?", (n,))
+            self._link(connection, task, n)
+            unmet = len(task.depends_on) - self._met(task.depends_on)
+            connection.execute("UPDATE task SET unmet = ? WHERE n = ?", (unmet, n))
 
-    def _relink(self, task: Task) -> None:
-        row = self._row("SELECT n FROM task WHERE task_id = ?", (task.task_id,))
-        n = row[0] if row else None
-        self._run("DELETE FROM task_tag WHERE n = ?", (n,))
-        self._run("DELETE FROM dependency WHERE task = ?", (n,))
-        for tag in task.tags:
-            self._run("INSERT INTO task_tag (tag, n) VALUES (?, ?)", (tag, n))
-        for needed in task.depends_on:
-            self._run(INSERT_DEPENDENCY, (n, needed))
-        unmet = len(task.depends_on) - self._met(task.depends_on)
-        self._run("UPDATE task SET unmet = ? WHERE n = ?", (unmet, n))
+    def _link(self, connection: apsw.Connection, task: Task, n: int) -> None:
+        connection.executemany("INSERT INTO task_tag (tag, n) VALUES (?, ?)", [(tag, n) for tag in task.tags])
+        connection.executemany(INSERT_DEPENDENCY, [(n, needed) for needed in task.depends_on])
 
-    def _append(self, sql: str, key: object, events: Sequence[Event]) -> Sequence[Event]:
-        connection = self._connected()
-        saved = []
+    def _append(
+        self, connection: apsw.Connection, events: Sequence[Event], *, n: int, seq: int, prev: int | None
+    ) -> None:
         for event in events:
-            self._run(sql, (key, *event_to_row(event)))
-            saved.append(replace(event, seq=connection.last_insert_rowid()))
-        return saved
+            seq += 1
+            connection.execute(INSERT_EVENT, (seq, n, prev, *event_to_row(event)))
+            prev = seq
 
     def _met(self, task_ids: Sequence[str]) -> int:
-        row = self._row(COUNT_MET, (_json_list(task_ids),))
+        row = self._session.row(COUNT_MET, (encode(list(task_ids)),))
         return int(row[0]) if row else 0
 
-    def _first_in_lane(self, lane: str, request: ClaimRequest, *, now: datetime) -> tuple[Any, ...] | None:
-        sql, bindings = sqlite_queries.ready_in_lane(lane, request.tags)
-        for row in self._rows(sql, bindings):
-            if can_be_next(row_to_task(row), request, unfinished=(), now=now):
-                return row
-        return None
+    def _search(self, lanes: Sequence[str], request: ClaimRequest, *, now: datetime) -> Task | None:
+        """The first task that fits when the heads of the queue do not: each lane in order, and the expired claims."""
+        found = [
+            self._first_that_fits(*sqlite_queries.ready_in_lane(lane, request.tags), request, now) for lane in lanes
+        ]
+        found.append(self._first_that_fits(sqlite_queries.EXPIRED, (to_us(now),), request, now))
+        first = min((row for row in found if row is not None), key=_place_in_queue, default=None)
+        return row_to_task(first) if first is not None else None
 
-    def _first_expired(self, request: ClaimRequest, *, now: datetime, now_us: int | None) -> tuple[Any, ...] | None:
-        rows = self._all(EXPIRED, (now_us,))
-        for row in sorted(rows, key=lambda row: (row[2], row[3], row[22])):
+    def _first_that_fits(self, sql: str, bindings: tuple[Any, ...], request: ClaimRequest, now: datetime) -> Row | None:
+        for row in self._session.open().execute(sql, bindings):
             task = row_to_task(row)
             if can_be_next(task, request, unfinished=self.unfinished_dependencies(task), now=now):
-                return row
+                found: Row = row
+                return found
         return None
 
-    # -- the connection
 
-    def _connected(self) -> apsw.Connection:
-        """The connection, made anew after an error, as long as the file is the one that was opened."""
-        if self._connection is None:
-            connection = sqlite_connection.connect(self.path, full_durability=self._full_durability)
-            try:
-                if sqlite_connection.schema_version(connection) != sqlite_connection.SCHEMA_VERSION:
-                    self._prepare(connection)
-            except apsw.Error as error:
-                connection.close()
-                raise sqlite_connection.unavailable(self.path, error) from error
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-            self._inode = _inode(self.path)
-        return self._connection
-
-    def _prepare(self, connection: apsw.Connection) -> None:
-        lock = FileLock(f"{self.path}.lock", timeout_seconds=30)
-        with lock:
-            sqlite_connection.prepare(connection, self.path)
-        lock.close()
-
-    def _take_file_lock(self) -> None:
-        try:
-            self._file_lock.acquire()
-        except OSError as error:
-            raise BoardUnavailable(
-                f"the board's lock cannot be opened: {self._file_lock.path}",
-                cause=str(error),
-                fix=f"ls -ld {self.path.parent}",
-            ) from error
-        try:
-            same = self._connection is None or _inode(self.path) == self._inode
-        except FileNotFoundError:
-            same = False
-        if not same:
-            self._file_lock.release()
-            raise BoardGone(
-                f"the board at {self.path} was deleted or replaced while it was open",
-                cause="what is there now is not the file that was opened; nothing was written to either",
-                fix="put the board back (dt backup makes copies) and start again; a new board is made by dt init",
-            )
-
-    def _commit(self, connection: apsw.Connection) -> None:
-        try:
-            connection.execute("COMMIT")
-        except apsw.Error as error:
-            # After a failed fsync nobody knows what is on the disk: this connection must not try again as if it had worked.
-            with suppress(apsw.Error):
-                connection.execute("ROLLBACK")
-            self._connection = None
-            with suppress(apsw.Error):
-                connection.close()
-            raise sqlite_connection.unavailable(self.path, error) from error
-
-    def _roll_back(self, connection: apsw.Connection) -> None:
-        try:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        except apsw.Error:
-            self._connection = None
-            with suppress(apsw.Error):
-                connection.close()
-
-    def _execute(self, connection: apsw.Connection, sql: str, bindings: Any = None) -> apsw.Cursor:
-        try:
-            return connection.execute(sql, bindings)
-        except apsw.Error as error:
-            raise sqlite_connection.unavailable(self.path, error) from error
-
-    def _run(self, sql: str, bindings: Any = None) -> None:
-        self._execute(self._connected(), sql, bindings)
-
-    def _rows(self, sql: str, bindings: Any = None) -> Iterator[tuple[Any, ...]]:
-        cursor = self._execute(self._connected(), sql, bindings)
-        try:
-            yield from cursor
-        except apsw.Error as error:
-            raise sqlite_connection.unavailable(self.path, error) from error
-        finally:
-            cursor.close()
-
-    def _row(self, sql: str, bindings: Any = None) -> tuple[Any, ...] | None:
-        with self._lock:
-            cursor = self._execute(self._connected(), sql, bindings)
-            try:
-                row = cursor.fetchone()
-            except apsw.Error as error:
-                raise sqlite_connection.unavailable(self.path, error) from error
-            finally:
-                cursor.close()
-        return row
-
-    def _all(self, sql: str, bindings: Any = None) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return list(self._rows(sql, bindings))
-
-
-def _inode(path: Path) -> tuple[int, int]:
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
-
-
-def _json_list(words: Sequence[str]) -> str:
-    return encode(list(words))
-
-
-def _us(now: datetime) -> int:
-    return to_us(now) or 0
+def _place_in_queue(row: Sequence[Any]) -> tuple[int, int, int]:
+    """priority, due, n of a row of COLUMNS."""
+    return row[2], row[3], row[22]

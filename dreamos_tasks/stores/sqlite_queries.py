@@ -88,6 +88,16 @@ READY_IN_LANE = f"""
 SELECT {COLUMNS} FROM task WHERE lane = ? AND queued = 1 AND unmet = 0 AND wait_until IS NULL
 ORDER BY priority, due, n"""
 TAGGED = "EXISTS (SELECT 1 FROM task_tag WHERE tag = ? AND task_tag.n = task.n) AND "
+EXPIRED = f"SELECT {COLUMNS} FROM task WHERE lease_until <= ? ORDER BY priority, due, n"
+
+# The first ready task of each of two lanes, and the first whose lease has run out: one of them is the next. A row of NULLs
+# says that a not_before has been reached and END_WAITING is to run first. Takes lane, lane, now.
+HEADS_OF_QUEUE = f"""
+SELECT * FROM ({READY_IN_LANE.replace("lane = ?", "lane = ?1")} LIMIT 1)
+UNION ALL SELECT * FROM ({READY_IN_LANE.replace("lane = ?", "lane = ?2")} LIMIT 1)
+UNION ALL SELECT * FROM ({EXPIRED.replace("<= ?", "<= ?3")} LIMIT 1)
+UNION ALL SELECT {", ".join("NULL" for _ in COLUMNS.split(","))}
+  WHERE EXISTS (SELECT 1 FROM task WHERE wait_until <= ?3)"""
 
 
 def ready_in_lane(lane: str, tags: Sequence[str]) -> tuple[str, tuple[str, ...]]:

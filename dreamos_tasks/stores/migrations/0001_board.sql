@@ -28,6 +28,7 @@ CREATE TABLE task (
   pending_since INTEGER,
   started_at    INTEGER,
   finished_at   INTEGER,
+  last_seq      INTEGER NOT NULL,                -- its newest event
   spec          TEXT,
   state         TEXT
 );
@@ -57,16 +58,17 @@ CREATE TABLE task_tag (
   PRIMARY KEY (tag, n)
 ) WITHOUT ROWID;
 
--- What happened. `data` is JSON: {"changes": fields changed, "detail": what no field keeps}.
+-- What happened. `data` is JSON: {"changes": fields changed, "detail": what no field keeps}. `prev` is the task's event
+-- before: a task's history is found by walking back from its last_seq, which spares each commit the page of an index.
 CREATE TABLE event (
   seq     INTEGER PRIMARY KEY,
   n       INTEGER NOT NULL,
+  prev    INTEGER,
   type    TEXT    NOT NULL,
   at      INTEGER NOT NULL,
   by      TEXT    NOT NULL,
   data    TEXT    NOT NULL
 );
-CREATE INDEX event_of_task ON event (n);
 
 -- Microseconds from time since boot to board time, one row for the boot in which the board was last used.
 CREATE TABLE clock (

@@ -1,0 +1,142 @@
+"""Daemon: every part that works while the daemon runs, built from Settings, started in order, stopped in reverse."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from loguru import logger
+
+from dreamos_tasks import __version__
+from dreamos_tasks.app.boards import make_folder, open_board
+from dreamos_tasks.app.daemon_lock import DaemonCard, DaemonLock
+from dreamos_tasks.app.event_log import log_event
+from dreamos_tasks.app.identity import is_alive, this_process
+from dreamos_tasks.app.parts import build_inbox, build_monitoring, build_steps, build_tools, home_id
+from dreamos_tasks.app.pulse import Pulse
+from dreamos_tasks.app.status_socket import StatusSocket
+from dreamos_tasks.board.desk import BoardDesk
+from dreamos_tasks.config.home import Home
+from dreamos_tasks.config.settings import Settings
+from dreamos_tasks.execution.executor import TaskExecutor
+from dreamos_tasks.execution.verification import Verifier
+from dreamos_tasks.model.event import Event
+from dreamos_tasks.model.json_form import instant_to_text
+from dreamos_tasks.model.lifecycle import FINAL
+from dreamos_tasks.orchestrator.orchestrator import Orchestrator
+from dreamos_tasks.orchestrator.patience import PatientDesk
+from dreamos_tasks.tools.orphans import become_subreaper, end_leftovers
+
+FINAL_WORDS = frozenset(state.value for state in FINAL)
+
+
+class Daemon:
+    """One daemon of one home. `start`, wait for whatever should end it, `stop`."""
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self.home = home
+        self.settings = settings
+        self.process = this_process(secrets.token_hex(8))
+        self.started_at = datetime.now(UTC)
+        self._lock = DaemonLock(home.daemon_lock, home.daemon_file)
+        self._tools = build_tools(instance=self.process.instance, home=home, settings=settings)
+        self._desk = BoardDesk(lambda: open_board(home, settings, ring=lambda: None), on_commit=self._committed)
+        steps = build_steps(self._tools, home=home, settings=settings)
+        self._orchestrator = Orchestrator(
+            self._desk,
+            TaskExecutor(PatientDesk(self._desk), steps, Verifier(steps)),
+            agent_id=settings.daemon.agent_id,
+            capabilities=self._tools.names(),
+            process=self.process,
+            capacity=settings.daemon.max_concurrent_tasks,
+            heartbeat_seconds=settings.claims.heartbeat_seconds,
+        )
+        self._inbox = build_inbox(self._desk, self._tools, home=home, settings=settings)
+        self._monitoring = build_monitoring(self._desk, settings=settings)
+        self._pulse = Pulse(
+            self._desk,
+            home.doorbell,
+            poll_seconds=settings.daemon.data_version_poll_seconds,
+            on_others=self._others_wrote,
+            on_event=self._happened,
+        )
+        self._status = StatusSocket(home.status_socket, self.report)
+
+    async def start(self) -> None:
+        """Take the home, put right what a killed daemon left, and begin. Raises AlreadyRunning, BoardUnavailable kinds."""
+        for folder in (self.home.runtime, self.home.runs, self.home.logs):
+            make_folder(folder)
+        self._lock.acquire()
+        become_subreaper()
+        ended = await end_leftovers(home_id(self.home), except_instance=self.process.instance)
+        if ended:
+            logger.warning("ended {} processes that an earlier daemon had left", ended)
+        await self._desk.start()
+        await self._recover()
+        await self._pulse.start()
+        await self._inbox.start()
+        await self._monitoring.start()
+        self._orchestrator.start()
+        await self._status.start()
+        self._lock.show(self._card())
+
+    async def stop(self) -> None:
+        """Drain: no new work, running tasks get their grace, then everything closes. May be called twice."""
+        await self._inbox.stop()
+        await self._monitoring.stop()
+        await self._orchestrator.drain(self.settings.daemon.grace_seconds)
+        await self._pulse.stop()
+        await self._inbox.finish()
+        await self._desk.stop()
+        await self._status.stop()
+        self._lock.release()
+
+    def report(self) -> Mapping[str, Any]:
+        """What `dt status` shows."""
+        load = self._orchestrator.load()
+        return {
+            "pid": self.process.pid,
+            "version": __version__,
+            "started_at": instant_to_text(self.started_at),
+            "agent_id": self.settings.daemon.agent_id,
+            "running": list(load.running),
+            "capacity": load.capacity,
+            "draining": load.draining,
+            "trouble": [word for word in (load.trouble, self._pulse.trouble, self._inbox.trouble) if word],
+            "inbox": str(self.home.inbox(self.settings.inbox)),
+            "monitor": self._monitoring.report(),
+        }
+
+    async def _recover(self) -> None:
+        """Take back what an earlier daemon of this home held when it died."""
+        agent_id = self.settings.daemon.agent_id
+        tasks = await self._desk.write(
+            lambda nexus: nexus.recover_claims(agent_id, is_alive=is_alive, by=agent_id),
+        )
+        for task in tasks:
+            logger.warning("{} was running when the daemon died; it goes on from its last recorded step", task.task_id)
+
+    def _committed(self) -> None:
+        self._orchestrator.wake()
+        self._pulse.written()
+
+    def _others_wrote(self) -> None:
+        self._orchestrator.wake(others_wrote=True)
+
+    def _happened(self, event: Event) -> None:
+        log_event(event)
+        if event.changes.get("status") in FINAL_WORDS:
+            self._inbox.on_settled(event.task_id)
+
+    def _card(self) -> DaemonCard:
+        return DaemonCard(
+            process=self.process,
+            version=__version__,
+            board=str(self.home.board(self.settings.board)),
+            inbox=str(self.home.inbox(self.settings.inbox)),
+            started_at=instant_to_text(self.started_at),
+            endpoints={"status": str(self.home.status_socket)},
+        )
+

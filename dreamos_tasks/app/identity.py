@@ -1,0 +1,32 @@
+"""Which process is which: by pid, start time and boot, never by pid alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dreamos_tasks.board.clock import this_boot
+from dreamos_tasks.model.task import ProcessIdentity
+
+STARTED_FIELD = 19  # of /proc/PID/stat, counted after the name: field 22, clock ticks since boot
+
+
+def this_process(instance: str) -> ProcessIdentity:
+    """Who we are; `instance` is random and new at each start."""
+    pid = os.getpid()
+    return ProcessIdentity(pid=pid, started_ticks=started_ticks(pid) or 0, boot_id=this_boot(), instance=instance)
+
+
+def is_alive(process: ProcessIdentity) -> bool:
+    """Whether exactly this process still runs (a zombie does not)."""
+    return process.boot_id == this_boot() and started_ticks(process.pid) == process.started_ticks
+
+
+def started_ticks(pid: int) -> int | None:
+    """When the process with this pid started; None when there is none, or only its zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = text[text.rindex(")") + 2 :].split()
+    return None if fields[0] in ("Z", "X") else int(fields[STARTED_FIELD])

@@ -1,0 +1,138 @@
+"""The file that a board is kept in: safe to use, written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from dreamos_tasks.errors import BoardUnavailable, BoardUnsafe
+
+FILE_MODE = 0o600
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "glusterfs"}
+)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a board that is no plain file, another user's, or writable by others. FileNotFoundError when missing."""
+    check_found(path, os.stat(path))
+
+
+def check_found(path: Path, found: os.stat_result) -> None:
+    """The same for a file whose `stat` is known already."""
+    if not stat.S_ISREG(found.st_mode):
+        raise BoardUnsafe(f"{path} is not a regular file", fix="name a file as the board")
+    if found.st_uid != os.geteuid():
+        raise BoardUnsafe(
+            f"{path} belongs to user {found.st_uid}, you are {os.geteuid()}",
+            cause="a board is one user's: whoever can write it can run commands as the daemon",
+            fix="run as its owner, or make your own board with dt init",
+        )
+    if found.st_mode & 0o022:
+        raise BoardUnsafe(
+            f"{path} can be written by others (mode {stat.S_IMODE(found.st_mode):04o})",
+            cause="whoever can write it can run commands as the daemon",
+            fix=f"chmod 600 {path}",
+        )
+
+
+def refuse_network_mount(folder: Path) -> None:
+    """File locks cannot be trusted on network mounts."""
+    kind = mount_kind(folder)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise BoardUnsafe(
+            f"{folder} lies on a network mount ({kind})",
+            cause="file locks and shared memory do not work reliably there; two machines would corrupt the board",
+            fix="keep the board on a local disk: --home DIR or DREAMOS_TASKS_HOME",
+        )
+
+
+def mount_kind(folder: Path) -> str:
+    """The file system type of the mount that holds the folder, from /proc/self/mounts; "unknown" elsewhere."""
+    best, kind = -1, "unknown"
+    real = os.path.realpath(folder)
+    try:
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return kind
+    for line in lines:
+        _, mount_point, mount_type, *_ = line.split(" ")
+        at = mount_point.replace("\\040", " ")
+        if (real == at or real.startswith(at.rstrip("/") + "/")) and len(at) >= best:
+            best, kind = len(at), mount_type
+    return kind
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put `content` in the place of what is there, so that every reader sees the old or the new, also after a crash.
+
+    Raises OSError; then the old content is still there, or (only if syncing the folder failed) the new may not last.
+    """
+    beside = _write_beside(path, content)
+    try:
+        os.rename(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def create_file_with(path: Path, content: bytes) -> None:
+    """Make a file that is complete from its first moment. Raises OSError, FileExistsError when something is there."""
+    beside = _write_beside(path, content)
+    try:
+        os.link(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """fsync a file or folder."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_failed(path: Path, error: OSError) -> BoardUnavailable:
+    """The board error that a failed system call means."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return BoardUnavailable(
+                f"the disk of {path} is full",
+                cause=str(error),
+                fix="free some space and try again; nothing was changed",
+            )
+        case errno.EROFS | errno.EACCES | errno.EPERM:
+            return BoardUnavailable(
+                f"{path} cannot be written",
+                cause=str(error),
+                fix=f"ls -ld {path.parent} {path}; df {path.parent}",
+            )
+        case _:
+            return BoardUnavailable(
+                f"the disk failed while the board was written: {path}",
+                cause=str(error),
+                fix="look at the system's log (dmesg); the write did not happen as far as anyone may rely on",
+            )
+
+
+def _write_beside(path: Path, content: bytes) -> Path:
+    """The content in a synced file of this process beside `path`. What a killed process left there is overwritten."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        os.fsync(fd)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(fd)
+    return beside

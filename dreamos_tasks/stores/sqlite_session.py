@@ -1,0 +1,195 @@
+"""SqliteSession: the connection of one store, its turn at the file lock, and what its errors mean."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from threading import RLock
+from types import TracebackType
+from typing import Any
+
+import apsw
+
+from dreamos_tasks.errors import BoardGone, BoardUnavailable
+from dreamos_tasks.stores import sqlite_connection
+from dreamos_tasks.stores.file_lock import FileLock
+
+Row = tuple[Any, ...]
+
+
+class SqliteSession:
+    """Threads take turns at its lock, processes at the file lock; so no writer ever meets a busy database.
+
+    As a context manager it is a transaction; inside another one, a savepoint. An SQLite error inside becomes the
+    BoardUnavailable that it means, after everything was rolled back.
+    """
+
+    def __init__(self, path: Path, *, full_durability: bool, lock_timeout_seconds: float) -> None:
+        self.path = path
+        self.lock = RLock()
+        self._path = os.fspath(path)
+        self._full_durability = full_durability
+        self._lock_timeout_seconds = lock_timeout_seconds
+        self._file_lock = FileLock(f"{path}.lock", timeout_seconds=lock_timeout_seconds)
+        self._depth = 0
+        self._connection: apsw.Connection | None = None
+        self._file = (0, 0)
+        self.open()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, in this thread or another."""
+        return self._depth > 0
+
+    def open(self) -> apsw.Connection:
+        """The connection; after an error a new one, to the same file or not at all."""
+        if self._connection is None:
+            if self._file != (0, 0):
+                self._check_file()
+            connection = sqlite_connection.connect(self.path, full_durability=self._full_durability)
+            try:
+                if sqlite_connection.schema_version(connection) != sqlite_connection.SCHEMA_VERSION:
+                    with FileLock(self._file_lock.path, timeout_seconds=self._lock_timeout_seconds):
+                        sqlite_connection.prepare(connection, self.path)
+            except apsw.Error as error:
+                connection.close()
+                raise sqlite_connection.unavailable(self.path, error) from error
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+            self._file = self._identity()
+        return self._connection
+
+    def __enter__(self) -> apsw.Connection:
+        self.lock.acquire()
+        try:
+            connection = self._begin()
+        except BaseException:
+            self.lock.release()
+            raise
+        self._depth += 1
+        return connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        try:
+            if self._depth:
+                self._end_savepoint(error)
+            elif error is None:
+                self._commit()
+            else:
+                self._roll_back()
+        finally:
+            if not self._depth:
+                self._file_lock.release()
+            self.lock.release()
+        if isinstance(error, apsw.Error):
+            raise sqlite_connection.unavailable(self.path, error) from error
+
+    def row(self, sql: str, bindings: Any = None) -> Row | None:
+        """The first row, None when there is none."""
+        with self.lock:
+            try:
+                found: Row | None = self.open().execute(sql, bindings).fetchone()
+            except apsw.Error as error:
+                raise sqlite_connection.unavailable(self.path, error) from error
+        return found
+
+    def rows(self, sql: str, bindings: Any = None) -> list[Row]:
+        """All rows."""
+        with self.lock:
+            try:
+                found: list[Row] = self.open().execute(sql, bindings).fetchall()
+            except apsw.Error as error:
+                raise sqlite_connection.unavailable(self.path, error) from error
+        return found
+
+    def check_file(self) -> None:
+        """Raise BoardGone when the file is not the one that was opened."""
+        self._check_file()
+
+    def close(self) -> None:
+        """May be called twice."""
+        with self.lock:
+            self._drop()
+            self._file_lock.close()
+
+    def _begin(self) -> apsw.Connection:
+        if self._depth:
+            connection = self.open()
+            connection.execute(f"SAVEPOINT s{self._depth}")
+            return connection
+        try:
+            self._file_lock.acquire()
+        except OSError as error:
+            raise BoardUnavailable(
+                f"the board's lock cannot be opened: {self._file_lock.path}",
+                cause=str(error),
+                fix=f"ls -ld {self.path.parent}",
+            ) from error
+        try:
+            self._check_file()
+            connection = self.open()
+            connection.execute("BEGIN IMMEDIATE")
+        except BaseException as error:
+            self._file_lock.release()
+            if isinstance(error, apsw.Error):
+                raise sqlite_connection.unavailable(self.path, error) from error
+            raise
+        return connection
+
+    def _end_savepoint(self, error: BaseException | None) -> None:
+        if self._connection is None:
+            return
+        name = f"s{self._depth}"
+        if error is not None:
+            if not self._connection.in_transaction:
+                return  # SQLite has rolled everything back by itself (disk full); the outer transaction will find out
+            self._connection.execute(f"ROLLBACK TO {name}")
+        self._connection.execute(f"RELEASE {name}")
+
+    def _commit(self) -> None:
+        connection = self.open()
+        try:
+            connection.execute("COMMIT")
+        except apsw.Error as error:
+            # After a failed fsync nobody knows what is on the disk: this connection must not go on as if it had worked.
+            self._drop()
+            raise sqlite_connection.unavailable(self.path, error) from error
+
+    def _roll_back(self) -> None:
+        connection = self._connection
+        if connection is not None and connection.in_transaction:
+            try:
+                connection.execute("ROLLBACK")
+            except apsw.Error:
+                self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(apsw.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            with suppress(apsw.Error):
+                connection.close()
+
+    def _check_file(self) -> None:
+        try:
+            same = self._identity() == self._file
+        except OSError:
+            same = False
+        if not same:
+            raise BoardGone(
+                f"the board at {self.path} was deleted or replaced while it was open",
+                cause="what is there now is not the file that was opened; nothing was written to either",
+                fix="put the board back (dt backup makes copies) and start again; a new board is made by dt init",
+            )
+
+    def _identity(self) -> tuple[int, int]:
+        found = os.stat(self._path)
+        return found.st_dev, found.st_ino
