@@ -9,6 +9,7 @@ DreamosError
 ├── Refused                        4  the board said no; nothing was changed
 │   ├── ClaimHeld                     another agent holds the task
 │   ├── StaleToken                    the claim it was written under is over
+│   ├── TaskChanged                   it is no longer as the caller saw it
 │   ├── IllegalTransition             the state does not allow the verb
 │   ├── NotClaimable                  the task cannot start yet, or not by this agent
 │   ├── AmbiguousTaskId               a prefix names several tasks
@@ -128,6 +129,20 @@ class StaleToken(Refused):
             f"{task_id} is no longer yours ({given}): {now_with}",
             cause="the lease ran out, or the task was released, cancelled or finished meanwhile",
             fix=f"dt show {task_id}; claim it again before you go on",
+        )
+
+
+class TaskChanged(Refused):
+    """The task is no longer as the caller saw it when it decided what to do."""
+
+    code = "task_changed"
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__(
+            f"{task_id} has changed since it was looked at",
+            cause="somebody else has claimed, moved or noted it meanwhile",
+            fix=f"dt show {task_id}",
         )
 
 

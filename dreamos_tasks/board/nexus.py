@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 
@@ -295,26 +295,34 @@ class TaskNexus:
                     fix=f"one of: {words}",
                 )
 
-    def mark_task_stalled(self, task_id: str, *, by: str, reason: str) -> Task:
-        """Mark a task that has waited too long. Raises TaskNotFound, IllegalTransition."""
-        with self._transaction() as now:
-            return self._save(lifecycle.stall(self._current(task_id, now), by=by, now=now, reason=reason))
+    # What a monitor decides about a task it has looked at, it does only while that is so: it passes the task as `seen`, and
+    # is refused with TaskChanged when anything has happened to it since.
 
-    def reassign_task(self, task_id: str, *, by: str, reason: str) -> Task:
-        """Open the task to every agent. Raises TaskNotFound, IllegalTransition."""
+    def mark_task_stalled(self, task_id: str, *, by: str, reason: str, seen: Task | None = None) -> Task:
+        """Mark a task that has waited too long. Raises TaskNotFound, IllegalTransition, TaskChanged."""
         with self._transaction() as now:
-            return self._save(lifecycle.reassign(self._current(task_id, now), by=by, now=now, reason=reason))
+            return self._save(lifecycle.stall(self._unchanged(task_id, seen, now), by=by, now=now, reason=reason))
 
-    def note_stall(self, task_id: str, *, by: str, strategy: str, reason: str) -> Task:
-        """Remember that this stall has been dealt with. Raises TaskNotFound, IllegalTransition."""
+    def reassign_task(self, task_id: str, *, by: str, reason: str, seen: Task | None = None) -> Task:
+        """Open the task to every agent. Raises TaskNotFound, IllegalTransition, TaskChanged."""
         with self._transaction() as now:
-            task = self._current(task_id, now)
+            return self._save(lifecycle.reassign(self._unchanged(task_id, seen, now), by=by, now=now, reason=reason))
+
+    def note_stall(self, task_id: str, *, by: str, strategy: str, reason: str, seen: Task | None = None) -> Task:
+        """Remember that this stall has been dealt with. Raises TaskNotFound, IllegalTransition, TaskChanged."""
+        with self._transaction() as now:
+            task = self._unchanged(task_id, seen, now)
             return self._save(lifecycle.note_stall(task, by=by, now=now, strategy=strategy, reason=reason))
 
-    def escalate_task(self, task_id: str, escalation: TaskDraft, *, by: str, reason: str) -> tuple[Task, Task]:
-        """Add the escalation task and note it on the stalled one, in one commit. Gives (stalled, escalation)."""
+    def escalate_task(
+        self, task_id: str, escalation: TaskDraft, *, by: str, reason: str, seen: Task | None = None
+    ) -> tuple[Task, Task]:
+        """Add the escalation task and note it on the stalled one, in one commit. Gives (stalled, escalation).
+
+        Raises as note_stall and add_task.
+        """
         with self._transaction() as now:
-            task = self._current(task_id, now)
+            task = self._unchanged(task_id, seen, now)
             (added,) = adding.add_all(self.store, (escalation,), now=now)
             change = lifecycle.note_stall(
                 task, by=by, now=now, strategy="escalate", reason=reason, escalation=added.task_id
@@ -326,11 +334,7 @@ class TaskNexus:
     def expire_leases(self, *, by: str = "board") -> Sequence[Task]:
         """Put back every task whose lease has run out. Reads see them as pending anyway; this writes it down."""
         with self._transaction() as now:
-            expired = (
-                [task for task in self.store.find(TaskQuery(), now=now) if lifecycle.lease_expired(task, now)]
-                if self._lease_has_run_out(now)
-                else []
-            )
+            expired = self.store.find(TaskQuery(statuses=frozenset({"expired"})), now=now)
             return [
                 self._save(lifecycle.expire(task, now=now, max_lost_leases=self.rules.max_lost_leases, by=by))
                 for task in expired
@@ -412,6 +416,11 @@ class TaskNexus:
         task = self._fetch(task_id)
         return self._save(lifecycle.expire(task, now=now)) if lifecycle.lease_expired(task, now) else task
 
+    def _unchanged(self, task_id: str, seen: Task | None, now: datetime) -> Task:
+        """The task as `_current` gives it, if it still is as the caller saw it."""
+        lifecycle.require_unchanged(self._fetch(task_id), seen, now=now)
+        return self._current(task_id, now)
+
     def _save(self, change: Change) -> Task:
         if not change.is_empty:
             self.store.save(change)
@@ -456,10 +465,6 @@ class TaskNexus:
                 return self.retry_task(task_id, by=by)
             case _:
                 return self.release_task(task_id, agent_id, token=token)
-
-    def _lease_has_run_out(self, now: datetime) -> bool:
-        instant = self.store.next_instant(now=now)
-        return instant is not None and instant <= now + timedelta(microseconds=1)
 
     def _all_events(self, task_id: str) -> Iterator[Event]:
         after = 0

@@ -17,6 +17,7 @@ from dreamos_tasks.errors import (
     InvalidTask,
     NotClaimable,
     StaleToken,
+    TaskChanged,
     VerificationFailed,
 )
 from dreamos_tasks.model.event import Change, Event, EventType
@@ -97,10 +98,8 @@ def seen_at(task: Task, now: datetime) -> Task:
     """The task as it is to be shown: under an expired lease nobody works on it, so it is pending."""
     if not lease_expired(task, now):
         return task
-    return evolve(
-        task,
-        {"status": Status.PENDING, "claim": None, "pending_since": task.claim and task.claim.lease_until},
-    )
+    since = task.claim and task.claim.lease_until
+    return evolve(task, {"status": Status.PENDING, "claim": None, "pending_since": since, "stall_noted_at": None})
 
 
 def refusals(task: Task, request: ClaimRequest, *, unfinished: Sequence[str], now: datetime) -> tuple[str, ...]:
@@ -414,6 +413,12 @@ def reassign(task: Task, *, by: str, now: datetime, reason: str) -> Change:
         "agent_id": task.claim.agent_id if task.claim else None,
     }
     return _requeued(task, EventType.TASK_REASSIGNED, now=now, by=by, detail=detail, assigned_to=None)
+
+
+def require_unchanged(task: Task, seen: Task | None, *, now: datetime) -> None:
+    """Refuse what was decided about the task as it was `seen`, if anything has happened to it since. None: not asked."""
+    if seen is not None and seen_at(task, now) != seen:
+        raise TaskChanged(task.task_id)
 
 
 def edit(task: Task, fields: Mapping[str, Any], *, by: str, now: datetime) -> Change:

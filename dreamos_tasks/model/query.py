@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from dreamos_tasks.model.task import Priority
@@ -20,8 +21,8 @@ class Order(StrEnum):
 class TaskQuery:
     """Which tasks to find. Everything given must fit.
 
-    `statuses` may hold the kept states and the derived `ready`, `blocked`, `scheduled`; empty means all. `after` is the
-    id of the last task of the page before.
+    `statuses` may hold the kept states and the derived `ready`, `blocked`, `scheduled`, `expired` (pending, because a lease
+    ran out that nobody has written down yet); empty means all. `after` is the id of the last task of the page before.
     """
 
     statuses: frozenset[str] = frozenset()
@@ -32,6 +33,8 @@ class TaskQuery:
     parent_id: str | None = None
     dedupe_key: str | None = None
     id_prefix: str | None = None
+    pending_before: datetime | None = None  # became pending earlier than this
+    stall_noted: bool | None = None  # whether the monitor has dealt with its stall
     text: str | None = None  # in title or description, any case
     order: Order = Order.AGE
     limit: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from dreamos_tasks.model.lifecycle import offered_in_turn, refusals, seen_at
+from dreamos_tasks.model.lifecycle import lease_expired, offered_in_turn, refusals, seen_at
 from dreamos_tasks.model.query import ClaimRequest, TaskQuery
 from dreamos_tasks.model.task import QUEUED, Task
 
@@ -24,9 +24,10 @@ def can_be_next(task: Task, request: ClaimRequest, *, unfinished: Sequence[str],
 
 
 def derived_states(task: Task, *, unfinished: Sequence[str], now: datetime) -> frozenset[str]:
-    """The words by which the task can be asked for: its state, and ready, blocked or scheduled."""
+    """The words by which the task can be asked for: its state, and ready, blocked, scheduled or expired."""
+    words = {"expired"} if lease_expired(task, now) else set()
     task = seen_at(task, now)
-    words = {task.status.value}
+    words.add(task.status.value)
     if task.status in QUEUED:
         later = task.not_before is not None and task.not_before > now
         if unfinished:
@@ -50,6 +51,8 @@ def fits(task: Task, query: TaskQuery, *, unfinished: Sequence[str], now: dateti
         and query.held_by in (None, holder)
         and query.parent_id in (None, task.parent_id)
         and query.dedupe_key in (None, task.dedupe_key)
+        and (query.pending_before is None or (seen.pending_since or seen.created_at) < query.pending_before)
+        and query.stall_noted in (None, seen.stall_noted_at is not None)
         and (query.id_prefix is None or task.task_id.startswith(query.id_prefix))
         and (query.text is None or query.text.lower() in f"{task.title}\n{task.description}".lower())
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from dreamos_tasks.model.query import Order, TaskQuery
 from dreamos_tasks.model.task import FINAL, Status
-from dreamos_tasks.stores.rows import COLUMNS
+from dreamos_tasks.stores.rows import COLUMNS, to_us
 
 # Rows of each word a list can be asked for, each by its own partial index. They may hold a row too many, never one too few.
 READY_ROWS = "SELECT n FROM task WHERE queued = 1 AND unmet = 0 AND wait_until IS NULL"
@@ -19,6 +19,7 @@ ROWS_BY_WORD = {
     "ready": (READY_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
     "blocked": (HELD_BACK_ROWS, EXPIRED_ROWS),
     "scheduled": (HELD_BACK_ROWS, EXPIRED_ROWS),
+    "expired": (EXPIRED_ROWS,),
     "in_progress": (LEASED_ROWS,),
     **{
         state.value: (
@@ -77,6 +78,12 @@ def narrowed(query: TaskQuery, *, now_us: int) -> tuple[str, dict[str, Any]]:
     if query.id_prefix is not None:
         conditions.append("task_id >= :prefix AND task_id < :prefix || char(0x10FFFF)")
         bindings["prefix"] = query.id_prefix
+    if query.pending_before is not None:
+        conditions.append("pending_since < :pending_before")  # a lease that ran out did so later still
+        bindings["pending_before"] = to_us(query.pending_before)
+    if query.stall_noted is not None:
+        noted = "json_extract(state, '$.stall_noted_at') IS NOT NULL"
+        conditions.append(noted if query.stall_noted else f"(lease_until <= :now OR NOT {noted})")
     if query.text is not None and query.text.isascii() and query.text.replace(" ", "").isalnum():
         conditions.append("(title LIKE :text OR spec LIKE :text)")
         bindings["text"] = f"%{query.text}%"
