@@ -11,13 +11,13 @@ from types import TracebackType
 from typing import Any
 
 from dreamos_tasks.board import adding
+from dreamos_tasks.board.reader import BoardReader
 from dreamos_tasks.errors import InvalidInput, VerificationFailed
 from dreamos_tasks.model import lifecycle
-from dreamos_tasks.model.event import Change, Event
-from dreamos_tasks.model.history import Attempt, StateChange, attempts, state_changes
+from dreamos_tasks.model.event import Change
 from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_from_payload
 from dreamos_tasks.model.plan import ErrorCategory, Evidence, StepResult, TaskError
-from dreamos_tasks.model.query import ClaimRequest, TaskQuery
+from dreamos_tasks.model.query import ClaimRequest
 from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
 from dreamos_tasks.model.task import ProcessIdentity, Progress, Status, Task, TaskDraft
 from dreamos_tasks.protocols import Clock, TaskStore
@@ -58,7 +58,7 @@ class _Verb:
             self._nexus.ring()
 
 
-class TaskNexus:
+class TaskNexus(BoardReader):
     """The shared board, for one process. Threads may share it.
 
     Reads give tasks as they are to be seen: a task whose lease has run out is pending again.
@@ -72,8 +72,7 @@ class TaskNexus:
         rules: BoardRules | None = None,
         ring: Callable[[], None] = lambda: None,
     ) -> None:
-        self.store = store
-        self.clock = clock
+        super().__init__(store, clock)
         self.rules = rules or BoardRules()
         self.ring = ring
         self.grouping = False
@@ -123,7 +122,7 @@ class TaskNexus:
         Raises TaskNotFound, ClaimHeld, NotClaimable, IllegalTransition.
         """
         with self._transaction() as now:
-            task = self._fetch(task_id)
+            task = self.fetch(task_id)
             offers = task.requires if capabilities is None else tuple(capabilities)
             request = ClaimRequest(agent_id=agent_id, capabilities=offers, runs_plans=task.plan is not None)
             return self._claim(task, request, now=now, process=process)
@@ -133,7 +132,7 @@ class TaskNexus:
     def heartbeat(self, task_id: str, agent_id: str | None = None, *, token: int | None = None) -> Task:
         """Prolong the lease. Raises TaskNotFound, StaleToken, IllegalTransition."""
         with self._transaction() as now:
-            task = self._fetch(task_id)
+            task = self.fetch(task_id)
             change = lifecycle.heartbeat(
                 task, agent_id=agent_id, token=token, now=now, lease_seconds=self.rules.lease_seconds
             )
@@ -146,7 +145,7 @@ class TaskNexus:
     ) -> Task:
         """Note how far the holder is. Raises TaskNotFound, StaleToken, IllegalTransition."""
         with self._transaction() as now:
-            task = self._fetch(task_id)
+            task = self.fetch(task_id)
             return self._save(lifecycle.record_progress(task, progress, agent_id=agent_id, token=token, now=now))
 
     def record_step(
@@ -154,7 +153,7 @@ class TaskNexus:
     ) -> Task:
         """Record that a step started or how it ended. Raises TaskNotFound, StaleToken, IllegalTransition."""
         with self._transaction() as now:
-            task = self._fetch(task_id)
+            task = self.fetch(task_id)
             return self._save(lifecycle.record_step(task, result, agent_id=agent_id, token=token, now=now))
 
     # -- ending an attempt
@@ -216,7 +215,7 @@ class TaskNexus:
     ) -> VerificationFailed:
         """Record a red verification; gives the refusal that the finisher is to be told. The claim goes on."""
         with self._transaction() as now:
-            task = self._fetch(task_id)
+            task = self.fetch(task_id)
             self._save(lifecycle.reject_verification(task, error, agent_id=agent_id, token=token, now=now))
         return VerificationFailed(task_id, step=error.step or "verify", detail=error.cause or error.message)
 
@@ -225,7 +224,7 @@ class TaskNexus:
     ) -> Task:
         """Give the task back unfinished. Raises TaskNotFound, StaleToken, IllegalTransition."""
         with self._transaction() as now:
-            task = self._fetch(task_id)
+            task = self.fetch(task_id)
             return self._save(lifecycle.release(task, agent_id=agent_id, token=token, now=now, reason=reason))
 
     # -- steering
@@ -238,7 +237,7 @@ class TaskNexus:
     def resume_task(self, task_id: str, *, by: str) -> Task:
         """Put a paused task back in the queue. Raises TaskNotFound, IllegalTransition."""
         with self._transaction() as now:
-            return self._save(lifecycle.resume(self._fetch(task_id), by=by, now=now))
+            return self._save(lifecycle.resume(self.fetch(task_id), by=by, now=now))
 
     def cancel_task(self, task_id: str, *, by: str, reason: str = "") -> Task:
         """End the task for good. Raises TaskNotFound, IllegalTransition."""
@@ -248,7 +247,7 @@ class TaskNexus:
     def retry_task(self, task_id: str, *, by: str) -> Task:
         """Give a failed or cancelled task a fresh start. Raises TaskNotFound, IllegalTransition."""
         with self._transaction() as now:
-            return self._save(lifecycle.retry(self._fetch(task_id), by=by, now=now))
+            return self._save(lifecycle.retry(self.fetch(task_id), by=by, now=now))
 
     def edit_task(self, task_id: str, fields: Mapping[str, Any], *, by: str) -> Task:
         """Change what was asked for. Raises TaskNotFound, IllegalTransition, InvalidTask, DependencyCycle."""
@@ -329,63 +328,7 @@ class TaskNexus:
             )
             return self._save(change), added
 
-    # -- looking after claims
-
-    def expire_leases(self, *, by: str = "board") -> Sequence[Task]:
-        """Put back every task whose lease has run out. Reads see them as pending anyway; this writes it down."""
-        with self._transaction() as now:
-            expired = self.store.find(TaskQuery(statuses=frozenset({"expired"})), now=now)
-            return [
-                self._save(lifecycle.expire(task, now=now, max_lost_leases=self.rules.max_lost_leases, by=by))
-                for task in expired
-            ]
-
-    def recover_claims(self, agent_id: str, *, is_alive: Callable[[ProcessIdentity], bool], by: str) -> Sequence[Task]:
-        """Take back what dead processes held as `agent_id`, without waiting for their leases."""
-        with self._transaction() as now:
-            held = self.store.find(TaskQuery(statuses=frozenset({Status.IN_PROGRESS.value}), held_by=agent_id), now=now)
-            return [
-                self._save(lifecycle.recover(task, now=now, by=by, reason=f"process {task.claim.process.pid} is gone"))
-                for task in held
-                if task.claim is not None and task.claim.process is not None and not is_alive(task.claim.process)
-            ]
-
-    # -- looking
-
-    def get_task_by_id(self, task_id: str) -> Task:
-        """The task with this id, or the only one whose id starts so. Raises TaskNotFound, AmbiguousTaskId."""
-        return lifecycle.seen_at(self._fetch(task_id), self.clock.now())
-
-    def get_all_tasks(self, *, status: str | None = None, limit: int | None = None) -> Sequence[Task]:
-        """All tasks, oldest first, or those of one (kept or derived) state."""
-        return self.find_tasks(TaskQuery(statuses=frozenset({status} if status else ()), limit=limit))
-
-    def find_tasks(self, query: TaskQuery) -> Sequence[Task]:
-        """The tasks that fit the query."""
-        now = self.clock.now()
-        return [lifecycle.seen_at(task, now) for task in self.store.find(query, now=now)]
-
-    def waiting_for(self, task: Task) -> Sequence[str]:
-        """Why nobody can start the task now; empty when it is ready."""
-        unfinished = self.store.unfinished_dependencies(task)
-        return lifecycle.waiting_for(task, unfinished=unfinished, now=self.clock.now())
-
-    def stats(self) -> Mapping[str, Mapping[str, int]]:
-        """How many tasks by `status`, `priority`, `agent` (who holds it), `tag`."""
-        now = self.clock.now()
-        return {field: dict(self.store.count(field, now=now)) for field in ("status", "priority", "agent", "tag")}
-
-    def events(self, *, after: int = 0, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
-        """Events with a greater seq, oldest first."""
-        return self.store.events_after(after, task_id=task_id, limit=limit)
-
-    def status_history(self, task_id: str) -> Sequence[StateChange]:
-        """Who brought the task from which state to which, when and why. Raises TaskNotFound, AmbiguousTaskId."""
-        return state_changes(self._all_events(self._fetch(task_id).task_id))
-
-    def attempts(self, task_id: str) -> Sequence[Attempt]:
-        """Each claim of the task and how it ended. Raises TaskNotFound, AmbiguousTaskId."""
-        return attempts(self._all_events(self._fetch(task_id).task_id))
+    # -- keeping
 
     def close(self) -> None:
         """May be called twice."""
@@ -407,18 +350,14 @@ class TaskNexus:
     def _transaction(self) -> _Verb:
         return _Verb(self)
 
-    def _fetch(self, task_id: str) -> Task:
-        task = self.store.get(task_id)
-        return task if task is not None else adding.resolve(self.store, task_id, now=self.clock.now())
-
     def _current(self, task_id: str, now: datetime) -> Task:
         """The task, with an expired claim written down first."""
-        task = self._fetch(task_id)
+        task = self.fetch(task_id)
         return self._save(lifecycle.expire(task, now=now)) if lifecycle.lease_expired(task, now) else task
 
     def _unchanged(self, task_id: str, seen: Task | None, now: datetime) -> Task:
         """The task as `_current` gives it, if it still is as the caller saw it."""
-        lifecycle.require_unchanged(self._fetch(task_id), seen, now=now)
+        lifecycle.require_unchanged(self.fetch(task_id), seen, now=now)
         return self._current(task_id, now)
 
     def _save(self, change: Change) -> Task:
@@ -445,7 +384,7 @@ class TaskNexus:
         self, task_id: str, outcome: Outcome, *, agent_id: str | None, token: int | None, now: datetime
     ) -> Task:
         change = lifecycle.settle(
-            self._fetch(task_id),
+            self.fetch(task_id),
             outcome,
             agent_id=agent_id,
             token=token,
@@ -465,9 +404,3 @@ class TaskNexus:
                 return self.retry_task(task_id, by=by)
             case _:
                 return self.release_task(task_id, agent_id, token=token)
-
-    def _all_events(self, task_id: str) -> Iterator[Event]:
-        after = 0
-        while batch := self.store.events_after(after, task_id=task_id):
-            yield from batch
-            after = batch[-1].seq

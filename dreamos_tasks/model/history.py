@@ -1,13 +1,14 @@
-"""What a task's events tell: its states one after another, and its attempts."""
+"""What a task's events tell: its states one after another, its attempts, and whether they tell the task as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from dreamos_tasks.model.event import Event, EventType
+from dreamos_tasks.model.task import TASK_FIELDS, Task, evolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,18 @@ def attempts(events: Iterable[Event]) -> tuple[Attempt, ...]:
     if current is not None:
         done.append(Attempt(**current))
     return tuple(done)
+
+
+def differing_fields(told: Task, task: Task) -> tuple[str, ...]:
+    """The fields in which a task is not what its folded events tell; empty when the log replays to the task.
+
+    A heartbeat leaves no event: how far a lease reaches, when its holder was last heard of, and that the task was written
+    then, are not told.
+    """
+    if task.claim is not None and told.claim is not None:
+        silent = replace(told.claim, lease_until=task.claim.lease_until, heartbeat_at=task.claim.heartbeat_at)
+        told = evolve(told, {"claim": silent, "updated_at": task.updated_at})
+    return tuple(name for name in TASK_FIELDS if getattr(told, name) != getattr(task, name))
 
 
 def _why(event: Event) -> str:

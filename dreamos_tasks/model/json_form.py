@@ -40,7 +40,7 @@ from dreamos_tasks.model.task import (
 _draft_values = attrgetter(*DRAFT_FIELDS)
 SCALARS = frozenset({str, int, float, bool, type(None)})
 # Values whose defaults say nothing: they are written sparsely.
-SPARSE = (Step, StepResult, Plan, TaskError, Claim, Progress, RetryPolicy)
+SPARSE = (Step, StepResult, Plan, TaskError, Progress, RetryPolicy)
 
 
 def instant_to_text(instant: datetime) -> str:
@@ -61,6 +61,8 @@ def to_json(value: Any) -> Any:
         return value.value
     if isinstance(value, datetime):
         return instant_to_text(value)
+    if isinstance(value, Claim):
+        return _claim_to_json(value)
     if is_dataclass(value):
         return _dataclass_to_json(value)
     if isinstance(value, Mapping):
@@ -198,6 +200,19 @@ def _task_defaults() -> tuple[tuple[str, Any], ...]:
 @cache
 def _draft_defaults() -> tuple[Any, ...]:
     return tuple({} if f.default_factory is not MISSING else f.default for f in fields(TaskDraft))
+
+
+def _claim_to_json(claim: Claim) -> dict[str, Any]:
+    form = {
+        "agent_id": claim.agent_id,
+        "token": claim.token,
+        "claimed_at": instant_to_text(claim.claimed_at),
+        "lease_until": instant_to_text(claim.lease_until),
+        "heartbeat_at": instant_to_text(claim.heartbeat_at),
+    }
+    if claim.process is not None:
+        form["process"] = _dataclass_to_json(claim.process)
+    return form
 
 
 def _claim_from_json(form: Mapping[str, Any]) -> Claim:

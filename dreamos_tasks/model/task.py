@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from itertools import repeat
+from operator import attrgetter, call
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, MaxLen
@@ -194,35 +197,36 @@ class Task(TaskDraft):
 
 TASK_FIELDS = tuple(f.name for f in fields(Task))
 DRAFT_FIELDS = tuple(f.name for f in fields(TaskDraft))
-# A frozen dataclass is filled through `object.__setattr__`, field by field and by name; through its slots it takes a third
-# of the time, and a board makes several tasks a verb.
-_SLOTS = tuple((name, getattr(Task, name).__get__, getattr(Task, name).__set__) for name in TASK_FIELDS)
-_PUT = {name: put for name, _, put in _SLOTS}
-_DRAFT_SLOTS = tuple((getattr(TaskDraft, name).__get__, _PUT[name]) for name in DRAFT_FIELDS if name != "task_id")
-_NEW_STATE = tuple(
-    (_PUT[f.name], f.default) for f in fields(Task) if f.name not in DRAFT_FIELDS and f.default is not MISSING
-)
+# A frozen dataclass is filled field by field through `object.__setattr__`. A board makes several tasks a verb, so these
+# fill the slots directly, in C: a fifth of the time.
+_PUTS = tuple(getattr(Task, name).__set__ for name in TASK_FIELDS)
+_INDEX = {name: index for index, name in enumerate(TASK_FIELDS)}
+_values = attrgetter(*TASK_FIELDS)
+_draft_values = attrgetter(*DRAFT_FIELDS)
+_NEW_STATE = [None if f.default is MISSING else f.default for f in fields(Task)][len(DRAFT_FIELDS) :]
+assert TASK_FIELDS[: len(DRAFT_FIELDS)] == DRAFT_FIELDS, "a task begins with what was asked for"
 
 
 def new_task(draft: TaskDraft, *, task_id: str, now: datetime) -> Task:
     """The pending task that a draft asks for."""
-    task = object.__new__(Task)
-    for get, put in _DRAFT_SLOTS:
-        put(task, get(draft))
-    for put, default in _NEW_STATE:
-        put(task, default)
-    _PUT["task_id"](task, task_id)
-    for name in ("created_at", "updated_at", "pending_since"):
-        _PUT[name](task, now)
-    return task
+    values = [*_draft_values(draft), *_NEW_STATE]
+    values[_INDEX["task_id"]] = task_id
+    values[_INDEX["created_at"]] = values[_INDEX["updated_at"]] = values[_INDEX["pending_since"]] = now
+    return _filled(values)
 
 
 def evolve(task: Task, changes: Mapping[str, Any]) -> Task:
     """A copy of the task with some fields changed."""
-    copy = object.__new__(Task)
-    for name, get, put in _SLOTS:
-        put(copy, changes[name] if name in changes else get(task))
-    return copy
+    values = list(_values(task))
+    for name, value in changes.items():
+        values[_INDEX[name]] = value
+    return _filled(values)
+
+
+def _filled(values: list[Any]) -> Task:
+    task = object.__new__(Task)
+    deque(map(call, _PUTS, repeat(task), values), maxlen=0)
+    return task
 
 
 def _title_from(title: str, description: str) -> str:

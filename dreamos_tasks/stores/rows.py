@@ -67,7 +67,11 @@ def to_us(instant: datetime) -> int:
 
 def from_us(microseconds: int | None) -> datetime | None:
     """The aware UTC instant."""
-    return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)
+    return None if microseconds is None else _instant(microseconds)
+
+
+def _instant(microseconds: int) -> datetime:
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def lane_of(task: Task) -> str:
@@ -150,9 +154,9 @@ def row_to_task(row: Sequence[Any]) -> Task:
         claim = Claim(
             agent_id=claimed_by,
             token=last_token,
-            claimed_at=EPOCH + timedelta(microseconds=claimed_at),
-            lease_until=EPOCH + timedelta(microseconds=lease_until),
-            heartbeat_at=EPOCH + timedelta(microseconds=heartbeat_at),
+            claimed_at=_instant(claimed_at),
+            lease_until=_instant(lease_until),
+            heartbeat_at=_instant(heartbeat_at),
             process=ProcessIdentity(**process) if process else None,
         )
     return Task(
@@ -168,8 +172,8 @@ def row_to_task(row: Sequence[Any]) -> Task:
         claim=claim,
         last_token=last_token,
         attempt=attempt,
-        created_at=EPOCH + timedelta(microseconds=created_at),
-        updated_at=EPOCH + timedelta(microseconds=updated_at),
+        created_at=_instant(created_at),
+        updated_at=_instant(updated_at),
         pending_since=from_us(pending_since),
         started_at=from_us(started_at),
         finished_at=from_us(finished_at),
@@ -195,7 +199,7 @@ def row_to_event(row: Sequence[Any]) -> Event:
         seq=seq,
         task_id=task_id,
         type=EventType(type_),
-        at=EPOCH + timedelta(microseconds=at),
+        at=_instant(at),
         by=by,
         changes=kept.get("changes", {}),
         detail=kept.get("detail", {}),

@@ -1,0 +1,88 @@
+"""BoardReader: everything that can be asked of a board without changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from dreamos_tasks.board import adding
+from dreamos_tasks.model import lifecycle
+from dreamos_tasks.model.event import Event
+from dreamos_tasks.model.history import Attempt, StateChange, attempts, state_changes
+from dreamos_tasks.model.query import TaskQuery
+from dreamos_tasks.model.task import Task
+from dreamos_tasks.protocols import Clock, TaskStore
+
+
+class BoardReader:
+    """Reads give tasks as they are to be seen: a task whose lease has run out is pending again."""
+
+    def __init__(self, store: TaskStore, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+
+    # -- looking after claims
+
+    def expire_leases(self, *, by: str = "board") -> Sequence[Task]:
+        """Put back every task whose lease has run out. Reads see them as pending anyway; this writes it down."""
+        with self._transaction() as now:
+            expired = self.store.find(TaskQuery(statuses=frozenset({"expired"})), now=now)
+            return [
+                self._save(lifecycle.expire(task, now=now, max_lost_leases=self.rules.max_lost_leases, by=by))
+                for task in expired
+            ]
+
+    def recover_claims(self, agent_id: str, *, is_alive: Callable[[ProcessIdentity], bool], by: str) -> Sequence[Task]:
+        """Take back what dead processes held as `agent_id`, without waiting for their leases."""
+        with self._transaction() as now:
+            held = self.store.find(TaskQuery(statuses=frozenset({Status.IN_PROGRESS.value}), held_by=agent_id), now=now)
+            return [
+                self._save(lifecycle.recover(task, now=now, by=by, reason=f"process {task.claim.process.pid} is gone"))
+                for task in held
+                if task.claim is not None and task.claim.process is not None and not is_alive(task.claim.process)
+            ]
+
+    def get_task_by_id(self, task_id: str) -> Task:
+        """The task with this id, or the only one whose id starts so. Raises TaskNotFound, AmbiguousTaskId."""
+        return lifecycle.seen_at(self.fetch(task_id), self.clock.now())
+
+    def get_all_tasks(self, *, status: str | None = None, limit: int | None = None) -> Sequence[Task]:
+        """All tasks, oldest first, or those of one (kept or derived) state."""
+        return self.find_tasks(TaskQuery(statuses=frozenset({status} if status else ()), limit=limit))
+
+    def find_tasks(self, query: TaskQuery) -> Sequence[Task]:
+        """The tasks that fit the query."""
+        now = self.clock.now()
+        return [lifecycle.seen_at(task, now) for task in self.store.find(query, now=now)]
+
+    def waiting_for(self, task: Task) -> Sequence[str]:
+        """Why nobody can start the task now; empty when it is ready."""
+        unfinished = self.store.unfinished_dependencies(task)
+        return lifecycle.waiting_for(task, unfinished=unfinished, now=self.clock.now())
+
+    def stats(self) -> Mapping[str, Mapping[str, int]]:
+        """How many tasks by `status`, `priority`, `agent` (who holds it), `tag`."""
+        now = self.clock.now()
+        return {field: dict(self.store.count(field, now=now)) for field in ("status", "priority", "agent", "tag")}
+
+    def events(self, *, after: int = 0, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
+        """Events with a greater seq, oldest first."""
+        return self.store.events_after(after, task_id=task_id, limit=limit)
+
+    def status_history(self, task_id: str) -> Sequence[StateChange]:
+        """Who brought the task from which state to which, when and why. Raises TaskNotFound, AmbiguousTaskId."""
+        return state_changes(self._all_events(self.fetch(task_id).task_id))
+
+    def attempts(self, task_id: str) -> Sequence[Attempt]:
+        """Each claim of the task and how it ended. Raises TaskNotFound, AmbiguousTaskId."""
+        return attempts(self._all_events(self.fetch(task_id).task_id))
+
+    def fetch(self, task_id: str) -> Task:
+        """The task as the store has it, by id or unique prefix. Raises TaskNotFound, AmbiguousTaskId."""
+        task = self.store.get(task_id)
+        return task if task is not None else adding.resolve(self.store, task_id, now=self.clock.now())
+
+    def _all_events(self, task_id: str) -> Iterator[Event]:
+        after = 0
+        while batch := self.store.events_after(after, task_id=task_id):
+            yield from batch
+            after = batch[-1].seq

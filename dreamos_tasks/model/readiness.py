@@ -1,0 +1,62 @@
+"""Whether a task can be started now, by whom, and if not, why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from dreamos_tasks.model.json_form import (
+    instant_to_text,
+)
+from dreamos_tasks.model.query import ClaimRequest
+from dreamos_tasks.model.task import (
+    QUEUED,
+    Status,
+    Task,
+    evolve,
+)
+
+
+def lease_expired(task: Task, now: datetime) -> bool:
+    """Whether the task is claimed under a lease that has run out."""
+    return task.claim is not None and task.claim.lease_until <= now
+
+
+def seen_at(task: Task, now: datetime) -> Task:
+    """The task as it is to be shown: under an expired lease nobody works on it, so it is pending."""
+    if not lease_expired(task, now):
+        return task
+    since = task.claim and task.claim.lease_until
+    return evolve(task, {"status": Status.PENDING, "claim": None, "pending_since": since, "stall_noted_at": None})
+
+
+def waiting_for(task: Task, *, unfinished: Sequence[str], now: datetime) -> tuple[str, ...]:
+    """Why nobody can start the task now, whoever asks; empty when it is ready. `unfinished`: its open dependencies."""
+    task = seen_at(task, now)
+    reasons = [f"it depends on {other}, which is not completed" for other in unfinished]
+    if task.not_before is not None and task.not_before > now:
+        reasons.append(f"it starts not before {instant_to_text(task.not_before)}")
+    if task.status not in QUEUED:
+        reasons.append(f"it is {task.status.value.replace('_', ' ')}")
+    return tuple(reasons)
+
+
+def refusals(task: Task, request: ClaimRequest, *, unfinished: Sequence[str], now: datetime) -> tuple[str, ...]:
+    """Why this agent cannot have this task now; empty when it can. The task is taken as `seen_at` now."""
+    reasons = list(waiting_for(task, unfinished=unfinished, now=now))
+    if task.assigned_to is not None and task.assigned_to != request.agent_id:
+        reasons.append(f"it is assigned to {task.assigned_to}")
+    if request.runs_plans and task.plan is None and task.assigned_to is None:
+        reasons.append("it has no plan: it is left to agents")
+    missing = [capability for capability in task.requires if capability not in request.capabilities]
+    if missing:
+        reasons.append(f"it requires {', '.join(missing)}, which {request.agent_id} does not offer")
+    untagged = [tag for tag in request.tags if tag not in task.tags]
+    if untagged:
+        reasons.append(f"it is not tagged {', '.join(untagged)}")
+    return tuple(reasons)
+
+
+def offered_in_turn(task: Task, request: ClaimRequest) -> bool:
+    """Whether `next` may hand this task to this agent: plans are the daemon's unless assigned; claiming by id may take any."""
+    return task.assigned_to == request.agent_id or (task.plan is not None) == request.runs_plans

@@ -1,0 +1,91 @@
+"""The verbs that put a task on the board and record its work; and folding events back into the task."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from dreamos_tasks.errors import (
+    IllegalTransition,
+)
+from dreamos_tasks.model.event import Change, Event, EventType
+from dreamos_tasks.model.json_form import (
+    draft_to_sparse_json,
+    field_from_json,
+    instant_to_text,
+    task_from_json,
+)
+from dreamos_tasks.model.leases import held
+from dreamos_tasks.model.plan import StepResult, StepStatus
+from dreamos_tasks.model.task import (
+    Progress,
+    Task,
+    TaskDraft,
+    evolve,
+    new_task,
+)
+from dreamos_tasks.model.transitions import changed
+
+
+def add(draft: TaskDraft, *, task_id: str, now: datetime) -> Change:
+    """A new, pending task."""
+    task = new_task(draft, task_id=task_id, now=now)
+    asked = draft_to_sparse_json(draft)
+    asked.pop("task_id", None)  # the event names it
+    event = Event(type=EventType.TASK_ADDED, task_id=task_id, at=now, by=draft.created_by, changes=asked)
+    return Change(None, task, (event,))
+
+
+STEP_EVENTS = {
+    StepStatus.RUNNING: EventType.STEP_STARTED,
+    StepStatus.COMPLETED: EventType.STEP_COMPLETED,
+    StepStatus.FAILED: EventType.STEP_FAILED,
+    StepStatus.SKIPPED: EventType.STEP_SKIPPED,
+}
+
+
+def record_progress(
+    task: Task, progress: Progress, *, agent_id: str | None, token: int | None, now: datetime
+) -> Change:
+    """Note how far the holder is. A sign of life, so the silence clock starts anew."""
+    lease = held(task, "record", agent_id=agent_id, token=token, now=now)
+    return changed(
+        task,
+        EventType.PROGRESS,
+        now=now,
+        by=lease.agent_id,
+        progress=replace(progress, at=now),
+        claim=replace(lease, heartbeat_at=now),
+    )
+
+
+def record_step(task: Task, result: StepResult, *, agent_id: str | None, token: int | None, now: datetime) -> Change:
+    """Record that a step started or how it ended. A step recorded complete is never run again."""
+    lease = held(task, "record", agent_id=agent_id, token=token, now=now)
+    before = next((step for step in task.steps if step.name == result.name), None)
+    if before is not None and before.status is StepStatus.COMPLETED:
+        raise IllegalTransition(
+            task.task_id, state=f"past step {result.name!r}, which is completed", verb="record", legal=()
+        )
+    steps = tuple(result if step is before else step for step in task.steps)
+    return changed(
+        task,
+        STEP_EVENTS[result.status],
+        now=now,
+        by=lease.agent_id,
+        detail={"step": result.name},
+        steps=steps if before is not None else (*steps, result),
+    )
+
+
+def fold(task: Task | None, event: Event) -> Task:
+    """The task after the event. Folding all events of a task, in order, gives the task.
+
+    Leases aside: a heartbeat leaves no event.
+    """
+    if task is None:
+        at = instant_to_text(event.at)
+        added = {"task_id": event.task_id, "created_at": at, "updated_at": at, "pending_since": at}
+        return task_from_json({**event.changes, **added})
+    changes = {name: field_from_json(name, value) for name, value in event.changes.items()}
+    return evolve(task, {**changes, "updated_at": event.at})

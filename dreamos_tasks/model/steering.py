@@ -1,0 +1,126 @@
+"""The verbs by which people and the monitor steer a task that they do not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from dreamos_tasks.errors import (
+    InvalidTask,
+    TaskChanged,
+)
+from dreamos_tasks.model.event import Change, EventType
+from dreamos_tasks.model.readiness import seen_at
+from dreamos_tasks.model.task import (
+    DRAFT_FIELDS,
+    Status,
+    Task,
+    TaskDraft,
+)
+from dreamos_tasks.model.transitions import changed, ended, requeued, require, why
+
+EDITABLE = frozenset(DRAFT_FIELDS) - {"task_id", "created_by", "dedupe_key"}
+
+
+def pause(task: Task, *, by: str, now: datetime, reason: str = "") -> Change:
+    """Set the task aside until it is resumed. A holder's claim ends; recorded steps stay recorded."""
+    require(task, "pause")
+    return changed(
+        task,
+        EventType.TASK_PAUSED,
+        now=now,
+        by=by,
+        detail=why(reason),
+        status=Status.PAUSED,
+        claim=None,
+        stall_noted_at=None,
+    )
+
+
+def resume(task: Task, *, by: str, now: datetime) -> Change:
+    """Put a paused task back in the queue, at the step where it stood."""
+    require(task, "resume")
+    return requeued(task, EventType.TASK_RESUMED, now=now, by=by)
+
+
+def cancel(task: Task, *, by: str, now: datetime, reason: str = "") -> Change:
+    """End the task for good, whoever holds it."""
+    require(task, "cancel")
+    return ended(task, EventType.TASK_CANCELLED, Status.CANCELLED, now=now, by=by, detail=why(reason))
+
+
+def retry(task: Task, *, by: str, now: datetime) -> Change:
+    """Give a failed or cancelled task a fresh start: counters at zero; steps recorded complete stay complete."""
+    require(task, "retry")
+    return requeued(
+        task,
+        EventType.TASK_RETRIED,
+        now=now,
+        by=by,
+        failures=0,
+        deferrals=0,
+        lost_leases=0,
+        not_before=None,
+        finished_at=None,
+    )
+
+
+def stall(task: Task, *, by: str, now: datetime, reason: str) -> Change:
+    """Mark a task that has waited too long. It can still be claimed."""
+    require(task, "stall")
+    return changed(
+        task,
+        EventType.TASK_STALLED,
+        now=now,
+        by=by,
+        detail=why(reason),
+        status=Status.STALLED,
+        stall_noted_at=now,
+    )
+
+
+def note_stall(
+    task: Task, *, by: str, now: datetime, strategy: str, reason: str, escalation: str | None = None
+) -> Change:
+    """Remember that this stall has been dealt with, so that it is dealt with once."""
+    require(task, "note")
+    detail = {"strategy": strategy, "reason": reason, **({"escalation": escalation} if escalation else {})}
+    type_ = EventType.TASK_ESCALATED if escalation else EventType.TASK_STALL_NOTED
+    return changed(task, type_, now=now, by=by, detail=detail, stall_noted_at=now)
+
+
+def reassign(task: Task, *, by: str, now: datetime, reason: str) -> Change:
+    """Open the task to every agent: claim and assignment are cleared, and its clock starts anew."""
+    require(task, "reassign")
+    detail = {
+        "reason": reason,
+        "assigned_to": task.assigned_to,
+        "agent_id": task.claim.agent_id if task.claim else None,
+    }
+    return requeued(task, EventType.TASK_REASSIGNED, now=now, by=by, detail=detail, assigned_to=None)
+
+
+def require_unchanged(task: Task, seen: Task | None, *, now: datetime) -> None:
+    """Refuse what was decided about the task as it was `seen`, if anything has happened to it since. None: not asked."""
+    if seen is not None and seen_at(task, now) != seen:
+        raise TaskChanged(task.task_id)
+
+
+def edit(task: Task, fields: Mapping[str, Any], *, by: str, now: datetime) -> Change:
+    """Change what was asked for. The rules of a draft hold for the result."""
+    require(task, "edit")
+    unknown = sorted(fields.keys() - EDITABLE)
+    if unknown:
+        raise InvalidTask(
+            f"{unknown[0]!r} cannot be edited",
+            pointer=f"/{unknown[0]}",
+            cause="editable are " + ", ".join(sorted(EDITABLE)),
+            fix="leave it out",
+        )
+    asked = {name: getattr(task, name) for name in DRAFT_FIELDS}
+    draft = TaskDraft(**{**asked, **fields})
+    differing = {name: getattr(draft, name) for name in fields if getattr(draft, name) != asked[name]}
+    if not differing:
+        return Change(task, task)
+    return changed(task, EventType.TASK_EDITED, now=now, by=by, **differing)

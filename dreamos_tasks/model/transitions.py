@@ -1,0 +1,129 @@
+"""The transition table: which verb may follow which state; and how a verb's Change is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from dreamos_tasks.errors import (
+    IllegalTransition,
+)
+from dreamos_tasks.model.event import Change, Event, EventType
+from dreamos_tasks.model.json_form import (
+    to_json,
+)
+from dreamos_tasks.model.task import (
+    FINAL,
+    QUEUED,
+    Status,
+    Task,
+    evolve,
+)
+
+OPEN = frozenset(Status) - FINAL
+
+
+# verb -> (the states it may start from, the states it may lead to). `None` is "not there yet".
+TRANSITIONS: Mapping[str, tuple[frozenset[Status | None], frozenset[Status]]] = {
+    "add": (frozenset({None}), frozenset({Status.PENDING})),
+    "claim": (QUEUED, frozenset({Status.IN_PROGRESS})),
+    "heartbeat": (frozenset({Status.IN_PROGRESS}), frozenset({Status.IN_PROGRESS})),
+    "record": (frozenset({Status.IN_PROGRESS}), frozenset({Status.IN_PROGRESS})),
+    "complete": (frozenset({Status.IN_PROGRESS}), frozenset({Status.COMPLETED})),
+    "fail": (frozenset({Status.IN_PROGRESS}), frozenset({Status.FAILED, Status.PENDING})),
+    "release": (frozenset({Status.IN_PROGRESS}), frozenset({Status.PENDING})),
+    "expire": (frozenset({Status.IN_PROGRESS}), frozenset({Status.PENDING, Status.FAILED})),
+    "recover": (frozenset({Status.IN_PROGRESS}), frozenset({Status.PENDING})),
+    "pause": (QUEUED | {Status.IN_PROGRESS}, frozenset({Status.PAUSED})),
+    "resume": (frozenset({Status.PAUSED}), frozenset({Status.PENDING})),
+    "cancel": (OPEN, frozenset({Status.CANCELLED})),
+    "retry": (frozenset({Status.FAILED, Status.CANCELLED}), frozenset({Status.PENDING})),
+    "stall": (frozenset({Status.PENDING}), frozenset({Status.STALLED})),
+    "reassign": (QUEUED | {Status.IN_PROGRESS}, frozenset({Status.PENDING})),
+    "note": (QUEUED | {Status.IN_PROGRESS}, frozenset({Status.PENDING, Status.STALLED, Status.IN_PROGRESS})),
+    "edit": (OPEN, OPEN),
+}
+
+
+# The verbs a person or agent can say; the others are the board's own.
+SPOKEN_VERBS = (
+    "claim",
+    "heartbeat",
+    "complete",
+    "fail",
+    "release",
+    "pause",
+    "resume",
+    "cancel",
+    "retry",
+    "edit",
+)
+
+
+def legal_verbs(state: Status) -> tuple[str, ...]:
+    """What can be said to a task in this state."""
+    return tuple(verb for verb in SPOKEN_VERBS if state in TRANSITIONS[verb][0])
+
+
+def require(task: Task, verb: str) -> None:
+    """Refuse the verb when the task's state does not allow it."""
+    if task.status not in TRANSITIONS[verb][0]:
+        raise IllegalTransition(task.task_id, state=task.status.value, verb=verb, legal=legal_verbs(task.status))
+
+
+def changed(
+    task: Task,
+    type_: EventType,
+    *,
+    now: datetime,
+    by: str,
+    detail: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Change:
+    """The task with some fields changed, and the one event that says so. Fields that stay as they are are not told."""
+    differing = {name: value for name, value in changes.items() if getattr(task, name) != value}
+    event = Event(
+        type=type_,
+        task_id=task.task_id,
+        at=now,
+        by=by,
+        changes={name: to_json(value) for name, value in differing.items()},
+        detail=detail or {},
+    )
+    differing["updated_at"] = now
+    return Change(task, evolve(task, differing), (event,))
+
+
+def requeued(
+    task: Task,
+    type_: EventType,
+    *,
+    now: datetime,
+    by: str,
+    detail: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Change:
+    """Back to pending: no claim, and the monitor's clock begins anew."""
+    back = {"status": Status.PENDING, "claim": None, "pending_since": now, "stall_noted_at": None}
+    return changed(task, type_, now=now, by=by, detail=detail, **{**back, **changes})
+
+
+def ended(
+    task: Task,
+    type_: EventType,
+    status: Status,
+    *,
+    now: datetime,
+    by: str,
+    detail: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Change:
+    """Into a final state: no claim, and the instant is kept."""
+    end = {"status": status, "claim": None, "finished_at": now, "stall_noted_at": None}
+    return changed(task, type_, now=now, by=by, detail=detail, **{**end, **changes})
+
+
+def why(reason: str) -> Mapping[str, Any]:
+    """The detail of an event that has a reason."""
+    return {"reason": reason} if reason else {}
