@@ -1,0 +1,53 @@
+"""Runs a task's verification for whoever completes it: the same checks from every door."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from dreamos_tasks.app.parts import build_steps, build_tools
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.errors import Refused
+from dreamos_tasks.execution.verification import Verdict, Verifier
+from dreamos_tasks.model.plan import Evidence
+from dreamos_tasks.model.task import Task
+
+if TYPE_CHECKING:
+    from dreamos_tasks.config.home import Home
+    from dreamos_tasks.config.settings import Settings
+
+
+def verify_now(nexus: TaskNexus, task: Task, *, token: int, home: Home, settings: Settings) -> Sequence[Evidence]:
+    """Run the task's `verify` steps in its workspace; gives the evidence that they are green.
+
+    Raises VerificationFailed (noted on the board; the claim goes on), StaleToken when the claim ended meanwhile.
+    """
+    verdict = asyncio.run(_verdict(nexus, task, token=token, home=home, settings=settings))
+    if verdict.error is not None:
+        raise nexus.reject_verification(task.task_id, verdict.error, token=token)
+    return verdict.evidence
+
+
+async def _verdict(nexus: TaskNexus, task: Task, *, token: int, home: Home, settings: Settings) -> Verdict:
+    tools = build_tools(instance=os.urandom(8).hex(), home=home, settings=settings)
+    verifier = Verifier(build_steps(tools, home=home, settings=settings), now=nexus.clock.now)
+    beating = asyncio.create_task(
+        _heartbeats(nexus, task.task_id, token, every_seconds=settings.claims.heartbeat_seconds)
+    )
+    try:
+        return await verifier.verify(task, token=token)
+    finally:
+        beating.cancel()
+        with suppress(asyncio.CancelledError):
+            await beating
+
+
+async def _heartbeats(nexus: TaskNexus, task_id: str, token: int, *, every_seconds: float) -> None:
+    """Keep the lease as long as the checks take. A claim that is over is noticed by whoever settles under it."""
+    with suppress(Refused):
+        while True:
+            await asyncio.sleep(every_seconds)
+            nexus.heartbeat(task_id, token=token)

@@ -1,0 +1,1 @@
+"""The command line: `dreamos-tasks`, or `dt` for short."""

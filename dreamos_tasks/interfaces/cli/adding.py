@@ -1,0 +1,227 @@
+"""The verb that puts work on the board: add."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dreamos_tasks.errors import InvalidInput, TaskNotFound, UsageError
+from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.options import (
+    FILLED,
+    PRIORITY,
+    SECONDS,
+    agent_option,
+    instant_from,
+    several,
+    tag_option,
+)
+from dreamos_tasks.interfaces.cli.task_view import state_word, task_document
+from dreamos_tasks.interfaces.cli.text import harmless
+from dreamos_tasks.interfaces.cli.verb import verb
+from dreamos_tasks.model.task import Task, TaskDraft, priority_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STDIN = "-"
+
+draft_options = several(
+    (
+        click.option("--description", "-d", metavar="TEXT", default="", help="What is to be done, at length."),
+        click.option("--priority", "-p", type=PRIORITY, help="critical, high, medium, low. [default: medium]"),
+        tag_option("A word to find it by. May be repeated, as all options marked +. +"),
+        click.option(
+            "--depends-on", metavar="ID", type=FILLED, multiple=True, help="Starts when this one is completed. +"
+        ),
+        click.option("--parent", metavar="ID", type=FILLED, help="It is a part of this task."),
+        click.option("--assign", metavar="AGENT", type=FILLED, help="Only this agent may take it."),
+        click.option(
+            "--requires", metavar="NAME", type=FILLED, multiple=True, help="What an agent must be able to do. +"
+        ),
+        click.option("--run", metavar="LINE", type=FILLED, multiple=True, help="A shell line that the daemon runs. +"),
+        click.option(
+            "--verify",
+            metavar="LINE",
+            type=FILLED,
+            multiple=True,
+            help="A shell line that must pass before it is completed. +",
+        ),
+        click.option("--not-before", metavar="WHEN", type=FILLED, help="Starts then: 2030-01-31T08:00Z, or +2h."),
+        click.option("--due", metavar="WHEN", type=FILLED, help="Taken earlier than others of its priority."),
+        click.option("--timeout", metavar="SECONDS", type=SECONDS, help="How long an attempt of the daemon may take."),
+        click.option(
+            "--dedupe-key", metavar="KEY", type=FILLED, help="Once on the board: a second add gives the first task."
+        ),
+    )
+)
+
+
+@verb(
+    "add",
+    examples=(
+        'dt add "Fix the parser" --priority high --tag core --depends-on dt-1a2b --run "make test"',
+        'dt add "Write the guide" --verify "make docs" --assign ada',
+        "dt add --file task.json",
+        'echo \'{"title": "Fix the parser"}\' | dt add -',
+        'git diff | dt add "Review this" --stdin',
+    ),
+)
+@click.argument("title", nargs=-1)
+@draft_options
+@click.option("--file", "-f", "file", metavar="FILE", type=FILLED, help="Tasks from a JSON or JSONL file; - is stdin.")
+@click.option("--body-file", metavar="FILE", type=FILLED, help="The description from a file; - is stdin.")
+@click.option("--stdin", "body_on_stdin", is_flag=True, help="The description from stdin.")
+@click.option("--wait", "waits", is_flag=True, help="Wait for its end; exit with its result.")
+@agent_option
+def add(
+    call: Call,
+    title: tuple[str, ...],
+    file: str | None,
+    body_file: str | None,
+    body_on_stdin: bool,
+    waits: bool,
+    agent: str | None,
+    **asked: Any,
+) -> None:
+    """Add a task, or all tasks of a JSON file, or of stdin when TITLE is -. Prints the ids."""
+    created_by = call.actor(agent)
+    if file is not None or title == (STDIN,):
+        _refuse_beside_file(title, asked, file=file)
+        drafts, is_array = _drafts_from(call, file or STDIN, created_by=created_by)
+    else:
+        if body_on_stdin or body_file is not None:
+            asked["description"] = _body(call, asked["description"], STDIN if body_on_stdin else body_file or STDIN)
+        drafts, is_array = [_draft(call, _title(title), asked, created_by=created_by)], False
+    tasks = call.nexus.add_tasks(drafts)
+    if waits:
+        from dreamos_tasks.interfaces.cli.following import wait_for
+
+        _say_added(call, tasks)
+        wait_for(call, [task.task_id for task in tasks], timeout_seconds=None, as_array=is_array)
+        return
+    if call.out.as_json:
+        documents = [task_document(call.nexus, task) for task in tasks]
+        call.out.document(documents if is_array else documents[0])
+        return
+    for task in tasks:
+        call.out.line(task.task_id)
+    _say_added(call, tasks)
+
+
+def fields_of(call: Call, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a draft that the options name; those not given are left out. Raises UsageError, AmbiguousTaskId."""
+    from dreamos_tasks.interfaces.cli.steps_given import plan_of, verification_of
+
+    fields: dict[str, Any] = {}
+    for option, name in (
+        ("description", "description"),
+        ("tags", "tags"),
+        ("assign", "assigned_to"),
+        ("requires", "requires"),
+        ("timeout", "timeout_seconds"),
+        ("dedupe_key", "dedupe_key"),
+    ):
+        if asked.get(option):
+            fields[name] = asked[option]
+    if asked.get("priority") is not None:
+        fields["priority"] = priority_from(asked["priority"])
+    if asked.get("depends_on"):
+        fields["depends_on"] = tuple(_full_id(call, word) for word in asked["depends_on"])
+    if asked.get("parent"):
+        fields["parent_id"] = _full_id(call, asked["parent"])
+    for option, name in (("not_before", "not_before"), ("due", "due_at")):
+        if asked.get(option):
+            words = asked[option]
+            fields[name] = instant_from(words, option=f"--{option.replace('_', '-')}", now=call.nexus.clock.now())
+    if asked.get("run"):
+        fields["plan"] = plan_of(asked["run"])
+    if asked.get("verify"):
+        fields["verify"] = verification_of(asked["verify"])
+    return fields
+
+
+def _draft(call: Call, title: str, asked: Mapping[str, Any], *, created_by: str) -> TaskDraft:
+    fields = fields_of(call, asked)
+    if "plan" in fields or "verify" in fields:
+        fields["context"] = {"cwd": os.getcwd()}
+    return TaskDraft(title=title, created_by=created_by, **fields)
+
+
+def _title(words: Sequence[str]) -> str:
+    if len(words) > 1:
+        raise UsageError(
+            f"a title is one argument, not {len(words)}",
+            cause="the shell takes words apart at blanks",
+            fix=f'dt add "{" ".join(words)}"',
+        )
+    return words[0] if words else ""
+
+
+def _full_id(call: Call, word: str) -> str:
+    """The id that a prefix means. One that fits nothing is left as it is: the board says so, and where."""
+    try:
+        return call.nexus.get_task_by_id(word).task_id
+    except TaskNotFound:
+        return word
+
+
+def _body(call: Call, description: str, source: str) -> str:
+    if description:
+        raise UsageError(
+            "there are two descriptions",
+            cause="--description and --stdin or --body-file each give one",
+            fix="leave one out",
+        )
+    return _read(call, source)
+
+
+def _read(call: Call, source: str) -> str:
+    try:
+        if source == STDIN:
+            return call.read_stdin()
+        return Path(source).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(
+            f"{source} cannot be read", cause=error.strerror or str(error), fix=f"ls -l {source}"
+        ) from error
+    except UnicodeDecodeError as error:
+        name = "stdin" if source == STDIN else source
+        raise InvalidInput(f"{name} is not UTF-8 text", cause=str(error), fix=f"iconv -t utf-8 {name}") from error
+
+
+def _refuse_beside_file(title: Sequence[str], asked: Mapping[str, Any], *, file: str | None) -> None:
+    given = [f"--{name.replace('_', '-')}" for name, value in asked.items() if value]
+    if title and file is not None:
+        given.insert(0, "TITLE")
+    if given:
+        raise UsageError(
+            f"{', '.join(given)} cannot go with tasks from a file",
+            cause="the file says all there is to say about its tasks",
+            fix="write it into the file, or leave the file out",
+        )
+
+
+def _drafts_from(call: Call, source: str, *, created_by: str) -> tuple[Sequence[TaskDraft], bool]:
+    """The tasks of a file, and whether it holds an array of them. Raises InvalidInput, with a JSON Pointer."""
+    if source == STDIN and sys.stdin.isatty():
+        call.out.note("reading JSON from the terminal; Ctrl-D ends it")
+    content = _read(call, source)
+    from dreamos_tasks.intake.drafts import drafts_from_text
+
+    return drafts_from_text(content, created_by=created_by)
+
+
+def _say_added(call: Call, tasks: Sequence[Task]) -> None:
+    if call.out.as_json:
+        return
+    for task in tasks:
+        state = state_word(call.nexus, task)
+        call.out.note(f"added {task.task_id}, {state}: {harmless(task.title)}")
+    if any(task.plan is not None for task in tasks) and not call.home.daemon_file.exists():
+        call.out.note("the daemon runs it, and is not running: dt up starts it")

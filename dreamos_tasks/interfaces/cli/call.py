@@ -1,0 +1,76 @@
+"""Call: one call of the command. Where its board is, who acts, and how it answers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from dreamos_tasks.config.variables import AGENT_VARIABLE
+from dreamos_tasks.errors import AgentNotNamed
+from dreamos_tasks.interfaces.cli.output import Output
+from dreamos_tasks.model.task import check_name
+
+if TYPE_CHECKING:
+    from dreamos_tasks.board.nexus import TaskNexus
+    from dreamos_tasks.config.home import Home
+    from dreamos_tasks.config.settings import Settings
+
+SOMEBODY = "cli"  # who acts when no agent is named
+
+
+class Call:
+    """What every verb is handed. The board is opened when it is first asked for, and closed by `close`."""
+
+    def __init__(self) -> None:
+        self.home_option: str | None = None
+        self.debug = False
+        self.out = Output()
+        self.exit_code = 0
+
+    @cached_property
+    def home(self) -> Home:
+        """Where the board lives. Raises ConfigError."""
+        from dreamos_tasks.config.home import find_home
+
+        return find_home(self.home_option)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of the board. Raises ConfigError."""
+        from dreamos_tasks.config.cache import settings_for
+
+        return settings_for(self.home)
+
+    @cached_property
+    def nexus(self) -> TaskNexus:
+        """The board, made if this is its first use. Raises BoardUnavailable kinds."""
+        from dreamos_tasks.app.boards import open_board
+
+        return open_board(self.home, self.settings)
+
+    def agent_or_none(self, given: str | None) -> str | None:
+        """The agent that was named: `--agent`, else DREAMOS_TASKS_AGENT."""
+        named = given if given is not None else os.environ.get(AGENT_VARIABLE) or None
+        return named if named is None else check_name(named, what="an agent's name")
+
+    def agent(self, given: str | None, *, verb: str) -> str:
+        """The agent that acts. Raises AgentNotNamed."""
+        named = self.agent_or_none(given)
+        if named is None:
+            raise AgentNotNamed(verb)
+        return named
+
+    def actor(self, given: str | None) -> str:
+        """Who did it, for the record: the agent, or `cli`."""
+        return self.agent_or_none(given) or SOMEBODY
+
+    def close(self) -> None:
+        """Close the board, if it was opened. May be called twice."""
+        if "nexus" in self.__dict__:
+            self.nexus.close()
+
+    def read_stdin(self) -> str:
+        """All of stdin, as text."""
+        return sys.stdin.read()

@@ -1,0 +1,125 @@
+"""Verbs that follow what goes on: events, logs, wait."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from dreamos_tasks.errors import WaitTimedOut
+from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.ids import STDIN, task_ids
+from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS, ids_argument
+from dreamos_tasks.interfaces.cli.task_view import task_document
+from dreamos_tasks.interfaces.cli.text import COLUMN_GAP, count, harmless, harmless_block, local
+from dreamos_tasks.interfaces.cli.verb import verb
+from dreamos_tasks.interfaces.cli.waiting import wait_until
+from dreamos_tasks.model.event import Event
+from dreamos_tasks.model.json_form import event_to_json
+from dreamos_tasks.model.task import Status, Task
+
+
+@verb("events", examples=("dt events --after 0", "dt events --follow --jsonl", "dt events --task dt-7k2m"))
+@click.option(
+    "--after", metavar="SEQ", type=click.IntRange(min=0), default=0, help="Only events with a greater number."
+)
+@click.option("--follow", "-f", is_flag=True, help="And those to come, until Ctrl-C.")
+@click.option("--jsonl", "as_lines", is_flag=True, help="One JSON document a line.")
+@click.option("--task", "task_id", metavar="ID", type=FILLED, help="Only those of this task.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N.")
+def events(call: Call, after: int, follow: bool, as_lines: bool, task_id: str | None, limit: int | None) -> None:
+    """What happened on the board, oldest first. The last number seen, given to --after, misses nothing."""
+    from dreamos_tasks.board.feed import EventFeed
+
+    nexus, out = call.nexus, call.out
+    feed = EventFeed(nexus, after=after, task_id=nexus.get_task_by_id(task_id).task_id if task_id is not None else None)
+    collected = []
+    for number, event in enumerate(feed.follow() if follow else feed.ready(), start=1):
+        if as_lines or (out.as_json and follow):
+            out.json_line(event_to_json(event))
+        elif out.as_json:
+            collected.append(event_to_json(event))
+        else:
+            out.line(_event_line(call, event))
+            if follow:
+                sys.stdout.flush()
+        if number == limit:
+            break
+    if out.as_json and not as_lines and not follow:
+        out.document(collected)
+
+
+@verb("logs", examples=("dt logs dt-7k2m", "dt logs dt-7k2m --follow", "dt logs dt-7k2m --step run-2"))
+@click.argument("task_id", metavar="ID", type=FILLED)
+@click.option("--follow", "-f", is_flag=True, help="And what is still to be printed, until the task ends.")
+@click.option("--step", metavar="NAME", type=FILLED, help="Only that of this step.")
+def logs(call: Call, task_id: str, follow: bool, step: str | None) -> None:
+    """What the steps of a task printed in its latest attempt. (--json: one object a step.)"""
+    from dreamos_tasks.interfaces.cli.step_logs import follow_logs, recorded_logs
+
+    task = call.nexus.get_task_by_id(task_id)
+    if call.out.as_json:
+        call.out.document(
+            [{"step": name, "output": output} for name, output in recorded_logs(call.home.runs, task, step=step)]
+        )
+    elif follow:
+        follow_logs(call, task.task_id, step=step)
+    else:
+        printed = list(recorded_logs(call.home.runs, task, step=step))
+        for name, output in printed:
+            if len(printed) > 1:
+                call.out.line(f"== {name}")
+            shown = harmless_block(output) if call.out.stdout_is_terminal else output
+            call.out.line(shown.rstrip("\n"))
+        if not printed:
+            call.out.note(f"{task.task_id} has printed nothing" + (" yet" if not task.is_final else ""))
+
+
+@verb("wait", examples=("dt wait dt-7k2m", "dt wait dt-7k2m dt-9pq1 --timeout 10m && echo all done"))
+@ids_argument
+@click.option("--timeout", "timeout_seconds", metavar="SECONDS", type=SECONDS, help="Give up after so long (exit 124).")
+def wait(call: Call, ids: tuple[str, ...], timeout_seconds: float | None) -> None:
+    """Wait until tasks have ended. Exits 0 when all are completed, 1 when one failed or was cancelled, 124 after --timeout."""
+    given = [call.nexus.get_task_by_id(task_id).task_id for task_id in task_ids(call, ids)]
+    wait_for(call, given, timeout_seconds=timeout_seconds, as_array=len(ids) > 1 or ids[0] == STDIN)
+
+
+def wait_for(call: Call, ids: Sequence[str], *, timeout_seconds: float | None, as_array: bool) -> None:
+    """Wait, show what the tasks are then, and set the exit code to their result. Raises WaitTimedOut."""
+    nexus, out = call.nexus, call.out
+
+    def ended() -> list[Task] | None:
+        tasks = [nexus.get_task_by_id(task_id) for task_id in ids]
+        return tasks if all(task.is_final for task in tasks) else None
+
+    tasks = wait_until(nexus, ended, timeout_seconds=timeout_seconds)
+    if tasks is None:
+        open_ids = [task_id for task_id in ids if not nexus.get_task_by_id(task_id).is_final]
+        raise WaitTimedOut(
+            f"{count(len(open_ids), 'task')} not ended within {timeout_seconds:g} s: {', '.join(open_ids)}",
+            fix=f"dt show {open_ids[0] if open_ids else ids[0]}",
+        )
+    if out.as_json:
+        documents = [task_document(nexus, task) for task in tasks]
+        out.document(documents if as_array else documents[0])
+    else:
+        for task in tasks:
+            error = f"  {harmless(task.error.message)}" if task.error and task.status is Status.FAILED else ""
+            out.line(f"{task.task_id}  {task.status.value}{error}")
+    call.exit_code = 0 if all(task.status is Status.COMPLETED for task in tasks) else 1
+
+
+def _event_line(call: Call, event: Event) -> str:
+    changes = ", ".join(
+        f"{name} {value}"
+        for name, value in event.changes.items()
+        if isinstance(value, str | int | float) and name in SHOWN
+    )
+    detail = ", ".join(f"{name} {value}" for name, value in event.detail.items() if value is not None)
+    words = COLUMN_GAP.join(part for part in (changes, detail) if part)
+    when = local(event.at, call.nexus.clock.now())
+    return f"{event.seq:>5}  {when}  {event.type.value:<20}  {event.task_id}  {harmless(event.by)}  {harmless(words)}".rstrip()
+
+
+SHOWN = ("status", "title", "priority", "result")  # what changed that says something in a line

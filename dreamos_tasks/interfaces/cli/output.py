@@ -1,0 +1,126 @@
+"""Output: what a verb says. Data goes to stdout, as text or as one JSON document; talk and errors go to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from dreamos_tasks.errors import DreamosError
+from dreamos_tasks.interfaces.cli import text
+
+COLOUR_CHOICES = ("auto", "always", "never")
+STATUS_COLOURS = {
+    "ready": "green",
+    "completed": "green",
+    "in_progress": "cyan",
+    "failed": "red",
+    "stalled": "red",
+    "blocked": "yellow",
+    "paused": "yellow",
+    "awaiting_approval": "yellow",
+    "cancelled": "dim",
+    "scheduled": "dim",
+}
+
+
+class Output:
+    """Where one call writes to. `as_json`: documents instead of text, and errors as JSON too."""
+
+    def __init__(self, *, as_json: bool = False, colour: str = "auto") -> None:
+        self.as_json = as_json
+        self.colour = colour
+
+    @property
+    def stdout_is_terminal(self) -> bool:
+        """Whether a person reads along."""
+        return sys.stdout.isatty()
+
+    def document(self, value: Any) -> None:
+        """One JSON document: indented for a person, in one ASCII line for a program."""
+        if not self.stdout_is_terminal:
+            self._write(json.dumps(value, separators=(",", ":")))
+            return
+        written = json.dumps(value, indent=2, ensure_ascii=False)
+        self._write("".join(char if char.isprintable() or char == "\n" else _json_escape(char) for char in written))
+
+    def json_line(self, value: Any) -> None:
+        """One JSON value of a stream, at once."""
+        self._write(json.dumps(value, separators=(",", ":")))
+        sys.stdout.flush()
+
+    def line(self, words: str = "") -> None:
+        """One line of text. What comes from tasks has to be `harmless` already."""
+        self._write(words)
+
+    def table(
+        self, header: Sequence[str], rows: Sequence[Sequence[str]], *, colours: Mapping[str, str] | None = None
+    ) -> None:
+        """Rows as plain aligned text; cells that are words in `colours` are shown in that colour.
+
+        A person gets a header and lines that fit; a pipe gets rows alone, and whole.
+        """
+        if self.stdout_is_terminal:
+            head, *lined_up = text.columns_of([header, *rows], room=text.terminal_columns())
+            self._write(self.painted(text.COLUMN_GAP.join(head).rstrip(), "bold"))
+        else:
+            lined_up = text.columns_of(rows)
+        for cells in lined_up:
+            shown = [self.painted(cell, (colours or {}).get(cell.strip(), "")) for cell in cells]
+            self._write(text.COLUMN_GAP.join(shown).rstrip())
+
+    def painted(self, words: str, colour: str) -> str:
+        """The words in a colour, where stdout shows colours."""
+        return text.coloured(words, colour) if colour and self._shows_colours(sys.stdout) else words
+
+    def note(self, words: str) -> None:
+        """Talk: a hint for a person, which no program needs."""
+        if not self.as_json:
+            self._talk(words)
+
+    def hint(self, words: str) -> None:
+        """What a program must be told too, such as that a list was cut."""
+        self._talk(words)
+
+    def error(self, error: DreamosError, *, others: Sequence[DreamosError] = ()) -> None:
+        """What went wrong, why, and what to do: in three lines, or as JSON."""
+        if self.as_json:
+            form: dict[str, Any] = {"error": error_form(error)}
+            if others:
+                form["errors"] = [error_form(each) for each in (error, *others)]
+            self._talk(json.dumps(form, indent=2 if sys.stderr.isatty() else None))
+            return
+        for each in (error, *others):
+            for label, words in (("error", each.message), ("cause", each.cause), ("fix", each.fix)):
+                if words:
+                    self._labelled(label, words)
+
+    def _labelled(self, label: str, words: str) -> None:
+        colour = {"error": "red", "cause": "dim", "fix": "green"}[label]
+        shown = text.coloured(f"{label}:", colour) if self._shows_colours(sys.stderr) else f"{label}:"
+        self._talk(f"{shown} {text.harmless_block(words).replace(chr(10), chr(10) + '  ')}")
+
+    def _shows_colours(self, stream: TextIO) -> bool:
+        if self.colour != "auto":
+            return self.colour == "always"
+        return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def _write(self, words: str) -> None:
+        print(words, file=sys.stdout)  # noqa: T201  this is the one place that prints
+
+    def _talk(self, words: str) -> None:
+        sys.stdout.flush()  # on a terminal the two streams keep their order
+        print(words, file=sys.stderr)  # noqa: T201
+
+
+def error_form(error: DreamosError) -> dict[str, str]:
+    """The error as the contract writes it."""
+    form = {"code": error.code, "message": error.message, "cause": error.cause, "fix": error.fix}
+    pointer = getattr(error, "pointer", "")
+    return {**form, "pointer": pointer} if pointer else form
+
+
+def _json_escape(char: str) -> str:
+    return json.dumps(char)[1:-1] if ord(char) != 0x7F else "\\u007f"

@@ -1,0 +1,155 @@
+"""Verbs that show one task at length, or all in numbers: show, why, history, stats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.ids import STDIN, task_ids
+from dreamos_tasks.interfaces.cli.options import FILLED, ids_argument
+from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS
+from dreamos_tasks.interfaces.cli.queue_place import QueuePlace, place_of
+from dreamos_tasks.interfaces.cli.task_page import next_commands, show_page
+from dreamos_tasks.interfaces.cli.task_view import state_word, task_document, title_line
+from dreamos_tasks.interfaces.cli.text import harmless, local_and_ago
+from dreamos_tasks.interfaces.cli.verb import verb
+from dreamos_tasks.model.history import Attempt, StateChange
+from dreamos_tasks.model.json_form import to_json
+from dreamos_tasks.model.task import QUEUED, Task
+
+MOST_FREQUENT = 20  # tags and agents that stats shows as text
+
+
+@verb("show", examples=("dt show dt-7k2m", "dt show 7k 9p --json"))
+@ids_argument
+def show(call: Call, ids: tuple[str, ...]) -> None:
+    """Everything about tasks: state, steps, the last lines of output, why they wait, and what can be done next."""
+    tasks = [call.nexus.get_task_by_id(task_id) for task_id in task_ids(call, ids)]
+    if call.out.as_json:
+        _documents(
+            call, ids, [{**task_document(call.nexus, task), "next_commands": next_commands(task)} for task in tasks]
+        )
+        return
+    for number, task in enumerate(tasks):
+        if number:
+            call.out.line()
+        show_page(call.out, call.nexus, task)
+
+
+@verb("why", examples=("dt why dt-7k2m",))
+@ids_argument
+def why(call: Call, ids: tuple[str, ...]) -> None:
+    """What a task waits for, down to the tasks that block it; or how its place in the queue comes about, line by line."""
+    tasks = [call.nexus.get_task_by_id(task_id) for task_id in task_ids(call, ids)]
+    if call.out.as_json:
+        _documents(call, ids, [_why_document(call, task) for task in tasks])
+        return
+    for number, task in enumerate(tasks):
+        if number:
+            call.out.line()
+        call.out.line(call.out.painted(title_line(task), "bold"))
+        for line in _why_lines(call, task):
+            call.out.line(f"  {line}")
+
+
+@verb("history", examples=("dt history dt-7k2m",))
+@click.argument("task_id", metavar="ID", type=FILLED)
+def history(call: Call, task_id: str) -> None:
+    """The states of a task, one after another, and its attempts: who, when, how it ended."""
+    nexus, out = call.nexus, call.out
+    task = nexus.get_task_by_id(task_id)
+    states, attempts = nexus.status_history(task.task_id), nexus.attempts(task.task_id)
+    if out.as_json:
+        out.document({"task_id": task.task_id, "states": to_json(tuple(states)), "attempts": to_json(tuple(attempts))})
+        return
+    out.line(out.painted(title_line(task), "bold"))
+    out.table(("WHEN", "STATE", "BY", "WHY"), [_state_row(call, state) for state in states], colours=STATUS_COLOURS)
+    if attempts:
+        out.line()
+        out.table(("ATTEMPT", "AGENT", "TOKEN", "BEGUN", "END"), [_attempt_row(call, attempt) for attempt in attempts])
+
+
+@verb("stats", examples=("dt stats", "dt stats --json"))
+def stats(call: Call) -> None:
+    """How many tasks there are, by state, priority, holder and tag."""
+    numbers = call.nexus.stats()
+    if call.out.as_json:
+        call.out.document(numbers)
+        return
+    if not any(numbers["status"].values()):
+        call.out.note('no task on this board yet: dt add "what is to be done" puts one on it')
+    for title, field in (("STATE", "status"), ("PRIORITY", "priority"), ("HELD BY", "agent"), ("TAG", "tag")):
+        rows = (
+            sorted(numbers[field].items(), key=lambda row: -row[1])
+            if field in ("agent", "tag")
+            else numbers[field].items()
+        )
+        shown = [(str(number), harmless(word)) for word, number in rows if number][:MOST_FREQUENT]
+        if shown:
+            call.out.table(("COUNT", title), shown)
+
+
+def _documents(call: Call, ids: Sequence[str], documents: Sequence[Any]) -> None:
+    is_one = len(ids) == 1 and ids[0] != STDIN
+    call.out.document(documents[0] if is_one else list(documents))
+
+
+def _why_lines(call: Call, task: Task) -> list[str]:
+    if task.status not in QUEUED:
+        commands = next_commands(task)
+        return [f"it is {task.status.value.replace('_', ' ')}", *(f"next: {command}" for command in commands[:1])]
+    reasons = call.nexus.waiting_for(task)
+    if not reasons:
+        return list(place_of(call.nexus, task).lines)
+    lines = [*reasons]
+    for blocker in _blockers(call, task):
+        lines.append(f"  {title_line(blocker)}: {state_word(call.nexus, blocker)}")
+        lines.extend(
+            f"    {reason}" for reason in (call.nexus.waiting_for(blocker) if blocker.status in QUEUED else ())
+        )
+    return lines
+
+
+def _blockers(call: Call, task: Task) -> list[Task]:
+    """The unfinished tasks it depends on, as far as they are on the board."""
+    return [
+        blocker
+        for other in call.nexus.store.unfinished_dependencies(task)
+        if (blocker := call.nexus.store.get(other)) is not None
+    ]
+
+
+def _why_document(call: Call, task: Task) -> dict[str, Any]:
+    is_ready = task.status in QUEUED and not call.nexus.waiting_for(task)
+    place: QueuePlace | None = place_of(call.nexus, task) if is_ready else None
+    return {
+        "task_id": task.task_id,
+        "status": task.status.value,
+        "state": state_word(call.nexus, task),
+        "waiting_for": list(call.nexus.waiting_for(task)) if task.status in QUEUED else [],
+        "blocked_by": [
+            {"task_id": blocker.task_id, "title": blocker.title, "state": state_word(call.nexus, blocker)}
+            for blocker in _blockers(call, task)
+        ],
+        "place": place.number if place else None,
+        "queue_length": place.length if place else None,
+        "lines": _why_lines(call, task),
+    }
+
+
+def _state_row(call: Call, change: StateChange) -> tuple[str, ...]:
+    when = local_and_ago(change.at, call.nexus.clock.now())
+    return when, change.after, harmless(change.by), harmless(change.why)
+
+
+def _attempt_row(call: Call, attempt: Attempt) -> tuple[str, ...]:
+    now = call.nexus.clock.now()
+    end = "under way"
+    if attempt.outcome is not None and attempt.finished_at is not None:
+        end = f"{attempt.outcome} {local_and_ago(attempt.finished_at, now)}"
+    error = f": {harmless(attempt.error)}" if attempt.error else ""
+    begun = local_and_ago(attempt.started_at, now)
+    return str(attempt.number), harmless(attempt.agent_id), str(attempt.token), begun, end + error

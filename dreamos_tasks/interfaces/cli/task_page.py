@@ -1,0 +1,143 @@
+"""The page of one task: what `dt show` prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.interfaces.cli.claiming import progress_words
+from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS, Output
+from dreamos_tasks.interfaces.cli.task_view import claim_line, state_word, title_line, waiting_for
+from dreamos_tasks.interfaces.cli.text import duration, harmless, harmless_block, local_and_ago
+from dreamos_tasks.model.json_form import to_json
+from dreamos_tasks.model.plan import Step, StepResult
+from dreamos_tasks.model.task import Status, Task
+
+LAST_LINES = 10  # of output: a glance; dt logs shows all
+LABEL_WIDTH = 11
+
+
+def show_page(out: Output, nexus: TaskNexus, task: Task) -> None:
+    """State, facts, steps, the end of the output, the error, and what can be done next."""
+    now = nexus.clock.now()
+    state = state_word(nexus, task)
+    out.line(out.painted(title_line(task), "bold"))
+    out.line(f"  {'state':<{LABEL_WIDTH}}{out.painted(state, STATUS_COLOURS.get(state, ''))}")
+    for reason in waiting_for(nexus, task):
+        out.line(f"  {'':<{LABEL_WIDTH}}{reason}")
+    for label, words in _facts(task, now):
+        out.line(f"  {label:<{LABEL_WIDTH}}{words}")
+    if task.description and task.description != task.title:
+        out.line()
+        out.line(_indented(task.description))
+    _show_steps(out, task)
+    if task.error is not None:
+        _show_error(out, task)
+    if task.result is not None:
+        out.line(f"\n  result: {harmless(json.dumps(to_json(task.result), ensure_ascii=False))}")
+    commands = next_commands(task)
+    if commands:
+        out.line()
+        for label, command in zip(("next:", *([""] * len(commands))), commands, strict=False):
+            out.line(f"  {label:<6}{command}")
+
+
+def next_commands(task: Task) -> list[str]:
+    """What can be said about the task now, the likeliest first."""
+    task_id, holder = task.task_id, task.claim.agent_id if task.claim else ""
+    match task.status:
+        case Status.PENDING | Status.STALLED:
+            return [f"dt claim {task_id} --agent {task.assigned_to or 'NAME'}", f"dt why {task_id}"]
+        case Status.IN_PROGRESS:
+            return [
+                f"dt complete {task_id} --agent {holder}",
+                f"dt logs {task_id} -f" if task.plan else f"dt wait {task_id}",
+            ]
+        case Status.PAUSED:
+            return [f"dt resume {task_id}"]
+        case Status.AWAITING_APPROVAL:
+            return [f"dt approve {task_id}", f"dt reject {task_id}"]
+        case Status.FAILED | Status.CANCELLED:
+            return [f"dt retry {task_id}", f"dt history {task_id}"]
+        case _:
+            return []
+
+
+def _facts(task: Task, now: datetime) -> Iterator[tuple[str, str]]:
+    yield "priority", task.priority.value
+    if task.claim is not None:
+        yield "claim", claim_line(task, now)
+    if task.progress is not None:
+        yield "progress", progress_words(task)
+    for label, words in (
+        ("tags", " ".join(task.tags)),
+        ("assigned", task.assigned_to or ""),
+        ("requires", " ".join(task.requires)),
+        ("depends on", " ".join(task.depends_on)),
+        ("part of", task.parent_id or ""),
+    ):
+        if words:
+            yield label, harmless(words)
+    yield "added", f"{local_and_ago(task.created_at, now)} by {harmless(task.created_by)}"
+    for label, instant in (("not before", task.not_before), ("due", task.due_at), ("ended", task.finished_at)):
+        if instant is not None:
+            yield label, local_and_ago(instant, now)
+    if task.attempt > 1 or task.failures:
+        yield "attempts", f"{task.attempt}, of which {task.failures} failed"
+    folder = task.context.get("cwd")
+    if folder:
+        yield "folder", harmless(str(folder))
+
+
+def _show_steps(out: Output, task: Task) -> None:
+    records = {record.name: record for record in task.steps}
+    planned = task.plan.steps if task.plan is not None else ()
+    if not planned and not task.verify:
+        return
+    out.line("\n  steps:")
+    for step in planned:
+        record = records.get(step.name)
+        state = record.status.value if record else "pending"
+        out.line(
+            f"    {step.name}  {out.painted(state, STATUS_COLOURS.get(state, ''))}{_end_of(record)}  {_call_of(step)}"
+        )
+    proven = {evidence.step: evidence for evidence in task.evidence}
+    for step in task.verify:
+        evidence = proven.get(step.name)
+        commit = f" at {evidence.git_commit[:12]}" if evidence is not None and evidence.git_commit else ""
+        out.line(f"    {step.name}  {'passed' + commit if evidence else 'must pass'}  {_call_of(step)}")
+    printed = next((record for record in reversed(task.steps) if record.output_head or record.output_tail), None)
+    if printed is not None:
+        lines = harmless_block(printed.output_tail or printed.output_head).rstrip("\n").split("\n")
+        out.line(f"\n  last lines of {printed.name} (dt logs {task.task_id} shows all):")
+        for line in lines[-LAST_LINES:]:
+            out.line(f"    {line}")
+
+
+def _end_of(record: StepResult | None) -> str:
+    if record is None:
+        return ""
+    parts = [f"exit {record.exit_code}"] if record.exit_code is not None else []
+    if record.started_at is not None and record.finished_at is not None:
+        parts.append(duration((record.finished_at - record.started_at).total_seconds()))
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _call_of(step: Step) -> str:
+    command = step.params.get("command")
+    return harmless(str(command) if command is not None else step.tool)
+
+
+def _show_error(out: Output, task: Task) -> None:
+    assert task.error is not None
+    out.line(f"\n  {out.painted('error:', 'red')} {harmless(task.error.message)} ({task.error.category.value})")
+    if task.error.cause:
+        out.line(_indented(f"cause: {task.error.cause}"))
+    for suggestion in task.error.suggestions:
+        out.line(f"  try: {harmless(suggestion)}")
+
+
+def _indented(text: str) -> str:
+    return "  " + harmless_block(text).rstrip("\n").replace("\n", "\n  ")
