@@ -24,7 +24,7 @@ from dreamos_tasks.execution.executor import TaskExecutor
 from dreamos_tasks.execution.verification import Verifier
 from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.json_form import instant_to_text
-from dreamos_tasks.model.lifecycle import FINAL
+from dreamos_tasks.model.task import FINAL
 from dreamos_tasks.orchestrator.orchestrator import Orchestrator
 from dreamos_tasks.orchestrator.patience import PatientDesk
 from dreamos_tasks.tools.orphans import become_subreaper, end_leftovers

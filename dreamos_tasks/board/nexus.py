@@ -11,13 +11,14 @@ from types import TracebackType
 from typing import Any
 
 from dreamos_tasks.board import adding
+from dreamos_tasks.board.by_status import bring_to
 from dreamos_tasks.board.reader import BoardReader
-from dreamos_tasks.errors import InvalidInput, VerificationFailed
+from dreamos_tasks.errors import VerificationFailed
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Change
 from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_from_payload
 from dreamos_tasks.model.plan import ErrorCategory, Evidence, StepResult, TaskError
-from dreamos_tasks.model.query import ClaimRequest
+from dreamos_tasks.model.query import ClaimRequest, TaskQuery
 from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
 from dreamos_tasks.model.task import ProcessIdentity, Progress, Status, Task, TaskDraft
 from dreamos_tasks.protocols import Clock, TaskStore
@@ -257,45 +258,13 @@ class TaskNexus(BoardReader):
             return self._save(change)
 
     def update_task_status(
-        self,
-        task_id: str,
-        status: str,
-        result: Any = None,
-        *,
-        agent_id: str | None = None,
-        token: int | None = None,
+        self, task_id: str, status: str, result: Any = None, *, agent_id: str | None = None, token: int | None = None
     ) -> Task:
         """Bring the task into a state by the verb that leads there.
 
         Raises as that verb does, and InvalidInput for a strange state.
         """
-        by = agent_id or "api"
-        match status:
-            case Status.IN_PROGRESS:
-                return self.claim_task(task_id, by)
-            case Status.COMPLETED:
-                return self.mark_task_completed(task_id, agent_id, result=result, token=token)
-            case Status.FAILED:
-                message = result if isinstance(result, str) else "marked as failed"
-                return self.mark_task_failed(task_id, agent_id, error=message, token=token)
-            case Status.CANCELLED:
-                return self.cancel_task(task_id, by=by)
-            case Status.PAUSED:
-                return self.pause_task(task_id, by=by)
-            case Status.PENDING:
-                return self._back_to_pending(task_id, agent_id, token=token)
-            case Status.STALLED:
-                return self.mark_task_stalled(task_id, by=by, reason="marked by hand")
-            case _:
-                words = ", ".join(s.value for s in Status if s is not Status.AWAITING_APPROVAL)
-                raise InvalidInput(
-                    f"{status!r} is no state a task can be put into",
-                    pointer="/status",
-                    fix=f"one of: {words}",
-                )
-
-    # What a monitor decides about a task it has looked at, it does only while that is so: it passes the task as `seen`, and
-    # is refused with TaskChanged when anything has happened to it since.
+        return bring_to(self, task_id, status, result, agent_id=agent_id, token=token)
 
     def mark_task_stalled(self, task_id: str, *, by: str, reason: str, seen: Task | None = None) -> Task:
         """Mark a task that has waited too long. Raises TaskNotFound, IllegalTransition, TaskChanged."""
@@ -328,7 +297,26 @@ class TaskNexus(BoardReader):
             )
             return self._save(change), added
 
-    # -- keeping
+    # -- looking after claims
+
+    def expire_leases(self, *, by: str = "board") -> Sequence[Task]:
+        """Put back every task whose lease has run out. Reads see them as pending anyway; this writes it down."""
+        with self._transaction() as now:
+            expired = self.store.find(TaskQuery(statuses=frozenset({"expired"})), now=now)
+            return [
+                self._save(lifecycle.expire(task, now=now, max_lost_leases=self.rules.max_lost_leases, by=by))
+                for task in expired
+            ]
+
+    def recover_claims(self, agent_id: str, *, is_alive: Callable[[ProcessIdentity], bool], by: str) -> Sequence[Task]:
+        """Take back what dead processes held as `agent_id`, without waiting for their leases."""
+        with self._transaction() as now:
+            held = self.store.find(TaskQuery(statuses=frozenset({Status.IN_PROGRESS.value}), held_by=agent_id), now=now)
+            return [
+                self._save(lifecycle.recover(task, now=now, by=by, reason=f"process {task.claim.process.pid} is gone"))
+                for task in held
+                if task.claim is not None and task.claim.process is not None and not is_alive(task.claim.process)
+            ]
 
     def close(self) -> None:
         """May be called twice."""
@@ -393,14 +381,3 @@ class TaskNexus(BoardReader):
             roll=random.random(),
         )
         return self._save(change)
-
-    def _back_to_pending(self, task_id: str, agent_id: str | None, *, token: int | None) -> Task:
-        task = self.get_task_by_id(task_id)
-        by = agent_id or "api"
-        match task.status:
-            case Status.PAUSED:
-                return self.resume_task(task_id, by=by)
-            case Status.FAILED | Status.CANCELLED:
-                return self.retry_task(task_id, by=by)
-            case _:
-                return self.release_task(task_id, agent_id, token=token)

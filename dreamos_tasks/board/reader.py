@@ -20,27 +20,6 @@ class BoardReader:
         self.store = store
         self.clock = clock
 
-    # -- looking after claims
-
-    def expire_leases(self, *, by: str = "board") -> Sequence[Task]:
-        """Put back every task whose lease has run out. Reads see them as pending anyway; this writes it down."""
-        with self._transaction() as now:
-            expired = self.store.find(TaskQuery(statuses=frozenset({"expired"})), now=now)
-            return [
-                self._save(lifecycle.expire(task, now=now, max_lost_leases=self.rules.max_lost_leases, by=by))
-                for task in expired
-            ]
-
-    def recover_claims(self, agent_id: str, *, is_alive: Callable[[ProcessIdentity], bool], by: str) -> Sequence[Task]:
-        """Take back what dead processes held as `agent_id`, without waiting for their leases."""
-        with self._transaction() as now:
-            held = self.store.find(TaskQuery(statuses=frozenset({Status.IN_PROGRESS.value}), held_by=agent_id), now=now)
-            return [
-                self._save(lifecycle.recover(task, now=now, by=by, reason=f"process {task.claim.process.pid} is gone"))
-                for task in held
-                if task.claim is not None and task.claim.process is not None and not is_alive(task.claim.process)
-            ]
-
     def get_task_by_id(self, task_id: str) -> Task:
         """The task with this id, or the only one whose id starts so. Raises TaskNotFound, AmbiguousTaskId."""
         return lifecycle.seen_at(self.fetch(task_id), self.clock.now())
