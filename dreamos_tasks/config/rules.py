@@ -1,0 +1,54 @@
+"""What the values of settings must be: constraints by name, with the words an error says them in.
+
+Imported only where settings are validated or described; `settings` names these in its annotations, and finds them here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le, MinLen, Predicate, doc
+
+from dreamos_tasks.config import settings
+from dreamos_tasks.model.task import NAME_PATTERN
+
+YEAR_SECONDS = 31_536_000  # longer is a slip of the hand; and every instant computed from it still exists
+MOST_BYTES = 2**50  # a pebibyte
+MOST = 1_000_000
+
+_VARIABLE_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?|\*")
+
+
+def _is_agent_name(text: str) -> bool:
+    return NAME_PATTERN.fullmatch(text) is not None
+
+
+def _is_variable_name(text: str) -> bool:
+    return _VARIABLE_PATTERN.fullmatch(text) is not None
+
+
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and text.strip() == text
+
+
+Seconds = Annotated[float, Gt(0), Le(YEAR_SECONDS)]
+SecondsOrZero = Annotated[float, Ge(0), Le(YEAR_SECONDS)]
+Bytes = Annotated[int, Ge(1), Le(MOST_BYTES)]
+BytesOrZero = Annotated[int, Ge(0), Le(MOST_BYTES)]
+Count = Annotated[int, Ge(1), Le(MOST)]
+CountOrZero = Annotated[int, Ge(0), Le(MOST)]
+Factor = Annotated[float, Ge(1), Le(100)]
+Port = Annotated[int, Ge(0), Le(65_535)]
+Text = Annotated[str, MinLen(1), Predicate(_is_plain), doc("text, not empty, without control characters")]
+AgentName = Annotated[
+    str,
+    Predicate(_is_agent_name),
+    doc("a name of 1-100 letters, digits or . _ - : @ +, beginning with a letter or digit"),
+]
+VariableName = Annotated[
+    str, Predicate(_is_variable_name), doc("names of environment variables, which may end in a star")
+]
+
+# Both pydantic and `get_type_hints` look names up in the module that a class was written in.
+vars(settings).update({name: value for name, value in dict(vars()).items() if getattr(value, "__metadata__", None)})

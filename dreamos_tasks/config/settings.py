@@ -1,0 +1,287 @@
+"""Every setting: its type, its default and why it is there. Frozen values, light to import.
+
+The constraints (`Seconds`, `Count`, ...) are named here and defined in `rules`, which only those who validate import:
+annotated_types and what it pulls in take as long to load as half a command that agents call in a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from dreamos_tasks.config.rules import (
+        AgentName,
+        Bytes,
+        BytesOrZero,
+        Count,
+        CountOrZero,
+        Factor,
+        Port,
+        Seconds,
+        SecondsOrZero,
+        Text,
+        VariableName,
+    )
+
+Store = Literal["sqlite", "json", "postgres"]
+Durability = Literal["full", "normal"]
+Jitter = Literal["full", "none"]
+EscalationStrategy = Literal["log_only", "mark_stalled", "reassign", "escalate"]
+LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"]
+
+_UNSET = -1  # weaker than any source
+_T = TypeVar("_T")
+
+
+def _setting(default: _T, why: str, *, secret: bool = False) -> _T:
+    """A field with the one line that config.yaml and the reference say about it."""
+    found: _T = field(default=default, repr=not secret, metadata={"why": why, "secret": secret})
+    return found
+
+
+class _Section:
+    """What the settings have in common: wherever pydantic validates them, an unknown key is an error."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardSettings(_Section):
+    """Where tasks are kept."""
+
+    store: Store = _setting(
+        "sqlite", "SQLite for most; JSON for a small board that is edited by hand; PostgreSQL for many machines"
+    )
+    path: Text | None = _setting(
+        None, "the board's file, from the home on; null: runtime/nexus.db, or runtime/nexus.json"
+    )
+    url: Text | None = _setting(None, "where the database is, with store: postgres only", secret=True)
+    durability: Durability = _setting("full", "normal is faster, but a power cut may take the last commits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimSettings(_Section):
+    """How long an agent holds what it claimed."""
+
+    lease_seconds: Seconds = _setting(900.0, "without a heartbeat for so long, the task is open to others again")
+    heartbeat_seconds: Seconds = _setting(
+        60.0, "how often a holder says it is alive; left out: at most a third of the lease"
+    )
+    max_lost_leases: Count = _setting(
+        10, "a task whose leases ran out so often has failed: it may be what ends its agents"
+    )
+    lock_timeout_seconds: Seconds = _setting(
+        30.0, "how long a verb waits for the board's lock before it gives up (exit 6)"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonSettings(_Section):
+    """The process that runs what it can run itself."""
+
+    agent_id: AgentName = _setting("daemon", "the name it claims under")
+    max_concurrent_tasks: Count = _setting(4, "what waits for a retry, an approval or a dependency is not counted")
+    grace_seconds: SecondsOrZero = _setting(30.0, "how long running tasks may go on once it was asked to stop")
+    data_version_poll_seconds: Seconds = _setting(
+        2.0, "the net below the doorbell: how soon a change is seen when nobody rang"
+    )
+    environment: tuple[VariableName, ...] = _setting(
+        (
+            *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LC_*"),
+            *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"),
+            *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+        ),
+        "the variables that commands are given of the daemon's own; a star at the end stands for any rest",
+    )
+
+    def passes(self, variable: str) -> bool:
+        """Whether a command is given this variable of the daemon's environment."""
+        return any(
+            variable.startswith(name[:-1]) if name.endswith("*") else variable == name for name in self.environment
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxSettings(_Section):
+    """The folder that files are dropped into."""
+
+    path: Text = _setting("runtime/inbox", "from the home on; on the same file system as the home")
+    max_bytes: Bytes = _setting(10_485_760, "a larger file is rejected before it is read")
+    max_tasks_per_file: Count = _setting(
+        10_000, "all tasks of a file are accepted in one commit, which others wait for"
+    )
+    rescan_seconds: Seconds = _setting(30.0, "file system events are hints; this finds what they missed")
+    settle_seconds: SecondsOrZero = _setting(
+        5.0, "a file that ends midway may still be written: so long it must lie unchanged"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrySettings(_Section):
+    """When a failed task is tried again, unless it brings its own rule."""
+
+    max_attempts: Count = _setting(3, "the first included")
+    base_seconds: SecondsOrZero = _setting(2.0, "the longest wait after the first failure")
+    factor: Factor = _setting(2.0, "each further wait is so many times the one before")
+    max_seconds: SecondsOrZero = _setting(300.0, "no wait is longer")
+    jitter: Jitter = _setting(
+        "full", "full: any time up to the wait, so that tasks that failed together do not return together"
+    )
+    max_deferrals: CountOrZero = _setting(
+        100, "how often a command may say 'not now' (exit 75), which spends no attempt"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitoringSettings(_Section):
+    """What is done about tasks that nobody moves."""
+
+    check_interval_seconds: Seconds = _setting(300.0, "how often it looks")
+    pending_timeout_seconds: Seconds = _setting(3600.0, "pending for longer is a stall")
+    escalation_strategy: EscalationStrategy = _setting("log_only", "what is done about a stall, once for each")
+    silent_agent_seconds: Seconds = _setting(
+        180.0, "an agent unheard of for longer is shown as silent; left out: three heartbeats"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings(_Section):
+    """The dashboard and the HTTP interface."""
+
+    host: Text = _setting("127.0.0.1", "anything but loopback needs a token and TLS")
+    port: Port = _setting(8765, "0: any free one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerSettings(_Section):
+    """When a tool that keeps failing is left alone for a while."""
+
+    failures: Count = _setting(5, "so many transient failures within the window open it")
+    window_seconds: Seconds = _setting(60.0, "older failures are forgotten")
+    open_seconds: Seconds = _setting(30.0, "then one call goes through to see whether the tool is back")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSettings(_Section):
+    """One tool, by its name."""
+
+    timeout_seconds: Seconds | None = _setting(
+        None, "for a step that names none itself; null: limits.wall_seconds is the end"
+    )
+    max_concurrent: Count | None = _setting(
+        None, "how many steps may use it at once; null: daemon.max_concurrent_tasks"
+    )
+    rate_per_minute: Count | None = _setting(None, "how many calls may start in a minute; null: any")
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings(_Section):
+    """What one attempt at a task may use, unless the task names less."""
+
+    memory_bytes: Bytes | None = _setting(None, "null: the machine's; a limit on address space stops Node-based agents")
+    cpu_seconds: Seconds | None = _setting(None, "processor time; null: any")
+    wall_seconds: Seconds | None = _setting(86_400.0, "so that a command that hangs gives its place back; null: any")
+    output_bytes: Bytes = _setting(10_485_760, "kept of each step's output: the head and the tail")
+    disk_free_bytes: BytesOrZero = _setting(
+        104_857_600, "with less room than this on the home's disk no task is started"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingSettings(_Section):
+    """The daemon's log, in runtime/logs."""
+
+    level: LogLevel = _setting("INFO", "the least that is written down")
+    rotation_bytes: Bytes = _setting(10_485_760, "a file that has grown so far is closed and a new one begun")
+    keep_files: Count = _setting(5, "older ones are removed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(_Section):
+    """All settings of one board."""
+
+    board: BoardSettings = field(default_factory=BoardSettings)
+    claims: ClaimSettings = field(default_factory=ClaimSettings)
+    daemon: DaemonSettings = field(default_factory=DaemonSettings)
+    inbox: InboxSettings = field(default_factory=InboxSettings)
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    tools: Mapping[str, ToolSettings] = field(default_factory=dict)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    logging: LoggingSettings = field(default_factory=LoggingSettings)
+
+    def tool(self, name: str) -> ToolSettings:
+        """The settings of the tool with this name; the defaults for one that is not mentioned."""
+        return self.tools.get(name) or ToolSettings()
+
+
+def follow(settings: Settings, *, strength: Mapping[str, int]) -> tuple[Settings, dict[str, str]]:
+    """The settings with those values that follow from others, and for each of these the reason.
+
+    `strength` has the dotted keys that somebody set, and how strong their source is. What was left out follows always;
+    what a weaker source set follows when it cannot stand beside what a stronger one says.
+    """
+    reasons: dict[str, str] = {}
+    claims, monitoring = settings.claims, settings.monitoring
+    lease_strength = strength.get("claims.lease_seconds", _UNSET)
+    heartbeat_strength = strength.get("claims.heartbeat_seconds", _UNSET)
+    too_slow = claims.heartbeat_seconds >= claims.lease_seconds
+    third = claims.lease_seconds / 3
+    if third < claims.heartbeat_seconds and _yields(heartbeat_strength, to=lease_strength, when=too_slow):
+        claims = replace(claims, heartbeat_seconds=third)
+        reasons["claims.heartbeat_seconds"] = "a third of claims.lease_seconds"
+    silence_strength = strength.get("monitoring.silent_agent_seconds", _UNSET)
+    too_soon = monitoring.silent_agent_seconds <= claims.heartbeat_seconds
+    silence = claims.heartbeat_seconds * 3
+    if silence != monitoring.silent_agent_seconds and _yields(silence_strength, to=heartbeat_strength, when=too_soon):
+        monitoring = replace(monitoring, silent_agent_seconds=silence)
+        reasons["monitoring.silent_agent_seconds"] = "three times claims.heartbeat_seconds"
+    return (replace(settings, claims=claims, monitoring=monitoring) if reasons else settings), reasons
+
+
+def _yields(own: int, *, to: int, when: bool) -> bool:
+    return own == _UNSET or (own < to and when)
+
+
+def contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
+    """Settings that are right each for itself and wrong together: their dotted keys, and what must hold."""
+    board, claims, retry = settings.board, settings.claims, settings.retry
+    silence = settings.monitoring.silent_agent_seconds
+    checks: tuple[tuple[bool, tuple[str, ...], str], ...] = (
+        (
+            claims.heartbeat_seconds < claims.lease_seconds,
+            ("claims.heartbeat_seconds", "claims.lease_seconds"),
+            "a heartbeat must come before the lease runs out",
+        ),
+        (
+            silence > claims.heartbeat_seconds,
+            ("monitoring.silent_agent_seconds", "claims.heartbeat_seconds"),
+            "an agent can only be called silent after a heartbeat was due",
+        ),
+        (
+            retry.base_seconds <= retry.max_seconds,
+            ("retry.base_seconds", "retry.max_seconds"),
+            "the first wait cannot be longer than the longest",
+        ),
+        (
+            board.store != "postgres" or board.url is not None,
+            ("board.store", "board.url"),
+            "store: postgres needs the database's url",
+        ),
+        (
+            board.store == "postgres" or board.url is None,
+            ("board.url", "board.store"),
+            "a url is for store: postgres; the other stores have a path",
+        ),
+        (
+            board.store != "postgres" or board.path is None,
+            ("board.path", "board.store"),
+            "store: postgres has a url and no path",
+        ),
+    )
+    return [(keys, rule) for holds, keys, rule in checks if not holds]
