@@ -1,4 +1,4 @@
-"""The daemon's process, seen from another: started apart from the terminal, and stopped by its identity, never by a pid alone."""
+"""The daemon's process, seen from another: started apart from the terminal, stopped by its identity, never by pid alone."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def _await_ready(
 ) -> None:
     until = time.monotonic() + timeout_seconds
     while (left := until - time.monotonic()) > 0:
-        readable, _, _ = select.select((ear, ended), (), (), left)
-        if ear in readable and b"READY=1" in ear.recv(4096).splitlines():
+        readable, _, _ = select.select((ear.fileno(), ended), (), (), left)
+        if ear.fileno() in readable and b"READY=1" in ear.recv(4096).splitlines():
             return
         if ended in readable:
             raise _told(log, code=child.wait())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -184,6 +185,24 @@ def help_(ctx: click.Context, call: Call, topic: str | None) -> None:
         raise _no_such_topic(topic, (*topic_names(), *group.list_commands(ctx.parent)))
     with click.Context(command, info_name=topic, parent=ctx.parent, obj=call) as below:
         call.out.line(command.get_help(below))
+
+
+@verb("version", examples=("dt version", "dt version --json"))
+def version(call: Call) -> None:
+    """Show the versions of dreamos-tasks, Python and SQLite. Nobody is asked for a newer one."""
+    import apsw
+
+    import dreamos_tasks
+
+    versions = {
+        "version": dreamos_tasks.__version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "sqlite": apsw.sqlite_lib_version(),
+    }
+    if call.out.as_json:
+        call.out.document(versions)
+    else:
+        call.out.line("dreamos-tasks {version} (Python {python}, SQLite {sqlite})".format(**versions))
 
 
 def _no_such_topic(topic: str, known: tuple[str, ...]) -> NotFound:

@@ -1,0 +1,296 @@
+"""Verbs about the daemon: up, down, daemon, status, service."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dreamos_tasks.errors import AlreadyRunning, DreamosError, UsageError
+from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.daemon_view import show_status, show_up, status_form
+from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS
+from dreamos_tasks.interfaces.cli.text import duration
+from dreamos_tasks.interfaces.cli.verb import verb
+from dreamos_tasks.interfaces.cli.verb_group import show_help, verb_group
+
+if TYPE_CHECKING:
+    from dreamos_tasks.app.daemon_lock import DaemonCard
+    from dreamos_tasks.interfaces.systemd.service import Service, ServiceReport
+    from dreamos_tasks.model.task import Task
+
+STOP_MARGIN_SECONDS = 30.0  # beyond the grace of running tasks: their processes are ended, results are written
+WATCH_SECONDS = 1.0
+
+
+@verb("up", examples=("dt up", "dt up --detach", "dt up --detach --json"))
+@click.option(
+    "--detach", "-d", is_flag=True, help="Come back as soon as it is ready; it goes on without this terminal."
+)
+def up(call: Call, detach: bool) -> None:
+    """Start the daemon (and make the board, if there is none). It runs tasks that have a plan and takes in dropped files.
+
+    Without --detach it stays here until Ctrl-C. When one runs already, that is said, and all is well (exit 0).
+    """
+    from dreamos_tasks.app.home_making import make_home
+
+    if _said_that_it_runs(call):
+        return
+    made = make_home(call.home, call.settings)
+    if made:
+        call.out.note(f"made a board in {call.home.path}")
+    try:
+        if detach:
+            _start_apart(call, made)
+        else:
+            _start_here(call, made)
+    except AlreadyRunning:
+        if not _said_that_it_runs(call):  # one that is only starting has shown no card yet
+            call.out.note("another daemon is just starting on this board: dt status")
+
+
+def _start_apart(call: Call, made: tuple[Path, ...]) -> None:
+    from dreamos_tasks.app.daemon_lock import running_daemon
+    from dreamos_tasks.app.daemon_process import start_detached, this_command
+
+    home = call.home
+    start_detached([*this_command(), "--json", "--home", str(home.path), "daemon", "--detached"], home)
+    card = running_daemon(home.daemon_file)
+    if card is None:
+        raise DreamosError("the daemon was ready, and ended at once", fix=f"{home.logs}/daemon.log says why")
+    show_up(call, card, started=True, made=made)
+
+
+def _start_here(call: Call, made: tuple[Path, ...]) -> None:
+    from dreamos_tasks.app.daemon_lock import running_daemon
+    from dreamos_tasks.interfaces.daemon import run_daemon
+
+    def ready(_: object) -> None:
+        card = running_daemon(call.home.daemon_file)
+        assert card is not None, "it is this very process"
+        show_up(call, card, started=True, made=made)
+        sys.stdout.flush()
+
+    call.exit_code = run_daemon(call.home, call.settings, on_ready=ready)
+
+
+def _said_that_it_runs(call: Call) -> bool:
+    from dreamos_tasks.app.daemon_lock import running_daemon
+
+    card = running_daemon(call.home.daemon_file)
+    if card is not None:
+        show_up(call, card, started=False, made=())
+    return card is not None
+
+
+@verb("daemon", examples=("dt daemon", "dt --home /var/lib/dreamos-tasks daemon"))
+@click.option(
+    "--detached", is_flag=True, hidden=True, help="Started by dt up --detach: the log is enough once it is ready."
+)
+def daemon(call: Call, detached: bool) -> None:
+    """Be the daemon, in the foreground: what systemd runs. SIGTERM or Ctrl-C drains; a second one ends running tasks at once.
+
+    Exits 0 when it was stopped, 4 when another daemon holds the board, 6 when the board cannot be used.
+    """
+    from dreamos_tasks.interfaces.daemon import run_daemon, silence_output
+
+    def ready(_: object) -> None:
+        if detached:
+            silence_output()
+
+    call.exit_code = run_daemon(call.home, call.settings, on_ready=ready)
+
+
+@verb("down", examples=("dt down", "dt down --timeout 5m"))
+@click.option(
+    "--timeout", "timeout_seconds", type=SECONDS, help="How long to wait. [default: its tasks' grace, and 30 s]"
+)
+def down(call: Call, timeout_seconds: float | None) -> None:
+    """Stop the daemon: it takes no new task, gives running ones their grace, puts back the rest. Exits 124 if it takes longer.
+
+    Said once more while it drains, it ends running tasks at once.
+    """
+    from dreamos_tasks.app.daemon_lock import running_daemon
+    from dreamos_tasks.app.daemon_process import stop_daemon
+    from dreamos_tasks.app.status_socket import ask_status
+
+    card = running_daemon(call.home.daemon_file)
+    if card is None:
+        if call.out.as_json:
+            call.out.document({"stopped": False, "pid": None})
+        else:
+            call.out.line("no daemon runs")
+        return
+    running = list((ask_status(call.home.status_socket) or {}).get("running", ()))
+    if running and not call.out.as_json:
+        call.out.note(f"waiting for {', '.join(running)}")
+    begun = time.monotonic()
+    grace = call.settings.daemon.grace_seconds + STOP_MARGIN_SECONDS
+    stopped = stop_daemon(card, timeout_seconds=grace if timeout_seconds is None else timeout_seconds)
+    _say_stopped(call, card, running, stopped=stopped, seconds=time.monotonic() - begun)
+
+
+def _say_stopped(call: Call, card: DaemonCard, running: list[str], *, stopped: bool, seconds: float) -> None:
+    tasks = [call.nexus.get_task_by_id(task_id) for task_id in running]
+    if call.out.as_json:
+        states = {task.task_id: task.status.value for task in tasks}
+        call.out.document({"stopped": stopped, "pid": card.process.pid, "seconds": round(seconds, 3), "tasks": states})
+        return
+    how = f"stopped after {duration(seconds)}" if stopped else "had just ended by itself"
+    call.out.line(f"the daemon (pid {card.process.pid}) {how}")
+    for task in tasks:
+        call.out.line(f"  {task.task_id}  {_fate(task)}")
+
+
+def _fate(task: Task) -> str:
+    match task.status.value:
+        case "in_progress":
+            return "still marked as in progress; the next daemon takes it up again"
+        case "pending":
+            return "put back; it goes on from its last recorded step"
+        case state:
+            return state
+
+
+@verb("status", examples=("dt status", "dt status --json", "dt status --watch"))
+@click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
+def status(call: Call, watch: bool) -> None:
+    """Show how daemon and board stand: what runs, what waits, what is wrong. Makes nothing."""
+    if call.out.as_json:
+        if watch:
+            raise UsageError("--watch shows a screen, not JSON", fix="dt events --follow --jsonl")
+        call.out.document(status_form(call))
+    elif watch and call.out.stdout_is_terminal:
+        _watch(call)
+    else:
+        for line in show_status(call):
+            call.out.line(line)
+
+
+def _watch(call: Call) -> None:
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(screen=True, auto_refresh=False) as screen:
+        while True:
+            screen.update(Text.from_ansi("\n".join([*show_status(call), "", "Ctrl-C ends this"])), refresh=True)
+            time.sleep(WATCH_SECONDS)
+
+
+@verb_group("service", examples=("dt service install --print", "dt service install", "dt service status"))
+def service(call: Call) -> None:
+    """Install the daemon as a systemd service, see how it stands, uninstall it."""
+    show_help(call)
+
+
+SYSTEM_OPTION = click.option(
+    "--system/--user",
+    "for_system",
+    default=None,
+    help="The machine's systemd, or yours. [default: yours; as root: the machine's]",
+)
+
+
+@service.below(
+    "install",
+    examples=("dt service install", "dt service install --print", "sudo dt service install --system --run-as ada"),
+)
+@SYSTEM_OPTION
+@click.option("--print", "only_print", is_flag=True, help="Print the unit file and change nothing.")
+@click.option("--run-as", metavar="USER", type=FILLED, help="Who a system service runs as.")
+@click.option(
+    "--workspace",
+    "workspaces",
+    metavar="DIR",
+    multiple=True,
+    help="A folder that tasks may work in. [default: the board's]",
+)
+def service_install(
+    call: Call, for_system: bool | None, only_print: bool, run_as: str | None, workspaces: tuple[str, ...]
+) -> None:
+    """Write the unit, enable and start it. Again is harmless."""
+    from dreamos_tasks.app.parts import workspace_of
+    from dreamos_tasks.interfaces.systemd.service import this_installation
+    from dreamos_tasks.interfaces.systemd.unit import ServiceUnit, render
+
+    found = _service(for_system)
+    program, program_paths = this_installation()
+    unit = ServiceUnit(
+        scope=found.scope,
+        program=program,
+        home=call.home.path,
+        workspaces=tuple(Path(folder).absolute() for folder in workspaces) or (workspace_of(call.home),),
+        program_paths=program_paths,
+        user=run_as,
+    )
+    if only_print:
+        call.out.line(render(unit).rstrip("\n"))
+    else:
+        _say_report(call, found.install(unit))
+
+
+@service.below("uninstall", examples=("dt service uninstall",))
+@SYSTEM_OPTION
+def service_uninstall(call: Call, for_system: bool | None) -> None:
+    """Stop and disable the service and remove its unit file. The board stays."""
+    _say_report(call, _service(for_system).uninstall())
+
+
+@service.below("status", examples=("dt service status", "dt service status --system --json"))
+@SYSTEM_OPTION
+def service_status(call: Call, for_system: bool | None) -> None:
+    """Show how the service stands, as systemd sees it."""
+    from dataclasses import asdict
+
+    stands = _service(for_system).status()
+    form = {**asdict(stands), "scope": stands.scope.value, "unit_path": str(stands.unit_path)}
+    if call.out.as_json:
+        call.out.document(form)
+        return
+    if not stands.installed:
+        call.out.line(f"not installed (there is no {stands.unit_path})")
+        return
+    call.out.line(f"{stands.unit_path}{'' if stands.ours else ' (not written by dt service install)'}")
+    if not stands.reachable:
+        call.out.line("systemd could not be asked from here")
+        return
+    pid = f", pid {stands.main_pid}" if stands.main_pid else ""
+    call.out.line(f"{stands.active_state} ({stands.sub_state}), {stands.unit_file_state}{pid}")
+    if stands.status_text:
+        call.out.line(stands.status_text)
+
+
+def _service(for_system: bool | None) -> Service:
+    import os
+
+    from dreamos_tasks.interfaces.systemd.service import Service
+    from dreamos_tasks.interfaces.systemd.unit import Scope
+
+    is_system = os.geteuid() == 0 if for_system is None else for_system
+    return Service(Scope.SYSTEM if is_system else Scope.USER)
+
+
+def _say_report(call: Call, report: ServiceReport) -> None:
+    if call.out.as_json:
+        call.out.document(
+            {
+                "scope": report.scope.value,
+                "unit_path": str(report.unit_path),
+                "changed": report.changed,
+                "done": list(report.done),
+                "remaining": list(report.remaining),
+                "hints": list(report.hints),
+            }
+        )
+    else:
+        for sentence in report.done:
+            call.out.line(sentence)
+        for command in report.remaining:
+            call.out.line(f"still to be done: {command}")
+        for hint in report.hints:
+            call.out.note(f"note: {hint}")
+    if report.problem:
+        raise DreamosError("systemd said no", cause=report.problem, fix="; ".join(report.remaining))

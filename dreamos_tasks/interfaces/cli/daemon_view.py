@@ -1,0 +1,126 @@
+"""How daemon and board are shown together: what `dt up` and `dt status` print."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamos_tasks.app.daemon_lock import DaemonCard, running_daemon
+from dreamos_tasks.app.status_socket import ask_status
+from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.task_view import claim_line, task_document
+from dreamos_tasks.interfaces.cli.text import ago, harmless, local
+from dreamos_tasks.model.instants import read_instant
+from dreamos_tasks.model.query import TaskQuery
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+SHOWN_RUNNING = 20
+NO_DAEMON = "no daemon: claims work all the same; dt up starts one"
+
+
+def show_up(call: Call, card: DaemonCard, *, started: bool, made: tuple[Path, ...]) -> None:
+    """Where the daemon is, and what to do next."""
+    form = {**daemon_form(card), "home": str(call.home.path), "log": str(call.home.logs / "daemon.log")}
+    commands = next_commands(call)
+    if call.out.as_json:
+        call.out.document({**form, "started": started, "made": [str(path) for path in made], "next": commands})
+        return
+    out = call.out
+    out.line(f"the daemon {'is ready' if started else 'is already running'} (pid {card.process.pid})")
+    for name in ("inbox", "board", "log"):
+        out.line(f"  {name:<10} {form[name]}")
+    for name, url in card.endpoints.items():
+        if url.startswith("http"):
+            out.line(f"  {name:<10} {url}")
+    out.line("next:")
+    for command in commands:
+        out.line(f"  {command}")
+
+
+def next_commands(call: Call) -> list[str]:
+    """Three commands to go on with, as they are to be typed here."""
+    dt = "dt" if call.home_option is None else f"dt --home {shlex.quote(call.home_option)}"
+    return [f'{dt} add "Say hello" --run "echo hello"', f"{dt} list", f"{dt} status"]
+
+
+def daemon_form(card: DaemonCard) -> dict[str, Any]:
+    """The card as a document."""
+    return {"pid": card.process.pid, **{name: value for name, value in asdict(card).items() if name != "process"}}
+
+
+def status_form(call: Call) -> dict[str, Any]:
+    """Everything `dt status` knows. `daemon` is null when none runs; `responding` false when it does not answer."""
+    card = running_daemon(call.home.daemon_file)
+    report = ask_status(call.home.status_socket) if card is not None else None
+    daemon = None if card is None else {**daemon_form(card), **(report or {}), "responding": report is not None}
+    board_path = call.home.board(call.settings.board)
+    board: dict[str, Any] = {"path": str(board_path), "exists": board_path.exists()}
+    tasks: list[dict[str, Any]] = []
+    if board["exists"]:
+        nexus = call.nexus
+        board["tasks"] = dict(nexus.stats()["status"])
+        board["ready"] = len(nexus.find_tasks(TaskQuery(statuses=frozenset({"ready"}))))
+        tasks = [task_document(nexus, task) for task in _running(call)]
+    return {"home": str(call.home.path), "daemon": daemon, "board": board, "in_progress": tasks}
+
+
+def show_status(call: Call) -> Iterator[str]:
+    """The same for a person, line by line."""
+    form = status_form(call)
+    yield f"daemon   {_daemon_line(form['daemon'])}"
+    board = form["board"]
+    if not board["exists"]:
+        yield f"board    none yet at {board['path']}: dt init makes one"
+        return
+    counts = board["tasks"]
+    words = [f"{number} {word.replace('_', ' ')}" for word, number in counts.items() if number]
+    yield f"board    {board['path']}: {', '.join(words) or 'no tasks yet'}" + (
+        f" ({board['ready']} ready)" if counts.get("pending") else ""
+    )
+    now = call.nexus.clock.now()
+    for task in _running(call)[:SHOWN_RUNNING]:
+        yield f"running  {task.task_id}  {harmless(task.title)}: {claim_line(task, now)}"
+    if form["daemon"] is not None:
+        yield from _report_lines(form["daemon"], now)
+
+
+def _running(call: Call) -> list[Any]:
+    return list(call.nexus.find_tasks(TaskQuery(statuses=frozenset({"in_progress"}))))
+
+
+def _daemon_line(daemon: Mapping[str, Any] | None) -> str:
+    if daemon is None:
+        return NO_DAEMON
+    line = f"running, pid {daemon['pid']}"
+    if not daemon["responding"]:
+        return f"{line}, but it does not answer: it may be stopped, or very busy (dt doctor)"
+    line += f", {len(daemon['running'])} of {daemon['capacity']} places taken"
+    return f"{line}, draining" if daemon["draining"] else line
+
+
+def _report_lines(daemon: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    for trouble in daemon.get("trouble", ()):
+        yield f"trouble  {harmless(trouble)}"
+    yield f"inbox    {daemon['inbox']}"
+    yield from _monitor_lines(daemon.get("monitor") or {}, now)
+
+
+def _monitor_lines(monitor: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    if not monitor.get("last_check_at"):
+        yield "monitor  has not checked yet"
+        return
+    instant = read_instant(monitor["last_check_at"])
+    found = [
+        f"{monitor[name]} {words}"
+        for name, words in (("stalled", "stalled"), ("expired", "leases expired"))
+        if monitor.get(name)
+    ]
+    found += [f"silent: {', '.join(monitor['silent_agents'])}"] if monitor.get("silent_agents") else []
+    yield f"monitor  checked at {local(instant, now)} ({ago(instant, now)}): {', '.join(found) or 'nothing stalls'}"
+    if monitor.get("error"):
+        yield f"trouble  the last check failed: {harmless(monitor['error'])}"
