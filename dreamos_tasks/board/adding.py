@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -75,7 +74,9 @@ def resolve(store: TaskStore, prefix: str, *, now: datetime) -> Task:
 def nearest_ids(store: TaskStore, task_id: str, *, now: datetime) -> tuple[str, ...]:
     """Ids of recent tasks that look like this one."""
     recent = [task.task_id for task in store.find(TaskQuery(order=Order.NEWEST, limit=500), now=now)]
-    return tuple(difflib.get_close_matches(task_id, recent, n=3, cutoff=0.7))
+    from difflib import get_close_matches  # costs a command that adds a task more than adding it
+
+    return tuple(get_close_matches(task_id, recent, n=3, cutoff=0.7))
 
 
 def _dependencies_first(drafts: Sequence[TaskDraft]) -> Sequence[int]:

@@ -7,9 +7,12 @@ before the commit can be read.
 from __future__ import annotations
 
 import os
-import socket
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
 
 NOBODY_HOME_SECONDS = (
     0.25  # without a daemon, ringing costs as much as a tenth of a commit; one that starts looks itself
@@ -31,7 +34,8 @@ class Doorbell:
             return
         try:
             if self._socket is None:
-                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+                os.stat(self._path)  # without a daemon there is no bell, and no need to import what rings it
+                self._socket = _open_socket()
             with short_path(self._path) as reachable:
                 self._socket.sendto(b"!", reachable)
         except BlockingIOError:
@@ -44,6 +48,10 @@ class Doorbell:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+    def __del__(self) -> None:
+        """A board that is forgotten takes its doorbell with it."""
+        self.close()
 
 
 class short_path:  # noqa: N801  reads as a function where it is used
@@ -67,7 +75,7 @@ class short_path:  # noqa: N801  reads as a function where it is used
 
 def hang_doorbell(path: Path) -> socket.socket:
     """The daemon's side: a non-blocking datagram socket bound at `path`, in place of any left by an earlier daemon."""
-    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    bell = _open_socket()
     try:
         path.unlink(missing_ok=True)
         with short_path(str(path)) as reachable:
@@ -77,3 +85,9 @@ def hang_doorbell(path: Path) -> socket.socket:
         bell.close()
         raise
     return bell
+
+
+def _open_socket() -> socket.socket:
+    import socket
+
+    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
