@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
@@ -72,6 +72,14 @@ class TaskStore(Protocol):
         """Write the task and its events, inside the open transaction; the store gives the events their seq.
 
         Raises DuplicateTaskId when a new task's id is taken.
+        """
+        ...
+
+    def load(self, tasks: Iterable[Task], events: Iterable[Event], *, offsets: Mapping[str, int]) -> None:
+        """Fill an empty board with what another one held, inside a transaction: nothing is decided, and nothing is added.
+
+        `tasks` by age, all that they link to among them; `events` with their seq, oldest first; `offsets` by boot id.
+        Raises Refused when there is anything on the board.
         """
         ...
 

@@ -65,23 +65,37 @@ def mount_kind(folder: Path) -> str:
     return kind
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> os.stat_result:
     """Put `content` in the place of what is there, so that every reader sees the old or the new, also after a crash.
 
-    Raises OSError; then the old content is still there, or (only if syncing the folder failed) the new may not last.
+    Gives the `stat` of the new file. Raises OSError; then the old content is still there, or, if only syncing the folder
+    failed, the new may not last.
     """
-    beside = _write_beside(path, content)
+    beside, written = _write_beside(path, content)
     try:
         os.rename(beside, path)
     except OSError:
         beside.unlink(missing_ok=True)
         raise
     sync(path.parent)
+    return written
+
+
+def read_file(path: Path) -> tuple[bytes, os.stat_result]:
+    """A board's content at one instant, and the `stat` of just that file. Raises OSError, BoardUnsafe."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not keep us waiting
+    try:
+        found = os.fstat(fd)
+        check_found(path, found)
+        with open(fd, "rb", closefd=False) as file:
+            return file.read(), found
+    finally:
+        os.close(fd)
 
 
 def create_file_with(path: Path, content: bytes) -> None:
     """Make a file that is complete from its first moment. Raises OSError, FileExistsError when something is there."""
-    beside = _write_beside(path, content)
+    beside, _ = _write_beside(path, content)
     try:
         os.link(beside, path)
     finally:
@@ -121,7 +135,7 @@ def write_failed(path: Path, error: OSError) -> BoardUnavailable:
             )
 
 
-def _write_beside(path: Path, content: bytes) -> Path:
+def _write_beside(path: Path, content: bytes) -> tuple[Path, os.stat_result]:
     """The content in a synced file of this process beside `path`. What a killed process left there is overwritten."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
@@ -130,9 +144,9 @@ def _write_beside(path: Path, content: bytes) -> Path:
         while rest:
             rest = rest[os.write(fd, rest) :]
         os.fsync(fd)
+        return beside, os.fstat(fd)
     except OSError:
         beside.unlink(missing_ok=True)
         raise
     finally:
         os.close(fd)
-    return beside

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import RLock
 
-from dreamos_tasks.errors import BoardUnavailable, DuplicateTaskId
+from dreamos_tasks.errors import BoardUnavailable, DuplicateTaskId, Refused
 from dreamos_tasks.model.event import Change, Event
 from dreamos_tasks.model.lifecycle import seen_at
 from dreamos_tasks.model.query import ClaimRequest, Order, TaskQuery
 from dreamos_tasks.model.selection import can_be_next, fits, queue_key
 from dreamos_tasks.model.task import QUEUED, Status, Task
 from dreamos_tasks.protocols import ClockReading
+from dreamos_tasks.stores.replay import replay_problems
+
+COUNTED_FIELDS = ("status", "priority", "agent", "tag")
 
 
 class MemoryStore:
@@ -49,8 +52,10 @@ class MemoryStore:
 
     def clock_offset(self, measure: ClockReading) -> int:
         """See TaskStore."""
-        with self._lock:
-            return self._offsets.setdefault(measure.boot_id, measure.wall_us - measure.since_boot_us)
+        with self._reading():
+            if measure.boot_id not in self._offsets:
+                self._offsets = {measure.boot_id: measure.wall_us - measure.since_boot_us}
+            return self._offsets[measure.boot_id]
 
     def set_clock_offset(self, boot_id: str, offset_us: int) -> None:
         """See TaskStore."""
@@ -58,47 +63,47 @@ class MemoryStore:
 
     def get(self, task_id: str) -> Task | None:
         """See TaskStore."""
-        with self._lock:
+        with self._reading():
             return self._tasks.get(task_id)
 
     def find(self, query: TaskQuery, *, now: datetime) -> Sequence[Task]:
         """See TaskStore."""
-        with self._lock:
-            found = [
-                task
-                for task in self._tasks.values()
-                if fits(task, query, unfinished=self.unfinished_dependencies(task), now=now)
-            ]
-        if query.order is Order.NEWEST:
-            found.reverse()
-        elif query.order is Order.QUEUE:
-            found.sort(key=queue_key)
-        if query.after is not None:
-            ids = [task.task_id for task in found]
-            found = found[ids.index(query.after) + 1 :] if query.after in ids else []
+        with self._reading():
+            ordered = list(self._tasks.values())
+            if query.order is Order.NEWEST:
+                ordered.reverse()
+            elif query.order is Order.QUEUE:
+                ordered.sort(key=queue_key)
+            if query.after is not None:
+                ids = [task.task_id for task in ordered]
+                ordered = ordered[ids.index(query.after) + 1 :] if query.after in self._tasks else []
+            found = [task for task in ordered if fits(task, query, unfinished=self._unfinished(task), now=now)]
         return found[: query.limit]
 
     def count(self, field: str, *, now: datetime) -> Mapping[str, int]:
         """See TaskStore."""
+        if field not in COUNTED_FIELDS:
+            raise ValueError(f"tasks are not counted by {field!r}")
         tally: Counter[str] = Counter()
-        with self._lock:
+        with self._reading():
             for task in self._tasks.values():
-                tally.update(counted_words(seen_at(task, now), field))
+                tally.update(_counted_words(seen_at(task, now), field))
         return tally
 
     def next_claimable(self, request: ClaimRequest, *, now: datetime) -> Task | None:
         """See TaskStore."""
-        with self._lock:
+        with self._reading():
             candidates = (
                 task
                 for task in self._tasks.values()
-                if can_be_next(task, request, unfinished=self.unfinished_dependencies(task), now=now)
+                if can_be_next(task, request, unfinished=self._unfinished(task), now=now)
             )
             return min(candidates, key=queue_key, default=None)  # the first of equals is the oldest
 
     def unfinished_dependencies(self, task: Task) -> Sequence[str]:
         """See TaskStore."""
-        return [other for other in task.depends_on if not self._is_completed(other)]
+        with self._reading():
+            return self._unfinished(task)
 
     def save(self, change: Change) -> None:
         """See TaskStore."""
@@ -111,9 +116,19 @@ class MemoryStore:
         first = self.last_seq() + 1
         self._events.extend(replace(event, seq=first + index) for index, event in enumerate(change.events))
 
+    def load(self, tasks: Iterable[Task], events: Iterable[Event], *, offsets: Mapping[str, int]) -> None:
+        """See TaskStore."""
+        if not self._in_transaction:
+            raise RuntimeError("load needs an open transaction")
+        if self._tasks or self._events:
+            raise Refused("the board to fill is not empty", fix="name a new file for it")
+        self._tasks = {task.task_id: task for task in tasks}
+        self._events.extend(events)
+        self._offsets = dict(offsets)
+
     def events_after(self, seq: int, *, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
         """See TaskStore."""
-        with self._lock:
+        with self._reading():
             wanted = [
                 event for event in self._events if event.seq > seq and (task_id is None or event.task_id == task_id)
             ]
@@ -121,19 +136,22 @@ class MemoryStore:
 
     def last_seq(self) -> int:
         """See TaskStore."""
-        return self._events[-1].seq if self._events else 0
+        with self._reading():
+            return self._events[-1].seq if self._events else 0
 
     def task_count(self) -> int:
         """See TaskStore."""
-        return len(self._tasks)
+        with self._reading():
+            return len(self._tasks)
 
     def next_instant(self, *, now: datetime) -> datetime | None:
         """See TaskStore."""
-        with self._lock:
-            instants = [task.claim.lease_until for task in self._tasks.values() if task.claim is not None]
+        with self._reading():
+            tasks = self._tasks.values()
+            instants = [task.claim.lease_until for task in tasks if task.claim is not None]
             instants += [
                 task.not_before
-                for task in self._tasks.values()
+                for task in tasks
                 if task.not_before is not None and task.not_before > now and task.status in QUEUED
             ]
         return min(instants, default=None)
@@ -147,18 +165,26 @@ class MemoryStore:
         raise BoardUnavailable(f"a board in memory cannot be backed up to {target}", fix="use a SQLite or JSON board")
 
     def integrity_problems(self) -> Sequence[str]:
-        """See TaskStore."""
-        return ()
+        """See TaskStore. Whatever the events do not tell."""
+        with self._reading():
+            return replay_problems(self._tasks.values(), self._events)
 
     def close(self) -> None:
         """See TaskStore."""
+
+    def _reading(self) -> AbstractContextManager[object]:
+        """Held while something is read that must not change meanwhile."""
+        return self._lock
+
+    def _unfinished(self, task: Task) -> list[str]:
+        return [other for other in task.depends_on if not self._is_completed(other)]
 
     def _is_completed(self, task_id: str) -> bool:
         task = self._tasks.get(task_id)
         return task is not None and task.status is Status.COMPLETED
 
 
-def counted_words(task: Task, field: str) -> tuple[str, ...]:
+def _counted_words(task: Task, field: str) -> tuple[str, ...]:
     """Under which words of `field` a task is counted."""
     match field:
         case "status":
@@ -167,7 +193,5 @@ def counted_words(task: Task, field: str) -> tuple[str, ...]:
             return (task.priority.value,)
         case "agent":
             return (task.claim.agent_id,) if task.claim else ()
-        case "tag":
-            return task.tags
         case _:
-            raise ValueError(f"tasks are not counted by {field!r}")
+            return task.tags

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -10,11 +10,11 @@ from typing import Any
 
 import apsw
 
-from dreamos_tasks.errors import BoardUnavailable, DuplicateTaskId
+from dreamos_tasks.errors import BoardUnavailable, DuplicateTaskId, Refused
 from dreamos_tasks.model.event import Change, Event
 from dreamos_tasks.model.query import ClaimRequest, TaskQuery
 from dreamos_tasks.model.selection import can_be_next, fits
-from dreamos_tasks.model.task import Status, Task
+from dreamos_tasks.model.task import QUEUED, Status, Task
 from dreamos_tasks.protocols import ClockReading
 from dreamos_tasks.stores import sqlite_connection, sqlite_queries
 from dreamos_tasks.stores.rows import (
@@ -176,6 +176,33 @@ class SqliteStore:
         else:
             self._update(connection, change)
 
+    def load(self, tasks: Iterable[Task], events: Iterable[Event], *, offsets: Mapping[str, int]) -> None:
+        """See TaskStore."""
+        if not self._session.in_transaction:
+            raise RuntimeError("load needs an open transaction")
+        connection = self._session.open()
+        if self.last_seq() or connection.execute("SELECT n FROM task LIMIT 1").fetchone():
+            raise Refused("the board to fill is not empty", fix="name a new file for it")
+        numbers: dict[str, int] = {}
+        linked = []
+        for task in tasks:
+            connection.execute(INSERT_TASK, (*task_to_row(task), None, _waits(task), 0, task.task_id))
+            numbers[task.task_id] = self._newest_n = connection.last_insert_rowid()
+            if task.tags or task.depends_on:
+                linked.append(task)
+        for task in linked:
+            self._link(connection, task, numbers[task.task_id])
+            unmet = len(task.depends_on) - self._met(task.depends_on)
+            connection.execute("UPDATE task SET unmet = ? WHERE n = ?", (unmet, numbers[task.task_id]))
+        newest: dict[int, int] = {}
+        for event in events:
+            n = numbers[event.task_id]
+            connection.execute(INSERT_EVENT, (event.seq, n, newest.get(n), *event_to_row(event)))
+            newest[n] = event.seq
+        connection.executemany("UPDATE task SET last_seq = ? WHERE n = ?", [(seq, n) for n, seq in newest.items()])
+        for boot_id, offset_us in offsets.items():
+            self.set_clock_offset(boot_id, offset_us)
+
     def events_after(self, seq: int, *, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
         """See TaskStore."""
         if task_id is None:
@@ -232,9 +259,8 @@ class SqliteStore:
     def _insert(self, connection: apsw.Connection, change: Change) -> None:
         task = change.task
         seq = self.last_seq()
-        waits = None if task.not_before is None else to_us(task.not_before)
         unmet = len(task.depends_on) - self._met(task.depends_on) if task.depends_on else 0
-        row = (*task_to_row(task), seq + len(change.events), waits, unmet, task.task_id)
+        row = (*task_to_row(task), seq + len(change.events), _waits(task), unmet, task.task_id)
         try:
             connection.execute(INSERT_TASK, row)
         except apsw.ConstraintError as error:
@@ -257,8 +283,7 @@ class SqliteStore:
             seq = self.last_seq()
             self._append(connection, change.events, n=n, seq=seq, prev=prev)
             last = seq + len(change.events)
-        waits = None if task.not_before is None or task.status is not Status.PENDING else to_us(task.not_before)
-        connection.execute(UPDATE_TASK, (*task_to_row(task), last, waits, n))
+        connection.execute(UPDATE_TASK, (*task_to_row(task), last, _waits(task), n))
         if task.status is Status.COMPLETED and before.status is not Status.COMPLETED:
             connection.execute(MEET_DEPENDANTS, (n,))
         if task.tags != before.tags or task.depends_on != before.depends_on:
@@ -300,6 +325,11 @@ class SqliteStore:
                 found: Row = row
                 return found
         return None
+
+
+def _waits(task: Task) -> int | None:
+    """The not_before of a task that a claim could otherwise take."""
+    return None if task.not_before is None or task.status not in QUEUED else to_us(task.not_before)
 
 
 def _place_in_queue(row: Sequence[Any]) -> tuple[int, int, int]:

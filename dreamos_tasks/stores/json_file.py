@@ -1,0 +1,337 @@
+"""JsonStore: a small board in a JSON file that a person can read, diff and edit by hand."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import filelock
+
+from dreamos_tasks.errors import BoardCorrupt, BoardGone, BoardLocked, BoardUnavailable, InvalidInput
+from dreamos_tasks.model.event import Change, Event
+from dreamos_tasks.model.task import Task
+from dreamos_tasks.protocols import ClockReading
+from dreamos_tasks.stores import board_file
+from dreamos_tasks.stores.json_document import JsonDocument, NotABoard, Writer, parse
+from dreamos_tasks.stores.json_text import BadText, place_of
+from dreamos_tasks.stores.memory import MemoryStore
+from dreamos_tasks.stores.replay import replay_problems
+from dreamos_tasks.stores.typed_form import Misfit
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+POLL_SECONDS = 0.01  # between two tries for the lock; a commit takes about as long
+# Editors write in place, or rename the old file away first. What looks torn or gone is looked at again until it has been
+# left alone for this long.
+SETTLE_SECONDS = 0.05
+SETTLE_TRIES = 40
+
+Stamp = tuple[int, int, int]
+
+
+class JsonStore(MemoryStore):
+    """One board in one JSON file. Threads may share it; processes each open their own; a person may edit the file.
+
+    Every transaction reads the file if it has changed, under a lock among processes, and replaces it as a whole if the
+    transaction changed something. Reads take no lock: the file is whole at every moment. What was written by hand is
+    checked, and the next transaction adds the events that tell of it.
+    """
+
+    def __init__(self, path: Path, *, lock_timeout_seconds: float = 30.0) -> None:
+        """Open the board at `path`. Raises BoardUnavailable kinds; never makes a file."""
+        super().__init__()
+        self.path = path
+        self._file = Path(os.path.realpath(path))
+        self._file_lock = filelock.FileLock(
+            f"{self._file}.lock",
+            timeout=lock_timeout_seconds,
+            mode=board_file.FILE_MODE,
+            thread_local=False,
+            poll_interval=POLL_SECONDS,
+            fallback_to_soft=False,
+        )
+        self._lock_timeout_seconds = lock_timeout_seconds
+        self._reads_under_way = 0
+        self._writer = Writer()
+        self._document = JsonDocument()
+        self._content = b""
+        self._stamp: Stamp | None = None
+        self._offset_was_set = False
+        self._trouble: tuple[Stamp | None, BoardUnavailable] | None = None
+        self._refresh()
+
+    @classmethod
+    def create(cls, path: Path, *, lock_timeout_seconds: float = 30.0) -> JsonStore:
+        """Open the board at `path`, making an empty one when there is none. The folder must be there."""
+        if not path.exists():
+            board_file.refuse_network_mount(path.parent)
+            try:
+                board_file.create_file_with(path, Writer().write(JsonDocument()))
+            except FileExistsError:
+                pass  # another process was faster
+            except OSError as error:
+                raise board_file.write_failed(path, error) from error
+        return cls(path, lock_timeout_seconds=lock_timeout_seconds)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See TaskStore."""
+        with self._lock:
+            if self._in_transaction:
+                with super().transaction():
+                    yield
+                return
+            self._take_file_lock()
+            try:
+                self._refresh(thoroughly=True)
+                self._offset_was_set = False
+                tasks, event_count = dict(self._tasks), len(self._events)
+                with super().transaction():
+                    self._record_edits()
+                    yield
+                    if self._changed_since(tasks, event_count):
+                        self._write()
+            finally:
+                self._file_lock.release()
+
+    def clock_offset(self, measure: ClockReading) -> int:
+        """See TaskStore. Written along with the next change; an array has no place for it and goes by the wall clock."""
+        with self._reading():
+            if self._document.is_array:
+                return measure.wall_us - measure.since_boot_us
+        return super().clock_offset(measure)
+
+    def set_clock_offset(self, boot_id: str, offset_us: int) -> None:
+        """See TaskStore."""
+        super().set_clock_offset(boot_id, offset_us)
+        self._offset_was_set = not self._document.is_array
+
+    def load(self, tasks: Iterable[Task], events: Iterable[Event], *, offsets: Mapping[str, int]) -> None:
+        """See TaskStore."""
+        super().load(tasks, events, offsets=offsets)
+        self._offset_was_set = True
+
+    def change_mark(self) -> int:
+        """See TaskStore. Raises BoardGone when there is no file."""
+        with self._lock:
+            stamp = self._current_stamp()
+            if stamp is None:
+                self._refresh()
+            return hash(stamp)
+
+    def backup(self, target: Path) -> None:
+        """See TaskStore."""
+        with self._reading():
+            content = self._content
+        try:
+            board_file.create_file_with(target, content)
+        except FileExistsError as error:
+            raise BoardUnavailable(
+                f"{target} is there already", fix="name a new file, or remove that one first"
+            ) from error
+        except OSError as error:
+            raise BoardUnavailable(
+                f"the copy to {target} failed", cause=str(error), fix=f"df {target.parent}"
+            ) from error
+
+    def integrity_problems(self) -> Sequence[str]:
+        """See TaskStore. Reads the file anew and replays it; a hand edit is none, as the next transaction records it."""
+        with self._reading():
+            if self._in_transaction:
+                return super().integrity_problems()
+            self._refresh(thoroughly=True)
+            edited = {task.task_id: task for task, _ in self._document.edits}
+            recorded = [event for _, events in self._document.edits for event in events]
+            return replay_problems({**self._tasks, **edited}.values(), (*self._events, *recorded))
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._lock:
+            if not self._in_transaction and not self._reads_under_way:
+                self._refresh()
+            self._reads_under_way += 1
+            try:
+                yield
+            finally:
+                self._reads_under_way -= 1
+
+    def _take_file_lock(self) -> None:
+        try:
+            self._file_lock.acquire()
+        except filelock.Timeout as error:
+            raise BoardLocked(self._file_lock.lock_file, waited_seconds=self._lock_timeout_seconds) from error
+        except OSError as error:
+            raise BoardUnavailable(
+                f"the board's lock cannot be opened: {self._file_lock.lock_file}",
+                cause=str(error),
+                fix=f"ls -ld {self._file.parent}",
+            ) from error
+
+    # -- reading the file
+
+    def _refresh(self, *, thoroughly: bool = False) -> None:
+        """Take in what the file says now. `thoroughly`: compare the content too, as two quick writes can look alike."""
+        stamp = self._current_stamp()
+        if stamp is not None and stamp == self._stamp and not thoroughly:
+            return
+        if self._trouble is not None and self._trouble[0] == stamp:
+            raise self._trouble[1].with_traceback(None)
+        self._trouble = None
+        before: object = self
+        for _ in range(SETTLE_TRIES):
+            stamp, trouble = self._take_in()
+            if trouble is None:
+                return
+            if stamp == before or (stamp is None and self._stamp is None):
+                self._trouble = (stamp, trouble)
+                break
+            before = stamp
+            time.sleep(SETTLE_SECONDS)
+        else:
+            trouble = self._restless()
+        raise trouble
+
+    def _take_in(self) -> tuple[Stamp | None, BoardUnavailable | None]:
+        """Read the file; gives its stamp, and what is wrong with it."""
+        try:
+            content, found = board_file.read_file(self._file)
+        except FileNotFoundError:
+            return None, self._gone()
+        except OSError as error:
+            raise BoardUnavailable(f"{self.path} cannot be read", cause=str(error), fix=f"ls -l {self.path}") from error
+        stamp = _stamp(found)
+        if content != self._content or self._stamp is None:
+            saved_at = EPOCH + timedelta(microseconds=found.st_mtime_ns // 1000)
+            try:
+                document = parse(content, path=str(self.path), saved_at=saved_at)
+            except Misfit as misfit:
+                return stamp, self._corrupt(content, misfit, saved_at=saved_at)
+            self._document = document
+            self._tasks = dict(document.tasks)
+            self._events = list(document.events)
+            self._offsets = dict(document.offsets)
+            self._content = content
+        self._stamp = stamp
+        return stamp, None
+
+    def _gone(self) -> BoardGone:
+        if self._stamp is None:
+            return BoardGone(f"there is no board at {self.path}", fix="dt init makes one")
+        return BoardGone(
+            f"the board at {self.path} was deleted while it was open",
+            cause="nothing was written in its place: a new, empty board would hide the loss",
+            fix="put the file back (dt backup makes copies) and try again; a new board is made by dt init",
+        )
+
+    def _restless(self) -> BoardUnavailable:
+        return BoardUnavailable(
+            f"{self.path} is being written all the time, and not as a board",
+            cause=f"it changed {SETTLE_TRIES} times in a row while it was read",
+            fix=f"fuser {self.path} may name the program",
+        )
+
+    def _corrupt(self, content: bytes, misfit: Misfit, *, saved_at: datetime) -> BoardCorrupt:
+        if not content.strip():
+            return BoardCorrupt(
+                f"{self.path} is empty",
+                cause="a board without tasks is not an empty file",
+                fix=f"restore a copy made by dt backup; or begin anew: rm {self.path} && dt init",
+            )
+        place = "" if isinstance(misfit, NotABoard) else _place(content, misfit)
+        kept = "" if isinstance(misfit, NotABoard) else self._keep_aside(content, saved_at)
+        return BoardCorrupt(
+            f"{self.path}{place}: {misfit.what}",
+            cause="; ".join(part for part in (misfit.cause, kept) if part),
+            fix=misfit.fix or "mend it in an editor; it is read again as soon as it is saved",
+        )
+
+    def _keep_aside(self, content: bytes, saved_at: datetime) -> str:
+        """Copy the bytes to `NAME.corrupt-TIMESTAMP`, once; says where they are."""
+        name = f"{self._file.name}.corrupt-{saved_at:%Y%m%dT%H%M%S}"
+        try:
+            copies = [
+                path for path in self._file.parent.iterdir() if path.name.startswith(f"{self._file.name}.corrupt-")
+            ]
+            for copy in copies:
+                if copy.stat().st_size == len(content) and copy.read_bytes() == content:
+                    return f"the file is left as it is, with a copy in {copy}"
+            taken = {copy.name for copy in copies}
+            number = next(n for n in range(1, len(copies) + 2) if _numbered(name, n) not in taken)
+            copy = self._file.with_name(_numbered(name, number))
+            with suppress(FileExistsError):  # another process keeps the same content
+                board_file.create_file_with(copy, content)
+        except OSError as error:
+            return f"the file is left as it is; no copy could be made ({error})"
+        return f"the file is left as it is, with a copy in {copy}"
+
+    def _current_stamp(self) -> Stamp | None:
+        try:
+            return _stamp(os.stat(self._file))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise BoardUnavailable(f"{self.path} cannot be read", cause=str(error), fix=f"ls -l {self.path}") from error
+
+    # -- writing the file
+
+    def _record_edits(self) -> None:
+        for task, events in self._document.edits:
+            self.save(Change(self._tasks[task.task_id], task, events))
+
+    def _changed_since(self, tasks: Mapping[str, Task], event_count: int) -> bool:
+        return (
+            self._offset_was_set
+            or len(self._events) != event_count
+            or len(self._tasks) != len(tasks)
+            or any(tasks.get(task_id) is not task for task_id, task in self._tasks.items())
+        )
+
+    def _write(self) -> None:
+        document = replace(
+            self._document, tasks=self._tasks, events=tuple(self._events), offsets=self._offsets, edits=()
+        )
+        try:
+            content = self._writer.write(document)
+        except ValueError as error:
+            raise InvalidInput(
+                f"a number has no JSON form: {error}",
+                cause="JSON has no NaN and no infinity",
+                fix="use null, or a text",
+            ) from error
+        stamp = self._current_stamp()
+        if stamp is None:
+            raise self._gone()
+        if stamp != self._stamp:
+            raise BoardUnavailable(
+                f"{self.path} was edited while it was being changed",
+                cause="the edit was kept, and nothing was written over it",
+                fix="try again",
+            )
+        try:
+            written = board_file.replace_file(self._file, content)
+        except OSError as error:
+            self._stamp = (0, 0, 0)  # whatever is there now is to be read again
+            raise board_file.write_failed(self.path, error) from error
+        self._content, self._stamp = content, _stamp(written)
+        self._document = replace(document, tasks={}, events=())
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _place(content: bytes, misfit: Misfit) -> str:
+    if isinstance(misfit, BadText):
+        return f", line {misfit.line}, column {misfit.column}"
+    if not misfit.pointer:
+        return ""
+    line, column = place_of(content, misfit.pointer)
+    return f", line {line}, column {column} ({misfit.pointer})"
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
