@@ -118,7 +118,15 @@ def expire(task: Task, *, now: datetime, max_lost_leases: int | None = None, by:
             lost_leases=lost,
             error=error,
         )
-    return requeued(task, EventType.TASK_LEASE_EXPIRED, now=now, by=by, detail=detail, lost_leases=lost)
+    return requeued(
+        task,
+        EventType.TASK_LEASE_EXPIRED,
+        now=now,
+        by=by,
+        detail=detail,
+        lost_leases=lost,
+        pending_since=lease.lease_until,  # as reads have shown it since then
+    )
 
 
 def recover(task: Task, *, now: datetime, by: str, reason: str) -> Change:
