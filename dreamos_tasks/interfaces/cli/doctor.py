@@ -1,0 +1,59 @@
+"""The verb doctor: checks this machine, this home and this board, and mends what needs no decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.text import count, harmless_block
+from dreamos_tasks.interfaces.cli.verb import verb
+
+if TYPE_CHECKING:
+    from dreamos_tasks.app.checkup import Finding
+
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@verb("doctor", examples=("dt doctor", "dt doctor --fix", "dt doctor --json"))
+@click.option("--fix", is_flag=True, help="Mend permissions, missing folders and what a dead daemon left.")
+def doctor(call: Call, fix: bool) -> None:
+    """Check this machine and this board, each line ok, warn or fail with its fix. Exits 1 when something fails."""
+    from dreamos_tasks.app.checkup import Level, check_up, mend
+
+    findings = check_up(call.home)
+    mended: tuple[Finding, ...] = ()
+    if fix and (mended := mend(findings)):
+        findings = check_up(call.home)
+    failed = [finding for finding in findings if finding.level is Level.FAIL]
+    warned = [finding for finding in findings if finding.level is Level.WARN]
+    if call.out.as_json:
+        call.out.document(
+            {"ok": not failed, "checks": [_form(each) for each in findings], "mended": [_form(each) for each in mended]}
+        )
+    else:
+        for finding in mended:
+            call.out.line(f"mended: {harmless_block(finding.detail)}")
+        for finding in findings:
+            _show(call, finding)
+        call.out.line(f"{count(len(findings), 'check')}, {count(len(warned), 'warning')}, {len(failed)} failed")
+    call.exit_code = 1 if failed else 0
+
+
+def _form(finding: Finding) -> dict[str, str | bool]:
+    return {
+        "check": finding.check,
+        "level": finding.level.value,
+        "detail": finding.detail,
+        "fix": finding.fix,
+        "mendable": finding.repair is not None,
+    }
+
+
+def _show(call: Call, finding: Finding) -> None:
+    word = call.out.painted(f"{finding.level.value:<4}", COLOURS[finding.level.value])
+    detail = harmless_block(finding.detail).replace("\n", "\n" + " " * 19)
+    call.out.line(f"{word}  {finding.check:<11}  {detail}")
+    if finding.fix and finding.level.value != "ok":
+        call.out.line(f"{'':<19}fix: {harmless_block(finding.fix)}")
