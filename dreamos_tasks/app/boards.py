@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dreamos_tasks.board.clock import BoardClock
 from dreamos_tasks.board.doorbell import Doorbell
 from dreamos_tasks.board.nexus import BoardRules, TaskNexus
-from dreamos_tasks.errors import BoardGone, ConfigError
+from dreamos_tasks.errors import BoardGone, BoardUnavailable, ConfigError
 from dreamos_tasks.model.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -93,7 +93,25 @@ def rules_of(settings: Settings) -> BoardRules:
 
 
 def make_folder(path: Path) -> None:
-    """The folder and those above it, readable by their owner alone; one that is there stays as it is."""
+    """The folder and those above it, readable by their owner alone; one that is there stays as it is.
+
+    Raises BoardUnavailable.
+    """
     for folder in (*reversed(path.parents), path):
-        if not folder.exists():
-            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        try:
+            if not folder.is_dir():
+                folder.mkdir(mode=FOLDER_MODE)
+        except FileExistsError as error:
+            if folder.is_dir():
+                continue  # another process was faster
+            raise _no_folder(folder, error) from error
+        except OSError as error:
+            raise _no_folder(folder, error) from error
+
+
+def _no_folder(folder: Path, error: OSError) -> BoardUnavailable:
+    return BoardUnavailable(
+        f"the folder {folder} cannot be made",
+        cause=error.strerror or str(error),
+        fix=f"ls -ld {folder.parent} {folder}, or use another home: --home DIR",
+    )

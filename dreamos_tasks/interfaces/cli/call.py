@@ -13,6 +13,7 @@ from dreamos_tasks.interfaces.cli.output import Output
 from dreamos_tasks.model.task import check_name
 
 if TYPE_CHECKING:
+    from dreamos_tasks.board.doorbell import Doorbell
     from dreamos_tasks.board.nexus import TaskNexus
     from dreamos_tasks.config.home import Home
     from dreamos_tasks.config.settings import Settings
@@ -28,6 +29,7 @@ class Call:
         self.debug = False
         self.out = Output()
         self.exit_code = 0
+        self._doorbell: Doorbell | None = None
 
     @cached_property
     def home(self) -> Home:
@@ -47,8 +49,10 @@ class Call:
     def nexus(self) -> TaskNexus:
         """The board, made if this is its first use. Raises BoardUnavailable kinds."""
         from dreamos_tasks.app.boards import open_board
+        from dreamos_tasks.board.doorbell import Doorbell
 
-        return open_board(self.home, self.settings)
+        bell = self._doorbell = Doorbell(self.home.doorbell)
+        return open_board(self.home, self.settings, ring=bell.ring)
 
     def agent_or_none(self, given: str | None) -> str | None:
         """The agent that was named: `--agent`, else DREAMOS_TASKS_AGENT."""
@@ -70,6 +74,8 @@ class Call:
         """Close the board, if it was opened. May be called twice."""
         if "nexus" in self.__dict__:
             self.nexus.close()
+        if self._doorbell is not None:
+            self._doorbell.close()
 
     def read_stdin(self) -> str:
         """All of stdin, as text."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
@@ -43,7 +42,7 @@ def events(call: Call, after: int, follow: bool, as_lines: bool, task_id: str | 
         else:
             out.line(_event_line(call, event))
             if follow:
-                sys.stdout.flush()
+                out.flush()
         if number == limit:
             break
     if out.as_json and not as_lines and not follow:

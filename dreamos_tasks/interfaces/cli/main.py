@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -12,10 +15,12 @@ import dreamos_tasks
 from dreamos_tasks.errors import DreamosError, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.lazy_group import SHORT_HELP, LazyGroup
+from dreamos_tasks.interfaces.cli.output import OutputLost
 from dreamos_tasks.interfaces.cli.verb import global_options
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
-FAILED = 1
+# Looking for garbage among what was just imported costs 5 % of a short command; a long one still gets rid of its own.
+GARBAGE_THRESHOLD = 100_000
 
 
 class InternalError(DreamosError):
@@ -42,7 +47,14 @@ root = LazyGroup(
 
 def main() -> None:
     """Run the command that the program was called with, and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    code = run(sys.argv[1:])
+    if threading.active_count() > 1:
+        sys.exit(code)
+    # All is closed and flushed. Taking the interpreter apart would take as long again as a command that agents call in a loop.
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def run(args: Sequence[str]) -> int:
@@ -50,25 +62,17 @@ def run(args: Sequence[str]) -> int:
     call = Call()
     call.out.as_json = _asks_for_json(args)  # for errors of the parsing itself
     try:
-        return _closed_pipe_is_silent(call, list(args))
+        code = _run(call, list(args))
+        call.out.flush()
+        return code
+    except BrokenPipeError:
+        _send_stdout_nowhere()
+        return call.exit_code  # nobody reads on; what was done is done
+    except OutputLost as error:
+        _send_stdout_nowhere()
+        return _say(call, error)
     finally:
         call.close()
-
-
-def _closed_pipe_is_silent(call: Call, args: list[str]) -> int:
-    try:
-        code = _run(call, args)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Nobody reads on. The work is done, and Python must not try to flush once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return call.exit_code
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return _say(
-            call, InternalError("the output could not be written", cause=str(error), fix="df, or another target")
-        )
-    return code
 
 
 def _run(call: Call, args: list[str]) -> int:
@@ -85,6 +89,8 @@ def _run(call: Call, args: list[str]) -> int:
         return _say(call, _usage_error(error))
     except click.ClickException as error:
         return _say(call, UsageError(error.format_message()))
+    except OutputLost:
+        raise
     except DreamosError as error:
         if call.debug:
             _show_traceback()
@@ -104,6 +110,14 @@ def _run(call: Call, args: list[str]) -> int:
             fix="the same command with --debug shows where; dt doctor checks the machine",
         )
         return _say(call, unexpected)
+
+
+def _send_stdout_nowhere() -> None:
+    """What is left in the buffer goes to /dev/null: Python would try to write it once more at its end, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    sys.stdout.flush()
 
 
 def _say(call: Call, error: DreamosError) -> int:

@@ -26,6 +26,19 @@ STATUS_COLOURS = {
 }
 
 
+class OutputLost(DreamosError):
+    """What was to be said could not be written. What was done is done."""
+
+    code = "output_lost"
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            "the output could not be written",
+            cause=error.strerror or str(error),
+            fix="what was asked for has been done; dt show and dt list tell it again",
+        )
+
+
 class Output:
     """Where one call writes to. `as_json`: documents instead of text, and errors as JSON too."""
 
@@ -49,7 +62,7 @@ class Output:
     def json_line(self, value: Any) -> None:
         """One JSON value of a stream, at once."""
         self._write(json.dumps(value, separators=(",", ":")))
-        sys.stdout.flush()
+        self.flush()
 
     def line(self, words: str = "") -> None:
         """One line of text. What comes from tasks has to be `harmless` already."""
@@ -107,12 +120,34 @@ class Output:
             return self.colour == "always"
         return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
-    def _write(self, words: str) -> None:
-        print(words, file=sys.stdout)  # noqa: T201  this is the one place that prints
+    def text(self, words: str) -> None:
+        """Text as it is, at once and without a line end: a part of a stream."""
+        self._write(words, end="")
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand over what was written. Raises OutputLost, or BrokenPipeError when nobody reads on."""
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputLost(error) from error
+
+    def _write(self, words: str, *, end: str = "\n") -> None:
+        try:
+            print(words, end=end, file=sys.stdout)  # noqa: T201  this is the one place that prints
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputLost(error) from error
 
     def _talk(self, words: str) -> None:
-        sys.stdout.flush()  # on a terminal the two streams keep their order
-        print(words, file=sys.stderr)  # noqa: T201
+        self.flush()  # on a terminal the two streams keep their order
+        try:
+            print(words, file=sys.stderr)  # noqa: T201
+        except OSError:
+            return  # nobody listens, and there is nobody left to tell
 
 
 def error_form(error: DreamosError) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,8 +53,7 @@ def _print_new(call: Call, file: Path, read: dict[Path, int]) -> None:
         while chunk := stream.read(READ_BYTES):
             read[file] = read.get(file, 0) + len(chunk)
             words = chunk.decode("utf-8", "replace")
-            sys.stdout.write(harmless_block(words) if call.out.stdout_is_terminal else words)
-    sys.stdout.flush()
+            call.out.text(harmless_block(words) if call.out.stdout_is_terminal else words)
 
 
 def _output_of(runs: Path, record: StepResult) -> str:

@@ -1,0 +1,250 @@
+"""The entry point: help, errors, exit codes, pipes, and what is imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from dreamos_tasks.interfaces.cli import main as entry
+from dreamos_tasks.interfaces.cli.verb import Verb
+from dreamos_tasks.interfaces.cli.verb_table import ALIASES, VERBS
+
+if TYPE_CHECKING:
+    from tests.interfaces.cli.conftest import Dt
+
+PROJECT = Path(__file__).parents[3]
+START = "import sys; from dreamos_tasks.interfaces.cli.main import main; sys.argv[0] = 'dt'; main()"
+HEAVY = ("pydantic", "loguru", "asyncio", "rich", "yaml", "fastapi", "watchfiles", "psutil", "apscheduler")
+HOT_VERBS = (
+    ("add", "x", "--priority", "high", "--run", "make"),
+    ("list", "--json"),
+    ("ready",),
+    ("next", "--agent", "ada", "--json"),
+    ("claim", "{id}", "--agent", "ada", "--json"),
+    ("heartbeat", "{id}", "--agent", "ada"),
+    ("show", "{id}"),
+    ("complete", "{id}", "--agent", "ada", "--result", "{}"),
+)
+
+
+def start(*args: str, home: Path, code: str = START, **more: str) -> subprocess.Popen[str]:
+    """The command as a process of its own."""
+    environment = {**os.environ, "DREAMOS_TASKS_HOME": str(home), "PYTHONPATH": str(PROJECT), **more}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *args],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_without_arguments_there_is_a_short_help_with_two_examples(dt: Dt) -> None:
+    answer = dt()
+    assert answer.code == 0
+    assert answer.out.count("\n  dt ") == 2
+
+
+def test_help_groups_all_verbs_by_theme(dt: Dt) -> None:
+    help_text = dt("--help").out
+    assert "Work as an agent:" in help_text
+    assert all(f"  {verb} " in help_text for verb in VERBS)
+    assert all(alias in help_text for alias in ALIASES)
+
+
+def test_every_verb_of_the_table_has_examples_and_explains_itself(dt: Dt) -> None:
+    context = click.Context(entry.root)
+    missing = []
+    for verb, place in VERBS.items():
+        module = PROJECT / "dreamos_tasks/interfaces/cli" / f"{place.target.partition(':')[0]}.py"
+        if not module.exists():
+            missing.append(verb)
+            continue
+        command = entry.root.get_command(context, verb)
+        assert command is not None
+        answer = dt(verb, "--help")
+        assert answer.code == 0
+        assert "EXAMPLES:" in answer.out, verb
+        assert "--json" in answer.out, verb
+        if isinstance(command, Verb):
+            assert all(example for example in command.examples)
+    assert "add" not in missing
+
+
+def test_a_verb_whose_part_is_missing_says_so(dt: Dt, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamos_tasks.interfaces.cli.verb_table import Place
+
+    monkeypatch.setitem(VERBS, "ghost", Place("no_such_module:ghost", "nothing"))
+    answer = dt("ghost", "--json")
+    assert answer.code == 2
+    assert "ghost" in answer.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (("lst",), "did you mean list"),
+        (("cliam", "x"), "did you mean claim"),
+        (("list", "--priorty", "high"), "did you mean --priority"),
+        (("list", "--status", "pendin"), "did you mean pending?"),
+        (("add", "x", "--priority", "hgh"), "did you mean high?"),
+    ],
+)
+def test_a_slip_gets_the_nearest_word_and_exit_2(dt: Dt, args: tuple[str, ...], hint: str) -> None:
+    answer = dt(*args)
+    assert answer.code == 2
+    assert hint in answer.err
+    assert answer.out == ""
+    assert answer.err.startswith("error: ")
+
+
+def test_json_is_legal_before_and_after_the_verb_and_errors_are_json_too(dt: Dt) -> None:
+    assert dt("--json", "list").json == []
+    assert dt("list", "--json").json == []
+    for args in (("--json", "show", "dt-x"), ("show", "dt-x", "--json")):
+        answer = dt(*args)
+        assert answer.code == 3
+        assert answer.error.keys() == {"code", "message", "cause", "fix"}
+    assert dt("lst", "--json").error["code"] == "usage"
+
+
+def test_the_home_may_be_named_before_and_after_the_verb(dt: Dt, tmp_path: Path) -> None:
+    other = str(tmp_path / "other")
+    dt("--home", other, "add", "there")
+    assert [task["title"] for task in dt("list", "--home", other, "--json").json] == ["there"]
+    assert dt("list", "--json").json == []
+
+
+def test_the_version_is_told_as_text_and_as_json(dt: Dt) -> None:
+    assert dt("--version").out.startswith("dreamos-tasks ")
+    assert dt("--version", "--json").json.keys() == {"version", "python", "sqlite"}
+
+
+def test_an_unexpected_error_is_one_line_and_debug_shows_where(dt: Dt, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamos_tasks.board.nexus import TaskNexus
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("oops\nsecond line")
+
+    monkeypatch.setattr(TaskNexus, "stats", broken)
+    answer = dt("stats")
+    assert answer.code == 1
+    assert "ZeroDivisionError: oops\n" in answer.err
+    assert "Traceback" not in answer.err
+    assert "Traceback" in dt("stats", "--debug").err
+
+
+def test_terminal_escapes_in_a_task_are_shown_and_not_obeyed(dt: Dt) -> None:
+    task_id = dt.add("red \x1b[31m \u202eltr\x07", "--description", "line\n\x1b]0;title\x07")
+    for args in (("list",), ("show", task_id), ("why", task_id), ("next", "--agent", "ada"), ("events",)):
+        out = dt(*args).out
+        assert "\x1b" not in out, args
+        assert "\x07" not in out, args
+        assert "\u202e" not in out, args
+    assert "\\x1b[31m" in dt("list").out
+
+
+def test_colours_are_used_when_asked_for_and_never_in_a_pipe(dt: Dt) -> None:
+    dt.add("x")
+    assert "\x1b[" not in dt("list").out
+    assert "\x1b[32mready" in dt("list", "--color", "always").out
+    assert "ready" in dt("list", "--color", "never").out
+
+
+@pytest.mark.parametrize("variable", [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_a_terminal_that_wants_no_colours_gets_none(
+    dt: Dt, monkeypatch: pytest.MonkeyPatch, variable: tuple[str, str]
+) -> None:
+    from dreamos_tasks.interfaces.cli.output import Output
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    assert Output().painted("x", "red") != "x"
+    monkeypatch.setenv(*variable)
+    assert Output().painted("x", "red") == "x"
+
+
+def test_a_terminal_gets_a_header_and_indented_json(dt: Dt, monkeypatch: pytest.MonkeyPatch) -> None:
+    dt.add("a title that is much too long for so narrow a terminal as this one")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    lines = dt("list").out.splitlines()
+    assert lines[0].split() == ["ID", "STATE", "PRIORITY", "AGENT", "AGE", "TITLE"]
+    assert all(len(line) <= 60 for line in lines)
+    assert lines[1].endswith("…")
+    assert dt("stats", "--json").out.startswith("{\n  ")
+
+
+def test_an_unsound_setting_is_a_configuration_error(dt: Dt) -> None:
+    dt.home.mkdir()
+    (dt.home / "config.yaml").write_text("dreamos_tasks: 1\nclaims: {lease_second: 5}\n")
+    answer = dt("list", "--json")
+    assert (answer.code, answer.error["code"]) == (2, "config_invalid")
+    assert "lease_seconds" in answer.error["message"] + answer.error["cause"] + answer.error["fix"]
+
+
+def test_a_board_that_cannot_be_made_is_unavailable(dt: Dt, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "runtime").write_text("a file in the way")
+    answer = dt("list", "--json")
+    assert answer.code == 6
+    assert answer.error["fix"]
+
+
+@pytest.mark.parametrize("args", HOT_VERBS, ids=lambda args: args[0])
+def test_hot_verbs_import_nothing_heavy(dt: Dt, home: Path, args: tuple[str, ...]) -> None:
+    task_id = dt.add("held before")
+    dt("claim", task_id, "--agent", "ada")
+    code = (
+        "import sys; from dreamos_tasks.interfaces.cli.main import run; code = run(sys.argv[1:]);"
+        f"print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    process = start(*(arg.replace("{id}", task_id) for arg in args), home=home, code=code)
+    _, err = process.communicate(timeout=60)
+    assert err.splitlines()[-1] == "HEAVY []"
+    assert process.returncode == (5 if args[0] == "next" else 0)
+
+
+def test_a_closed_pipe_is_silent(dt: Dt, home: Path) -> None:
+    for number in range(30):
+        dt.add(f"task {number} " + "x" * 400)
+    process = start("list", "--json", home=home)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 0
+    process.stderr.close()
+
+
+def test_output_that_cannot_be_written_is_an_error(dt: Dt, home: Path) -> None:
+    dt.add("x")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", START, "list"],
+            env={**os.environ, "DREAMOS_TASKS_HOME": str(home), "PYTHONPATH": str(PROJECT)},
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the output could not be written")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_exits_130(dt: Dt, home: Path) -> None:
+    dt.add("x")
+    process = start("events", "--follow", "--jsonl", home=home)
+    assert process.stdout is not None
+    assert "task_added" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err

@@ -1,0 +1,61 @@
+"""Verbs that steer and change tasks, several at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.interfaces.cli.conftest import Dt
+
+
+def test_a_task_is_paused_resumed_cancelled_and_retried(dt: Dt) -> None:
+    task_id = dt.add("x")
+    for verb, state in (("pause", "paused"), ("resume", "pending"), ("cancel", "cancelled"), ("retry", "pending")):
+        assert dt(verb, task_id, "--json").json["status"] == state
+
+
+def test_several_ids_give_an_array_and_one_refusal_does_not_hold_up_the_others(dt: Dt) -> None:
+    first, second = dt.add("a"), dt.add("b")
+    answer = dt("cancel", first, "dt-nope", second, "--json")
+    assert answer.code == 3
+    assert [task["status"] for task in answer.json] == ["cancelled", "cancelled"]
+    assert answer.error["code"] == "task_not_found"
+
+
+def test_ids_come_from_stdin_for_a_dash(dt: Dt) -> None:
+    ids = {dt.add("a"), dt.add("b")}
+    listed = dt("list").out
+    answer = dt("pause", "-", "--json", stdin=listed)
+    assert {task["task_id"] for task in answer.json} == ids
+
+
+def test_a_resume_of_what_is_not_paused_names_the_legal_verbs(dt: Dt) -> None:
+    answer = dt("resume", dt.add("x"), "--json")
+    assert (answer.code, answer.error["code"]) == (4, "illegal_transition")
+    assert "claim" in answer.error["cause"]
+
+
+def test_update_claims_and_brings_into_a_state(dt: Dt) -> None:
+    task_id = dt.add("x")
+    assert dt("update", task_id, "--claim", "--agent", "ada", "--json").json["claim"]["agent_id"] == "ada"
+    assert dt("update", task_id, "--status", "done", "--agent", "ada", "--json").json["status"] == "completed"
+    other = dt.add("y")
+    assert dt("update", other, "--status", "in_progress", "--agent", "ada", "--json").json["status"] == "in_progress"
+    assert dt("update", other, "--status", "open", "--agent", "ada", "--json").json["status"] == "pending"
+
+
+def test_update_changes_what_was_asked_for(dt: Dt) -> None:
+    first, task_id = dt.add("first"), dt.add("x")
+    task = dt(
+        "update", task_id, "--priority", "critical", "--title", "y", "--depends-on", first, "--assign", "ada", "--json"
+    ).json
+    assert (task["priority"], task["title"], task["depends_on"], task["assigned_to"]) == (
+        "critical",
+        "y",
+        [first],
+        "ada",
+    )
+
+
+def test_update_without_a_change_is_a_usage_error(dt: Dt) -> None:
+    assert dt("update", dt.add("x")).code == 2
