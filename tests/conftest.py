@@ -1,0 +1,28 @@
+"""What every test can rely on: no settings of the person who runs them, no deadline that a busy machine misses."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# A test that wants one of these sets it; what the shell or systemd set must not reach a board of the tests.
+for name in [name for name in os.environ if name.startswith(("DREAMOS_TASKS_", "NOTIFY_SOCKET", "WATCHDOG_"))]:
+    del os.environ[name]
+
+# In CI the same examples every time: a red run can be repeated, and hypothesis prints how.
+settings.register_profile("here", deadline=None, print_blob=True)
+settings.register_profile("ci", parent=settings.get_profile("here"), derandomize=True, database=None)
+settings.load_profile("ci" if "CI" in os.environ else "here")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--long` is what `make torture` gives."""
+    parser.addoption("--long", action="store_true", help="run the torture suite at full length")
+
+
+@pytest.fixture(scope="session")
+def long_run(request: pytest.FixtureRequest) -> bool:
+    """Whether the torture suite runs at full length."""
+    return bool(request.config.getoption("--long"))
