@@ -1,0 +1,1 @@
+"""How people, agents and systemd reach the board."""

@@ -1,0 +1,1 @@
+"""How systemd reaches the daemon, and how the daemon answers it: the unit, its installation, notifications."""
