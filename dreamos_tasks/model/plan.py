@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from annotated_types import Gt, MaxLen, MinLen
-
-StepName = Annotated[str, MinLen(1), MaxLen(100)]
+if TYPE_CHECKING:
+    from dreamos_tasks.model.constraints import PositiveSeconds, StepName, Steps
 
 
 class StepStatus(StrEnum):
@@ -62,7 +61,7 @@ class Step:
     critical: bool = True
     optional: bool = False
     needs: tuple[str, ...] = ()
-    timeout_seconds: Annotated[float, Gt(0)] | None = None
+    timeout_seconds: PositiveSeconds | None = None
     retry: Mapping[str, Any] = field(default_factory=dict)
     approval: ApprovalMode = ApprovalMode.NONE
     idempotent: bool = False
@@ -75,7 +74,7 @@ class Step:
 class Plan:
     """The steps of a task. Order is the list's, unless `needs` says otherwise."""
 
-    steps: Annotated[tuple[Step, ...], MinLen(1)]
+    steps: Steps
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
-
-from annotated_types import Ge, Le
+from typing import TYPE_CHECKING
 
 from dreamos_tasks.model.plan import ErrorCategory
+
+if TYPE_CHECKING:
+    from dreamos_tasks.model.constraints import Attempts, Count, Factor, Seconds
 
 # What another attempt can mend without anybody changing anything.
 RETRIED_BY_DEFAULT = (ErrorCategory.TRANSIENT, ErrorCategory.RESOURCE)
@@ -23,12 +24,12 @@ class RetryPolicy:
     "Exponential Backoff And Jitter", AWS Architecture Blog, 2015 ("full jitter").
     """
 
-    max_attempts: Annotated[int, Ge(1), Le(1000)] = 3
-    base_seconds: Annotated[float, Ge(0)] = 2.0
-    factor: Annotated[float, Ge(1)] = 2.0
-    max_seconds: Annotated[float, Ge(0)] = 300.0
+    max_attempts: Attempts = 3
+    base_seconds: Seconds = 2.0
+    factor: Factor = 2.0
+    max_seconds: Seconds = 300.0
     jitter: str = "full"  # full | none
-    max_deferrals: Annotated[int, Ge(0)] = 100
+    max_deferrals: Count = 100
     categories: tuple[ErrorCategory, ...] | None = None
 
     def delay(self, failures: int, *, roll: float) -> timedelta:

@@ -10,13 +10,14 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import repeat
 from operator import attrgetter, call
-from typing import Annotated, Any
-
-from annotated_types import Ge, Gt, Le, MaxLen
+from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.errors import InvalidTask
 from dreamos_tasks.model.plan import Evidence, Plan, Step, StepResult, TaskError
 from dreamos_tasks.model.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from dreamos_tasks.model.constraints import Percent, PositiveSeconds, Title
 
 TITLE_MAX_LENGTH = 500
 TASK_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -116,7 +117,7 @@ class Claim:
 class Progress:
     """How far the holder says it is."""
 
-    percent: Annotated[float, Ge(0), Le(100)] | None = None
+    percent: Percent | None = None
     note: str = ""
     step: str | None = None
     at: datetime | None = None
@@ -126,7 +127,7 @@ class Progress:
 class TaskDraft:
     """What somebody asks for: everything needed to add a task. Only a title (or a description) is required."""
 
-    title: Annotated[str, MaxLen(TITLE_MAX_LENGTH)] = ""
+    title: Title = ""
     description: str = ""
     task_id: str = ""  # "" is given a fresh id
     priority: Priority = Priority.MEDIUM
@@ -142,7 +143,7 @@ class TaskDraft:
     dedupe_key: str | None = None
     not_before: datetime | None = None
     due_at: datetime | None = None
-    timeout_seconds: Annotated[float, Gt(0)] | None = None
+    timeout_seconds: PositiveSeconds | None = None
     limits: Mapping[str, Any] = field(default_factory=dict)
     retry: RetryPolicy | None = None  # None: the board's own
     concurrency_key: str | None = None
