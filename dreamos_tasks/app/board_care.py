@@ -108,7 +108,7 @@ def restore_board(home: Home, settings: Settings, copy: Path) -> tuple[BoardFact
         checked = path.with_name(f".{path.name}.{os.getpid()}.checked{copy.suffix}")
         ready = path.with_name(f".{path.name}.{os.getpid()}.restore{path.suffix}")
         try:
-            _copy_file(copy, checked)
+            _copy_files(copy, checked)
             facts = _checked(checked, ready, named=copy, kind=kind)
             lock = FileLock(str(home.board_lock(settings.board)), timeout_seconds=settings.claims.lock_timeout_seconds)
             with closing(lock), lock:  # no verb is at work while the files change places
@@ -127,10 +127,20 @@ def remove_board(path: Path) -> None:
         path.with_name(name).unlink(missing_ok=True)
 
 
-def _copy_file(source: Path, target: Path) -> None:
-    """A private copy to look at: opening a board writes beside it, and the user's copy is to stay as it is."""
-    with source.open("rb") as file, open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
-        shutil.copyfileobj(file, copy)
+def _copy_files(source: Path, target: Path) -> None:
+    """A private copy to look at, with what SQLite had not yet written into the file.
+
+    Opening a board writes beside it, and the user's copy is to stay as it is.
+    """
+    for ending in ("", "-wal"):
+        part = source.with_name(source.name + ending)
+        if not part.exists():
+            continue
+        private = os.open(
+            target.with_name(target.name + ending), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+        )
+        with part.open("rb") as file, open(private, "wb") as copy:
+            shutil.copyfileobj(file, copy)
 
 
 def _checked(checked: Path, ready: Path, *, named: Path, kind: str) -> BoardFacts:
@@ -155,7 +165,7 @@ def _set_aside(path: Path) -> Path | None:
     """Move the board out of the way, with what SQLite has not yet written into it."""
     if not path.exists():
         return None
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     aside = path.with_name(f"{path.stem}.before-restore-{stamp}{path.suffix}")
     _refuse_existing(aside)
     for ending in ("", *COMPANIONS):

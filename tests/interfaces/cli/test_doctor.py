@@ -1,0 +1,122 @@
+"""doctor: what it sees, and what it mends."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from tests.command import Dt, Said
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def dt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: Path) -> Dt:
+    monkeypatch.setenv("DREAMOS_TASKS_HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home.parent / "user"))
+    return Dt(capsys)
+
+
+def of(said: Said, check: str) -> list[dict[str, Any]]:
+    return [finding for finding in said.form["checks"] if finding["check"] == check]
+
+
+def test_a_new_board_is_sound(dt: Dt) -> None:
+    dt("init")
+    said = dt("doctor", "--json")
+    assert (said.code, said.form["ok"]) == (0, True)
+    assert {finding["level"] for finding in said.form["checks"]} <= {"ok", "warn"}
+    assert of(said, "file_lock")[0]["level"] == "ok"
+
+
+def test_without_a_board_it_says_how_to_make_one_and_makes_none(dt: Dt, home: Path) -> None:
+    said = dt("doctor", "--json")
+    assert said.code == 0
+    assert of(said, "board")[0]["fix"] == "dt init makes one"
+    assert not home.exists()
+
+
+def test_everybody_can_read_each_line_with_its_fix(dt: Dt, home: Path) -> None:
+    dt("init")
+    (home / "runtime").chmod(0o755)
+    said = dt("doctor")
+    assert f"fix: chmod 0700 {home / 'runtime'}" in said.out
+    assert said.out.splitlines()[-1].endswith("1 warning, 0 failed")
+
+
+def test_what_others_can_write_fails_and_is_mended(dt: Dt, home: Path) -> None:
+    dt("init")
+    (home / "runtime" / "inbox").chmod(0o777)
+    said = dt("doctor", "--json")
+    assert said.code == 1
+    assert of(said, "permissions")[0]["level"] == "fail"
+    mended = dt("doctor", "--fix", "--json")
+    assert (mended.code, [each["check"] for each in mended.form["mended"]]) == (0, ["permissions"])
+    assert stat.S_IMODE((home / "runtime" / "inbox").stat().st_mode) == 0o700
+
+
+def test_missing_folders_and_stale_sockets_are_mended(dt: Dt, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dt("init")
+    (home / "runtime" / "outbox").rmdir()
+    with socket.socket(socket.AF_UNIX) as left, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+        monkeypatch.chdir(home / "runtime")
+        left.bind("status.sock")
+        bell.bind("doorbell.sock")
+    for name in ("status.sock", "doorbell.sock"):
+        (home / "runtime" / name).chmod(0o600)
+    before = dt("doctor", "--json")
+    assert [finding["level"] for finding in of(before, "daemon")] == ["warn", "warn"]
+    after = dt("doctor", "--fix", "--json")
+    assert after.form["ok"]
+    assert (home / "runtime" / "outbox").is_dir()
+    assert not os.path.lexists(home / "runtime" / "status.sock")
+    assert of(after, "daemon")[0]["level"] == "ok"
+
+
+def test_a_damaged_board_fails_with_the_way_back(dt: Dt, home: Path) -> None:
+    dt("init")
+    for number in range(20):
+        dt("add", f"task {number}", "--description", "long " * 400)
+    board = home / "runtime" / "nexus.db"
+    with board.open("r+b") as file:
+        file.seek(board.stat().st_size // 2)
+        file.write(b"\xa5" * 8192)
+    said = dt("doctor", "--json")
+    assert said.code == 1
+    assert any(finding["level"] == "fail" for finding in (*of(said, "board"), *of(said, "events")))
+
+
+def test_a_board_that_its_events_do_not_tell_fails(dt: Dt, home: Path) -> None:
+    dt("init")
+    task = dt("add", "as it was", "--json").form
+    with apsw.Connection(str(home / "runtime" / "nexus.db")) as connection:
+        connection.execute("UPDATE task SET title = 'as somebody wrote it' WHERE task_id = ?", (task["task_id"],))
+    connection.close()
+    said = dt("doctor", "--json")
+    assert said.code == 1
+    assert "title" in of(said, "events")[0]["detail"]
+    assert dt("board", "check", "--json").code == 1
+
+
+def test_a_wrong_setting_fails_and_the_other_checks_go_on(dt: Dt, home: Path) -> None:
+    dt("init")
+    (home / "config.yaml").write_text("dreamos_tasks: 1\nclaim: {}\n")
+    said = dt("doctor", "--json")
+    assert said.code == 1
+    assert of(said, "settings")[0]["level"] == "fail"
+    assert of(said, "board")[0]["level"] == "ok"
+
+
+def test_too_little_room_fails(dt: Dt, monkeypatch: pytest.MonkeyPatch) -> None:
+    dt("init")
+    monkeypatch.setenv("DREAMOS_TASKS_LIMITS__DISK_FREE_BYTES", str(2**49))
+    assert of(dt("doctor", "--json"), "disk")[0]["level"] == "fail"

@@ -1,0 +1,139 @@
+"""init, paths, config, completion, help, version."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.command import Dt
+
+
+@pytest.fixture
+def dt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Dt:
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "user" / name))
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    return Dt(capsys)
+
+
+def everything_below(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.name != ".settings.json"}
+
+
+def test_init_makes_a_private_board_here_and_names_every_file_it_made(dt: Dt, tmp_path: Path) -> None:
+    said = dt("init", "--json")
+    home = tmp_path / "project" / ".dreamos"
+    assert said.code == 0
+    assert {Path(made) for made in said.form["made"]} == {home, *everything_below(home)}
+    assert (home / "config.yaml").read_text().startswith("dreamos_tasks: 1")
+    for path in (home, *everything_below(home)):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_second_init_changes_nothing(dt: Dt, tmp_path: Path) -> None:
+    dt("init")
+    config = tmp_path / "project" / ".dreamos" / "config.yaml"
+    config.write_text("dreamos_tasks: 1\nclaims: {lease_seconds: 5}\n")
+    dt("add", "kept")
+    said = dt("init", "--json")
+    assert (said.code, said.form["made"]) == (0, [])
+    assert "lease_seconds: 5" in config.read_text()
+    assert dt("list", "--json").form[0]["title"] == "kept"
+
+
+def test_a_dry_run_names_what_init_would_make_and_makes_nothing(dt: Dt, tmp_path: Path) -> None:
+    would = dt("init", "--dry-run", "--json").form["made"]
+    assert everything_below(tmp_path / "project") == set()
+    assert dt("init", "--json").form["made"] == would
+
+
+def test_init_makes_the_home_that_is_named_with_the_folders_above_it(dt: Dt, tmp_path: Path) -> None:
+    said = dt("init", "--home", str(tmp_path / "deep" / "er"), "--json")
+    assert str(tmp_path / "deep") in said.form["made"]
+    assert (tmp_path / "deep" / "er" / "runtime" / "nexus.db").exists()
+
+
+def test_the_board_of_a_folder_is_found_from_below_it(dt: Dt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dt("init")
+    below = tmp_path / "project" / "src"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    assert dt("paths", "--json").form["home"] == str(tmp_path / "project" / ".dreamos")
+
+
+def test_paths_names_every_place_and_makes_none(dt: Dt, tmp_path: Path) -> None:
+    found = dt("paths", "--json").form
+    assert found["found_by"] == "user"
+    assert {"home", "config", "board", "inbox", "outbox", "runs", "logs", "daemon", "status_socket"} <= set(found)
+    assert not (tmp_path / "user").exists()
+
+
+def test_config_check_says_every_slip_at_once_with_its_place(dt: Dt, tmp_path: Path) -> None:
+    dt("init")
+    config = tmp_path / "project" / ".dreamos" / "config.yaml"
+    config.write_text("dreamos_tasks: 1\nclaims:\n  lease_second: 5\ndaemon:\n  max_concurrent_tasks: none\n")
+    said = dt("config", "check", "--json")
+    assert said.code == 2
+    assert "claims.lease_seconds" in said.error["cause"]
+    assert f"{config}:5" in said.error["cause"]
+
+
+def test_config_show_says_where_each_value_comes_from(dt: Dt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dt("init")
+    config = tmp_path / "project" / ".dreamos" / "config.yaml"
+    config.write_text("dreamos_tasks: 1\nclaims:\n  lease_seconds: 500\n")
+    monkeypatch.setenv("DREAMOS_TASKS_DAEMON__MAX_CONCURRENT_TASKS", "9")
+    shown = dt("config", "show", "--json").form
+    assert shown["claims.lease_seconds"] == {"value": 500.0, "origin": f"{config}:3"}
+    assert shown["daemon.max_concurrent_tasks"]["origin"] == "DREAMOS_TASKS_DAEMON__MAX_CONCURRENT_TASKS"
+    assert shown["server.port"]["origin"] == "default"
+    assert dt("config", "show", "claims.lease_seconds").out == "claims.lease_seconds: 500\n"
+    assert dt("config", "show", "claims.lease").code == 3
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_gives_a_script_for_both_names_of_the_command(dt: Dt, shell: str) -> None:
+    said = dt("completion", shell)
+    assert "_DT_COMPLETE" in said.out
+    assert "_DREAMOS_TASKS_COMPLETE" in said.out
+
+
+def test_the_bash_completion_is_a_script_that_bash_reads(dt: Dt) -> None:
+    script = dt("completion", "bash").out
+    checked = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("topic", ["exit-codes", "environment", "inbox", "config", "agents"])
+def test_every_topic_has_a_text(dt: Dt, topic: str) -> None:
+    assert topic in dt("help").out
+    assert len(dt("help", topic).out.splitlines()) > 5
+
+
+def test_help_on_a_verb_is_its_own_help_and_a_slip_gets_the_nearest_word(dt: Dt) -> None:
+    assert "Usage: dt init" in dt("help", "init").out
+    said = dt("help", "exit-code", "--json")
+    assert (said.code, said.error["fix"]) == (3, "did you mean exit-codes?")
+
+
+def test_help_on_exit_codes_knows_the_code_of_every_error(dt: Dt) -> None:
+    text = dt("help", "exit-codes").out
+    assert "claim_held" in text
+    assert "board_locked" in text
+
+
+def test_a_verb_with_verbs_of_its_own_lists_them(dt: Dt) -> None:
+    said = dt("config")
+    assert said.code == 0
+    assert "check" in said.out
+    assert dt("config", "shwo", "--json").error["fix"].startswith("did you mean show?")
+
+
+def test_version_names_what_matters_in_a_report(dt: Dt) -> None:
+    assert set(json.loads(dt("version", "--json").out)) == {"version", "python", "sqlite"}
