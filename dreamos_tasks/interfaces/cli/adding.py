@@ -10,56 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamos_tasks.errors import InvalidInput, TaskNotFound, UsageError
+from dreamos_tasks.errors import InvalidInput, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.draft_options import draft_options, fields_of
 from dreamos_tasks.interfaces.cli.options import (
     FILLED,
-    PRIORITY,
-    SECONDS,
     agent_option,
-    instant_from,
-    several,
-    tag_option,
 )
 from dreamos_tasks.interfaces.cli.task_view import state_word, task_document
 from dreamos_tasks.interfaces.cli.text import harmless
 from dreamos_tasks.interfaces.cli.verb import verb
-from dreamos_tasks.model.task import Task, TaskDraft, priority_from
+from dreamos_tasks.model.task import Task, TaskDraft
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 STDIN = "-"
-
-draft_options = several(
-    (
-        click.option("--description", "-d", metavar="TEXT", default="", help="What is to be done, at length."),
-        click.option("--priority", "-p", type=PRIORITY, help="critical, high, medium, low. [default: medium]"),
-        tag_option("A word to find it by. May be repeated, as all options marked +. +"),
-        click.option(
-            "--depends-on", metavar="ID", type=FILLED, multiple=True, help="Starts when this one is completed. +"
-        ),
-        click.option("--parent", metavar="ID", type=FILLED, help="It is a part of this task."),
-        click.option("--assign", metavar="AGENT", type=FILLED, help="Only this agent may take it."),
-        click.option(
-            "--requires", metavar="NAME", type=FILLED, multiple=True, help="What an agent must be able to do. +"
-        ),
-        click.option("--run", metavar="LINE", type=FILLED, multiple=True, help="A shell line that the daemon runs. +"),
-        click.option(
-            "--verify",
-            metavar="LINE",
-            type=FILLED,
-            multiple=True,
-            help="A shell line that must pass before it is completed. +",
-        ),
-        click.option("--not-before", metavar="WHEN", type=FILLED, help="Starts then: 2030-01-31T08:00Z, or +2h."),
-        click.option("--due", metavar="WHEN", type=FILLED, help="Taken earlier than others of its priority."),
-        click.option("--timeout", metavar="SECONDS", type=SECONDS, help="How long an attempt of the daemon may take."),
-        click.option(
-            "--dedupe-key", metavar="KEY", type=FILLED, help="Once on the board: a second add gives the first task."
-        ),
-    )
-)
 
 
 @verb(
@@ -73,7 +39,7 @@ draft_options = several(
     ),
 )
 @click.argument("title", nargs=-1)
-@draft_options
+@draft_options(FILLED)
 @click.option("--file", "-f", "file", metavar="FILE", type=FILLED, help="Tasks from a JSON or JSONL file; - is stdin.")
 @click.option("--body-file", metavar="FILE", type=FILLED, help="The description from a file; - is stdin.")
 @click.option("--stdin", "body_on_stdin", is_flag=True, help="The description from stdin.")
@@ -89,7 +55,10 @@ def add(
     agent: str | None,
     **asked: Any,
 ) -> None:
-    """Add a task, or all tasks of a JSON file, or of stdin when TITLE is -. Prints the ids."""
+    """Add a task, or all tasks of a JSON file, or of stdin when TITLE is -. Prints the ids.
+
+    Options marked + may be given several times.
+    """
     created_by = call.actor(agent)
     if file is not None or title == (STDIN,):
         _refuse_beside_file(title, asked, file=file)
@@ -114,38 +83,6 @@ def add(
     _say_added(call, tasks)
 
 
-def fields_of(call: Call, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a draft that the options name; those not given are left out. Raises UsageError, AmbiguousTaskId."""
-    from dreamos_tasks.interfaces.cli.steps_given import plan_of, verification_of
-
-    fields: dict[str, Any] = {}
-    for option, name in (
-        ("description", "description"),
-        ("tags", "tags"),
-        ("assign", "assigned_to"),
-        ("requires", "requires"),
-        ("timeout", "timeout_seconds"),
-        ("dedupe_key", "dedupe_key"),
-    ):
-        if asked.get(option):
-            fields[name] = asked[option]
-    if asked.get("priority") is not None:
-        fields["priority"] = priority_from(asked["priority"])
-    if asked.get("depends_on"):
-        fields["depends_on"] = tuple(_full_id(call, word) for word in asked["depends_on"])
-    if asked.get("parent"):
-        fields["parent_id"] = _full_id(call, asked["parent"])
-    for option, name in (("not_before", "not_before"), ("due", "due_at")):
-        if asked.get(option):
-            words = asked[option]
-            fields[name] = instant_from(words, option=f"--{option.replace('_', '-')}", now=call.nexus.clock.now())
-    if asked.get("run"):
-        fields["plan"] = plan_of(asked["run"])
-    if asked.get("verify"):
-        fields["verify"] = verification_of(asked["verify"])
-    return fields
-
-
 def _draft(call: Call, title: str, asked: Mapping[str, Any], *, created_by: str) -> TaskDraft:
     fields = fields_of(call, asked)
     if "plan" in fields or "verify" in fields:
@@ -163,15 +100,7 @@ def _title(words: Sequence[str]) -> str:
     return words[0] if words else ""
 
 
-def _full_id(call: Call, word: str) -> str:
-    """The id that a prefix means. One that fits nothing is left as it is: the board says so, and where."""
-    try:
-        return call.nexus.get_task_by_id(word).task_id
-    except TaskNotFound:
-        return word
-
-
-def _body(call: Call, description: str, source: str) -> str:
+def _body(call: Call, description: str | None, source: str) -> str:
     if description:
         raise UsageError(
             "there are two descriptions",

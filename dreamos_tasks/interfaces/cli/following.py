@@ -9,7 +9,7 @@ import click
 from dreamos_tasks.errors import WaitTimedOut
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import STDIN, task_ids
-from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS, ids_argument
+from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS, TASK_ID, id_argument, ids_argument
 from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.cli.text import COLUMN_GAP, count, harmless, harmless_block, local
 from dreamos_tasks.interfaces.cli.verb import verb
@@ -25,7 +25,7 @@ from dreamos_tasks.model.task import Status, Task
 )
 @click.option("--follow", "-f", is_flag=True, help="And those to come, until Ctrl-C.")
 @click.option("--jsonl", "as_lines", is_flag=True, help="One JSON document a line.")
-@click.option("--task", "task_id", metavar="ID", type=FILLED, help="Only those of this task.")
+@click.option("--task", "task_id", metavar="ID", type=TASK_ID, help="Only those of this task.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N.")
 def events(call: Call, after: int, follow: bool, as_lines: bool, task_id: str | None, limit: int | None) -> None:
     """What happened on the board, oldest first. The last number seen, given to --after, misses nothing."""
@@ -50,7 +50,7 @@ def events(call: Call, after: int, follow: bool, as_lines: bool, task_id: str | 
 
 
 @verb("logs", examples=("dt logs dt-7k2m", "dt logs dt-7k2m --follow", "dt logs dt-7k2m --step run-2"))
-@click.argument("task_id", metavar="ID", type=FILLED)
+@id_argument
 @click.option("--follow", "-f", is_flag=True, help="And what is still to be printed, until the task ends.")
 @click.option("--step", metavar="NAME", type=FILLED, help="Only that of this step.")
 def logs(call: Call, task_id: str, follow: bool, step: str | None) -> None:

@@ -8,7 +8,15 @@ from dataclasses import replace
 import click
 
 from dreamos_tasks.interfaces.cli.call import Call
-from dreamos_tasks.interfaces.cli.options import FILLED, PRIORITY, STATE, agent_option, several, tag_option
+from dreamos_tasks.interfaces.cli.options import (
+    FILLED,
+    PRIORITY,
+    STATE,
+    agent_option,
+    several,
+    tag_option,
+    watch_option,
+)
 from dreamos_tasks.interfaces.cli.task_view import show_table, task_document
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.model.query import Order, TaskQuery
@@ -54,6 +62,7 @@ limits = several(
 @click.option("--parent", metavar="ID", type=FILLED, help="The children of this task.")
 @click.option("--text", metavar="WORDS", type=FILLED, help="With these words in title or description.")
 @limits
+@watch_option
 def list_(
     call: Call,
     statuses: tuple[str, ...],
@@ -64,6 +73,7 @@ def list_(
     text: str | None,
     limit: int,
     no_limit: bool,
+    watches: bool,
 ) -> None:
     """List tasks, newest first."""
     query = TaskQuery(
@@ -75,7 +85,12 @@ def list_(
         text=text,
         order=Order.NEWEST,
     )
-    _list(call, query, limit=None if no_limit else limit)
+    if watches:
+        from dreamos_tasks.interfaces.cli.watching import watch
+
+        watch(call, lambda: _list(call, query, limit=None if no_limit else limit))
+    else:
+        _list(call, query, limit=None if no_limit else limit)
 
 
 @verb("ready", examples=("dt ready", "dt ready --tag core --json"))

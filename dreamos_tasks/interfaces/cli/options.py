@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamos_tasks.errors import UsageError
+from dreamos_tasks.errors import DreamosError, UsageError
 from dreamos_tasks.model.json_form import instant_from_text
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.task import PRIORITY_WORDS, Priority, Status
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+MOST_COMPLETIONS = 200
 UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 LONGEST_SECONDS = 31_536_000.0  # a year; longer is a slip of the hand
 DERIVED_STATES = ("ready", "blocked", "scheduled")
@@ -48,6 +52,12 @@ class OneOf(click.ParamType[str]):
             fix=f"did you mean {' or '.join(near)}?" if near else "",
         )
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """See click."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(word) for word in self.words if word.startswith(incomplete.lower())]
+
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
         """See click."""
         return param.human_readable_name.upper()
@@ -66,6 +76,31 @@ class Seconds(click.ParamType[float]):
         if seconds is None or seconds > LONGEST_SECONDS:
             self.fail(f"{value!r} is no length of time: 90 or 90s, 5m, 2h, 3d", param, ctx)
         return seconds
+
+
+class TaskIds(click.ParamType[str]):
+    """The id of a task, or the beginning of one; the shell completes it with the tasks that there are."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See click."""
+        return FILLED.convert(value, param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """See click. The newest come first, each with its title."""
+        from click.shell_completion import CompletionItem
+
+        from dreamos_tasks.interfaces.cli.call import Call
+        from dreamos_tasks.interfaces.cli.text import harmless
+        from dreamos_tasks.model.query import Order, TaskQuery
+
+        query = TaskQuery(id_prefix=incomplete or None, order=Order.NEWEST, limit=MOST_COMPLETIONS)
+        try:
+            tasks = ctx.ensure_object(Call).nexus.find_tasks(query)
+        except DreamosError:
+            return []  # a board that cannot be read must not disturb the line that is being typed
+        return [CompletionItem(task.task_id, help=harmless(task.title)) for task in tasks]
 
 
 class Filled(click.ParamType[str]):
@@ -87,6 +122,7 @@ class Filled(click.ParamType[str]):
 
 
 FILLED = Filled()
+TASK_ID = TaskIds()
 SECONDS = Seconds()
 PRIORITY = OneOf("priority", PRIORITY_WORDS, shown=(*Priority, "0-3", "urgent", "normal"))
 STATE = OneOf("status", STATES)
@@ -147,7 +183,19 @@ def tag_option(help_text: str) -> Decorator:
 
 def ids_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     """One id or several; handed over as `ids`, see `ids.task_ids`."""
-    return click.argument("ids", metavar="ID...", nargs=-1, required=True, type=FILLED)(function)
+    return click.argument("ids", metavar="ID...", nargs=-1, required=True, type=TASK_ID)(function)
+
+
+def id_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """One id; handed over as `task_id`."""
+    return click.argument("task_id", metavar="ID", type=TASK_ID)(function)
+
+
+def watch_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--watch`, handed over as `watches`; see `watching.watch`."""
+    return click.option(
+        "--watch", "-w", "watches", is_flag=True, help="Keep it on the screen, as it is now; Ctrl-C ends."
+    )(function)
 
 
 def several(options: Sequence[Decorator]) -> Decorator:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import STDIN, task_ids
-from dreamos_tasks.interfaces.cli.options import FILLED, ids_argument
+from dreamos_tasks.interfaces.cli.options import id_argument, ids_argument, watch_option
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS
 from dreamos_tasks.interfaces.cli.queue_place import QueuePlace, place_of
 from dreamos_tasks.interfaces.cli.task_page import next_commands, show_page
@@ -25,18 +23,15 @@ MOST_FREQUENT = 20  # tags and agents that stats shows as text
 
 @verb("show", examples=("dt show dt-7k2m", "dt show 7k 9p --json"))
 @ids_argument
-def show(call: Call, ids: tuple[str, ...]) -> None:
+@watch_option
+def show(call: Call, ids: tuple[str, ...], watches: bool) -> None:
     """Everything about tasks: state, steps, the last lines of output, why they wait, and what can be done next."""
-    tasks = [call.nexus.get_task_by_id(task_id) for task_id in task_ids(call, ids)]
-    if call.out.as_json:
-        _documents(
-            call, ids, [{**task_document(call.nexus, task), "next_commands": next_commands(task)} for task in tasks]
-        )
-        return
-    for number, task in enumerate(tasks):
-        if number:
-            call.out.line()
-        show_page(call.out, call.nexus, task)
+    if watches:
+        from dreamos_tasks.interfaces.cli.watching import watch
+
+        watch(call, lambda: _show(call, ids))
+    else:
+        _show(call, ids)
 
 
 @verb("why", examples=("dt why dt-7k2m",))
@@ -56,7 +51,7 @@ def why(call: Call, ids: tuple[str, ...]) -> None:
 
 
 @verb("history", examples=("dt history dt-7k2m",))
-@click.argument("task_id", metavar="ID", type=FILLED)
+@id_argument
 def history(call: Call, task_id: str) -> None:
     """The states of a task, one after another, and its attempts: who, when, how it ended."""
     nexus, out = call.nexus, call.out
@@ -90,6 +85,19 @@ def stats(call: Call) -> None:
         shown = [(str(number), harmless(word)) for word, number in rows if number][:MOST_FREQUENT]
         if shown:
             call.out.table(("COUNT", title), shown)
+
+
+def _show(call: Call, ids: Sequence[str]) -> None:
+    tasks = [call.nexus.get_task_by_id(task_id) for task_id in task_ids(call, ids)]
+    if call.out.as_json:
+        _documents(
+            call, ids, [{**task_document(call.nexus, task), "next_commands": next_commands(task)} for task in tasks]
+        )
+        return
+    for number, task in enumerate(tasks):
+        if number:
+            call.out.line()
+        show_page(call.out, call.nexus, task)
 
 
 def _documents(call: Call, ids: Sequence[str], documents: Sequence[Any]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from dreamos_tasks.errors import UsageError
-from dreamos_tasks.interfaces.cli.adding import draft_options, fields_of
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.draft_options import draft_options, fields_of
 from dreamos_tasks.interfaces.cli.ids import for_each
 from dreamos_tasks.interfaces.cli.options import FILLED, OneOf, agent_option, ids_argument, token_option
 from dreamos_tasks.interfaces.cli.settling import complete_task, result_from
@@ -25,6 +25,7 @@ OTHER_STATE_WORDS = {"open": "pending", "closed": "completed", "done": "complete
         "dt update dt-7k2m --claim --agent ada",
         "dt update dt-7k2m --status completed --agent ada",
         "dt update dt-7k2m --priority critical --due +2h",
+        'dt update dt-7k2m --assign ""',
     ),
 )
 @ids_argument
@@ -36,7 +37,7 @@ OTHER_STATE_WORDS = {"open": "pending", "closed": "completed", "done": "complete
     help="Bring it into this state.",
 )
 @click.option("--title", metavar="TEXT", type=FILLED, help="A new title.")
-@draft_options
+@draft_options(click.STRING)
 @click.option("--result", metavar="JSON|@FILE", help="With --status completed or failed: what came of it.")
 @agent_option
 @token_option
@@ -51,7 +52,10 @@ def update(
     token: int | None,
     **asked: Any,
 ) -> None:
-    """Change what tasks ask for, claim them, or bring them into a state by the verb that leads there."""
+    """Change what tasks ask for, claim them, or bring them into a state by the verb that leads there.
+
+    An empty value empties the field: --assign "" opens the task to every agent. Options marked + may be given several times.
+    """
     if asked.pop("dedupe_key", None):
         raise UsageError("--dedupe-key cannot be changed", cause="it is what makes two adds one task")
     if claims and status is not None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from dreamos_tasks import TaskNexus, TaskQuery
 
 if TYPE_CHECKING:
     from tests.interfaces.cli.conftest import Dt
@@ -103,8 +107,19 @@ def test_an_instant_that_is_none_is_a_usage_error(dt: Dt) -> None:
 
 
 def test_add_wait_exits_with_the_result(dt: Dt) -> None:
-    answer = dt("add", "x", "--depends-on", "dt-nope", "--wait")
-    assert answer.code == 7
+    dt.add("makes the board")
+
+    def cancel_from_elsewhere() -> None:
+        with TaskNexus.open(dt.home / "runtime" / "nexus.db") as nexus:
+            while not (found := nexus.find_tasks(TaskQuery(text="waited for"))):
+                time.sleep(0.02)
+            nexus.cancel_task(found[0].task_id, by="bob")
+
+    canceller = threading.Thread(target=cancel_from_elsewhere)
+    canceller.start()
+    answer = dt("add", "waited for", "--wait", "--json")
+    canceller.join()
+    assert (answer.code, answer.json["status"]) == (1, "cancelled")
 
 
 def test_a_json_task_on_stdin_is_added(dt: Dt) -> None:

@@ -248,3 +248,45 @@ def test_an_interrupt_exits_130(dt: Dt, home: Path) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("dt sho", "show"), ("dt show ", "{id}"), ("dt list --status comp", "completed")]
+)
+def test_the_shell_completes_verbs_states_and_task_ids(dt: Dt, home: Path, words: str, expected: str) -> None:
+    task_id = dt.add("x")
+    count = str(len(words.split()) - (not words.endswith(" ")))
+    process = start(home=home, _DT_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=count)
+    out, _ = process.communicate(timeout=60)
+    assert expected.replace("{id}", task_id) in out
+
+
+def test_watch_needs_a_terminal(dt: Dt) -> None:
+    answer = dt("list", "--watch")
+    assert answer.code == 2
+    assert "--follow" in answer.err
+
+
+def test_watch_draws_again_when_the_board_changes_and_leaves_a_clean_screen(dt: Dt, home: Path) -> None:
+    task_id = dt.add("x")
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, "list", "--watch"],
+        env={**os.environ, "DREAMOS_TASKS_HOME": str(home), "PYTHONPATH": str(PROJECT), "TERM": "dumb"},
+        stdin=subprocess.DEVNULL,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    seen = b""
+    while b"ready" not in seen:
+        seen += os.read(master, 4096)
+    dt("cancel", task_id)
+    while b"cancelled" not in seen:
+        seen += os.read(master, 4096)
+    process.send_signal(signal.SIGINT)
+    while b"\x1b[?1049l" not in seen:
+        seen += os.read(master, 4096)
+    assert process.wait(60) == 130
+    os.close(master)
+    assert b"Traceback" not in seen

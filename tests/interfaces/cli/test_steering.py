@@ -59,3 +59,9 @@ def test_update_changes_what_was_asked_for(dt: Dt) -> None:
 
 def test_update_without_a_change_is_a_usage_error(dt: Dt) -> None:
     assert dt("update", dt.add("x")).code == 2
+
+
+def test_update_empties_a_field_with_an_empty_value(dt: Dt) -> None:
+    task_id = dt.add("x", "--assign", "ada", "--tag", "core", "--due", "+2h")
+    task = dt("update", task_id, "--assign", "", "--tag", "", "--due", "", "--json").json
+    assert (task["assigned_to"], task["tags"], task["due_at"]) == (None, [], None)

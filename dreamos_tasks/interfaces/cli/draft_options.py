@@ -1,0 +1,124 @@
+"""What a task may ask for, as options of a verb, and the fields of a draft that they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from dreamos_tasks.errors import TaskNotFound
+from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.options import PRIORITY, SECONDS, Decorator, instant_from, several
+from dreamos_tasks.model.plan import Plan, Step, steps_from_run
+from dreamos_tasks.model.task import priority_from
+
+FIELD_OPTIONS = {  # the fields of a draft, and the options that give them
+    "description": "description",
+    "priority": "priority",
+    "tags": "tags",
+    "depends_on": "depends_on",
+    "parent_id": "parent",
+    "assigned_to": "assign",
+    "requires": "requires",
+    "plan": "run",
+    "verify": "verify",
+    "not_before": "not_before",
+    "due_at": "due",
+    "timeout_seconds": "timeout",
+    "dedupe_key": "dedupe_key",
+}
+
+
+def draft_options(text: click.ParamType[Any]) -> Decorator:
+    """What a task may ask for, as options; `text` is the kind of those that take words."""
+    return several(
+        (
+            click.option("--description", "-d", metavar="TEXT", help="What is to be done, at length."),
+            click.option("--priority", "-p", type=PRIORITY, help="critical, high, medium, low. [default: medium]"),
+            click.option(
+                "--tag", "-t", "tags", metavar="TAG", type=text, multiple=True, help="A word to find it by. +"
+            ),
+            click.option(
+                "--depends-on", metavar="ID", type=text, multiple=True, help="Starts when this one is completed. +"
+            ),
+            click.option("--parent", metavar="ID", type=text, help="It is a part of this task."),
+            click.option("--assign", metavar="AGENT", type=text, help="Only this agent may take it."),
+            click.option(
+                "--requires", metavar="NAME", type=text, multiple=True, help="What an agent must be able to do. +"
+            ),
+            click.option(
+                "--run", metavar="LINE", type=text, multiple=True, help="A shell line that the daemon runs. +"
+            ),
+            click.option(
+                "--verify", metavar="LINE", type=text, multiple=True, help="A shell line that must pass at the end. +"
+            ),
+            click.option("--not-before", metavar="WHEN", type=text, help="Starts then: 2030-01-31T08:00Z, or +2h."),
+            click.option("--due", metavar="WHEN", type=text, help="Taken earlier than others of its priority."),
+            click.option(
+                "--timeout", metavar="SECONDS", type=SECONDS, help="How long an attempt of the daemon may take."
+            ),
+            click.option(
+                "--dedupe-key", metavar="KEY", type=text, help="A second add with this key gives the first task."
+            ),
+        )
+    )
+
+
+def fields_of(call: Call, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a draft that the options name; those not given are left out, and empty ones empty the field.
+
+    Raises UsageError, AmbiguousTaskId.
+    """
+    fields: dict[str, Any] = {}
+    for name, option in FIELD_OPTIONS.items():
+        given = asked.get(option)
+        if given is None or given == ():
+            continue
+        if isinstance(given, tuple):
+            given = tuple(word for word in given if word)
+        fields[name] = _field(call, name, given)
+    return fields
+
+
+def _field(call: Call, name: str, given: Any) -> Any:
+    """What an option means for its field."""
+    match name:
+        case "description":
+            return given
+        case "priority":
+            return priority_from(given)
+        case "plan":
+            return _plan_of(given)
+        case "verify":
+            return _verification_of(given)
+        case "depends_on":
+            return tuple(_full_id(call, word) for word in given)
+        case "parent_id":
+            return _full_id(call, given) if given else None
+        case "not_before" | "due_at":
+            option = f"--{FIELD_OPTIONS[name].replace('_', '-')}"
+            return instant_from(given, option=option, now=call.nexus.clock.now()) if given else None
+        case _:
+            return given or (() if isinstance(given, tuple) else None)
+
+
+def _full_id(call: Call, word: str) -> str:
+    """The id that a prefix means. One that fits nothing is left as it is: the board says so, and where."""
+    try:
+        return call.nexus.get_task_by_id(word).task_id
+    except TaskNotFound:
+        return word
+
+
+def _plan_of(lines: Sequence[str]) -> Plan | None:
+    """One shell step a line; None without any."""
+    return Plan(steps=steps_from_run(tuple(lines))) if lines else None
+
+
+def _verification_of(lines: Sequence[str]) -> tuple[Step, ...]:
+    """One shell step a line, called `verify`, or `verify-1` and so on."""
+    return tuple(
+        Step(name="verify" if len(lines) == 1 else f"verify-{number}", params={"command": line})
+        for number, line in enumerate(lines, start=1)
+    )
