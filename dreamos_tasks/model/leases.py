@@ -78,7 +78,7 @@ def heartbeat(task: Task, *, agent_id: str | None, token: int | None, now: datet
     lease = held(task, "heartbeat", agent_id=agent_id, token=token, now=now)
     until = max(lease.lease_until, now + timedelta(seconds=lease_seconds))
     prolonged = replace(lease, lease_until=until, heartbeat_at=now)
-    return Change(task, evolve(task, {"claim": prolonged, "updated_at": now, "stall_noted_at": None}))
+    return Change(task, evolve(task, {"claim": prolonged, "updated_at": now}))
 
 
 def release(task: Task, *, agent_id: str | None, token: int | None, now: datetime, reason: str = "") -> Change:

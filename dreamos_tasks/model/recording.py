@@ -56,7 +56,6 @@ def record_progress(
         by=lease.agent_id,
         progress=replace(progress, at=now),
         claim=replace(lease, heartbeat_at=now),
-        stall_noted_at=None,
     )
 
 

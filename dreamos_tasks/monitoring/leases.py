@@ -120,8 +120,9 @@ class LeaseMonitor:
             )
             for task, claim in _claims(tasks)
         )
-        # A note from before it was last heard of belongs to an earlier silence.
-        due = (task for task in tasks if task.stall_noted_at is None or task.stall_noted_at < last_heard_at)
+        # A note from before it was last heard of belongs to an earlier silence. (A heartbeat leaves no event, so it cannot
+        # take the note back.)
+        due = (task for task in tasks if task.stall_noted_at is None or task.stall_noted_at <= last_heard_at)
         return Silence(
             agent_id=agent_id,
             last_heard_at=last_heard_at,

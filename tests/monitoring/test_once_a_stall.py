@@ -69,6 +69,7 @@ def test_one_act_for_each_time_the_task_became_pending(
 
     assert {since for since, count in acts.items() if count} == overdue
     assert max(acts.values(), default=0) <= 1
+    assert board.store.integrity_problems() == ()  # the events tell the same
 
 
 @settings(max_examples=300)
@@ -95,6 +96,7 @@ def test_one_act_for_each_silence(strategy: EscalationStrategy, story: list[tupl
 
     assert {since for since, count in acts.items() if count} == silent
     assert max(acts.values(), default=0) <= 1
+    assert board.store.integrity_problems() == ()  # the events tell the same
     assert len(board.escalations()) <= board.get(task).last_token
 
 
