@@ -1,0 +1,68 @@
+"""Watching: the monitors without a daemon, once or for as long as somebody lets them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dreamos_tasks.app.boards import open_board
+from dreamos_tasks.app.identity import is_alive
+from dreamos_tasks.board.desk import BoardDesk
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.config.home import Home
+from dreamos_tasks.config.settings import Settings
+from dreamos_tasks.monitoring.monitor import check_board, monitors_of
+from dreamos_tasks.monitoring.report import MonitorReport
+
+if TYPE_CHECKING:
+    from dreamos_tasks.monitoring.service import LastCheck, TaskMonitoringService
+
+LOOK_SECONDS = 0.1  # how soon a check that is done is told of
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def check_now(nexus: TaskNexus, settings: Settings) -> MonitorReport:
+    """One check of the board. Raises BoardUnavailable, ConfigError."""
+    return check_board(nexus, monitors_of(settings.monitoring, is_alive=is_alive))
+
+
+def keep_watching(home: Home, settings: Settings, *, on_check: Callable[[LastCheck], None]) -> None:
+    """Check regularly until SIGINT, SIGTERM or SIGHUP. Failed checks are told of too, and tried again."""
+    asyncio.run(_watch(home, settings, on_check))
+
+
+async def _watch(home: Home, settings: Settings, on_check: Callable[[LastCheck], None]) -> None:
+    from dreamos_tasks.monitoring import service as monitoring  # APScheduler, which a single check does without
+
+    ending = asyncio.Event()
+    for number in ENDING_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    desk = BoardDesk(lambda: open_board(home, settings))
+    await desk.start()
+    service = monitoring.TaskMonitoringService(
+        desk,
+        monitors_of(settings.monitoring, is_alive=is_alive),
+        interval_seconds=settings.monitoring.check_interval_seconds,
+    )
+    telling = asyncio.create_task(_tell(service, on_check), name="checks")
+    try:
+        await service.start()
+        done, _ = await asyncio.wait((asyncio.create_task(ending.wait()), telling), return_when=asyncio.FIRST_COMPLETED)
+        if telling in done:
+            telling.result()  # what could not be told: stdout is closed
+    finally:
+        telling.cancel()
+        await service.stop()
+        await desk.stop()
+
+
+async def _tell(service: TaskMonitoringService, on_check: Callable[[LastCheck], None]) -> None:
+    told: LastCheck | None = None
+    while True:
+        last = service.last_check
+        if last is not None and last is not told:
+            told = last
+            on_check(last)
+        await asyncio.sleep(LOOK_SECONDS)
