@@ -129,6 +129,9 @@ def _usage_error(error: click.UsageError) -> UsageError:
     """click's complaint in our form."""
     path = error.ctx.command_path if error.ctx is not None else "dt"
     fix = f"{path} --help"
+    examples = getattr(error.ctx.command, "examples", ()) if error.ctx is not None else ()
+    if examples:
+        fix = f"for example: {examples[0]} ({fix} lists all there is to say)"
     if isinstance(error, click.NoSuchOption | click.exceptions.NoSuchCommand):
         message = error.message
         if error.possibilities:

@@ -90,14 +90,17 @@ def stats(call: Call) -> None:
 def _show(call: Call, ids: Sequence[str]) -> None:
     tasks = [call.nexus.get_task_by_id(task_id) for task_id in task_ids(call, ids)]
     if call.out.as_json:
-        _documents(
-            call, ids, [{**task_document(call.nexus, task), "next_commands": next_commands(task)} for task in tasks]
-        )
+        _documents(call, ids, [_page_document(call, task) for task in tasks])
         return
     for number, task in enumerate(tasks):
         if number:
             call.out.line()
         show_page(call.out, call.nexus, task)
+
+
+def _page_document(call: Call, task: Task) -> dict[str, Any]:
+    document = task_document(call.nexus, task)
+    return {**document, "next_commands": next_commands(task, waits=bool(document["waiting_for"]))}
 
 
 def _documents(call: Call, ids: Sequence[str], documents: Sequence[Any]) -> None:

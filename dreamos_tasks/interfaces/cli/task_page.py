@@ -10,7 +10,7 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.cli.claiming import progress_words
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS, Output
 from dreamos_tasks.interfaces.cli.task_view import claim_line, state_word, title_line, waiting_for
-from dreamos_tasks.interfaces.cli.text import duration, harmless, harmless_block, local_and_ago
+from dreamos_tasks.interfaces.cli.text import COLUMN_GAP, columns_of, duration, harmless, harmless_block, local_and_ago
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.plan import Step, StepResult
 from dreamos_tasks.model.task import Status, Task
@@ -25,7 +25,8 @@ def show_page(out: Output, nexus: TaskNexus, task: Task) -> None:
     state = state_word(nexus, task)
     out.line(out.painted(title_line(task), "bold"))
     out.line(f"  {'state':<{LABEL_WIDTH}}{out.painted(state, STATUS_COLOURS.get(state, ''))}")
-    for reason in waiting_for(nexus, task):
+    reasons = waiting_for(nexus, task)
+    for reason in reasons:
         out.line(f"  {'':<{LABEL_WIDTH}}{reason}")
     for label, words in _facts(task, now):
         out.line(f"  {label:<{LABEL_WIDTH}}{words}")
@@ -37,17 +38,21 @@ def show_page(out: Output, nexus: TaskNexus, task: Task) -> None:
         _show_error(out, task)
     if task.result is not None:
         out.line(f"\n  result: {harmless(json.dumps(to_json(task.result), ensure_ascii=False))}")
-    commands = next_commands(task)
+    commands = next_commands(task, waits=bool(reasons))
     if commands:
         out.line()
         for label, command in zip(("next:", *([""] * len(commands))), commands, strict=False):
             out.line(f"  {label:<6}{command}")
 
 
-def next_commands(task: Task) -> list[str]:
-    """What can be said about the task now, the likeliest first."""
+def next_commands(task: Task, *, waits: bool = False) -> list[str]:
+    """What can be said about the task now, the likeliest first. `waits`: it is queued and cannot start yet."""
     task_id, holder = task.task_id, task.claim.agent_id if task.claim else ""
     match task.status:
+        case Status.PENDING | Status.STALLED if waits:
+            return [f"dt why {task_id}", f"dt wait {task_id}"]
+        case Status.PENDING | Status.STALLED if task.plan is not None:
+            return [f"dt run {task_id}", f"dt why {task_id}"]
         case Status.PENDING | Status.STALLED:
             return [f"dt claim {task_id} --agent {task.assigned_to or 'NAME'}", f"dt why {task_id}"]
         case Status.IN_PROGRESS:
@@ -97,17 +102,20 @@ def _show_steps(out: Output, task: Task) -> None:
     if not planned and not task.verify:
         return
     out.line("\n  steps:")
+    rows = []
     for step in planned:
         record = records.get(step.name)
-        state = record.status.value if record else "pending"
-        out.line(
-            f"    {step.name}  {out.painted(state, STATUS_COLOURS.get(state, ''))}{_end_of(record)}  {_call_of(step)}"
+        rows.append(
+            (harmless(step.name), (record.status.value if record else "pending") + _end_of(record), _call_of(step))
         )
     proven = {evidence.step: evidence for evidence in task.evidence}
     for step in task.verify:
         evidence = proven.get(step.name)
         commit = f" at {evidence.git_commit[:12]}" if evidence is not None and evidence.git_commit else ""
-        out.line(f"    {step.name}  {'passed' + commit if evidence else 'must pass'}  {_call_of(step)}")
+        rows.append((harmless(step.name), f"passed{commit}" if evidence else "must pass", _call_of(step)))
+    for name, state, call in columns_of(rows):
+        colour = STATUS_COLOURS.get(state.split()[0], "")
+        out.line(f"    {name}{COLUMN_GAP}{out.painted(state, colour)}{COLUMN_GAP}{call}".rstrip())
     printed = next((record for record in reversed(task.steps) if record.output_head or record.output_tail), None)
     if printed is not None:
         lines = harmless_block(printed.output_tail or printed.output_head).rstrip("\n").split("\n")

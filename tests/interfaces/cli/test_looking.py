@@ -73,7 +73,8 @@ def test_show_tells_the_state_why_it_waits_and_what_comes_next(dt: Dt) -> None:
     page = dt("show", second).out
     assert "blocked" in page
     assert f"it depends on {first}, which is not completed" in page
-    assert f"dt claim {second} --agent NAME" in page
+    assert f"next: dt why {second}" in page
+    assert f"dt claim {first} --agent NAME" in dt("show", first).out
     assert dt("show", second, "--json").json["waiting_for"] == [f"it depends on {first}, which is not completed"]
 
 
