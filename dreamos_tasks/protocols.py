@@ -96,7 +96,10 @@ class TaskStore(Protocol):
         ...
 
     def next_instant(self, *, now: datetime) -> datetime | None:
-        """When the next lease runs out or the next `not_before` is reached: the earliest reason to look again."""
+        """When the next lease runs out or the next `not_before` is reached, after `now`: the earliest reason to look again.
+
+        Whoever looks for a task and then sleeps until this instant takes `now` before looking, or it may miss one.
+        """
         ...
 
     def change_mark(self) -> int:

@@ -10,9 +10,11 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
+from math import isfinite
 from operator import attrgetter
 from typing import Any
 
+from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.plan import (
     ApprovalMode,
@@ -38,9 +40,9 @@ from dreamos_tasks.model.task import (
 )
 
 _draft_values = attrgetter(*DRAFT_FIELDS)
-SCALARS = frozenset({str, int, float, bool, type(None)})
-# Values whose defaults say nothing: they are written sparsely.
-SPARSE = (Step, StepResult, Plan, TaskError, Progress, RetryPolicy)
+SCALARS = frozenset({str, int, bool, type(None)})
+# Values whose defaults say nothing: they are written sparsely. (A retry policy is not: an empty one means the board's own.)
+SPARSE = (Step, StepResult, Plan, TaskError, Progress)
 
 
 def instant_to_text(instant: datetime) -> str:
@@ -54,9 +56,14 @@ def instant_from_text(text: str) -> datetime:
 
 
 def to_json(value: Any) -> Any:
-    """A value of the model as JSON types. Mappings and lists are copied; unknown objects raise TypeError."""
+    """A value of the model as JSON types. Mappings and lists are copied.
+
+    Raises InvalidInput for a number that JSON does not have, TypeError for objects and keys that have no JSON form.
+    """
     if value.__class__ in SCALARS:
         return value
+    if isinstance(value, float):
+        return _finite(value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):
@@ -66,10 +73,10 @@ def to_json(value: Any) -> Any:
     if is_dataclass(value):
         return _dataclass_to_json(value)
     if isinstance(value, Mapping):
-        return {key: to_json(inner) for key, inner in value.items()}
+        return {_text(key): to_json(inner) for key, inner in value.items()}
     if isinstance(value, tuple | list):
         return [to_json(inner) for inner in value]
-    if isinstance(value, str | int | float):
+    if isinstance(value, str | int):
         return value
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
@@ -171,6 +178,22 @@ def error_from_json(form: Mapping[str, Any]) -> TaskError:
     known["category"] = ErrorCategory(known["category"])
     known["suggestions"] = tuple(known.get("suggestions", ()))
     return TaskError(**known)
+
+
+def _finite(number: float) -> float:
+    if not isfinite(number):
+        raise InvalidInput(
+            f"{number} has no JSON form",
+            cause="JSON has no NaN and no infinity",
+            fix="leave it out, or write null or a text instead",
+        )
+    return number
+
+
+def _text(key: Any) -> Any:
+    if not isinstance(key, str):
+        raise TypeError(f"{key!r} cannot be a key in JSON: a key is a text")
+    return key
 
 
 def _dataclass_to_json(value: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dreamos_tasks.errors import (
     VerificationFailed,
 )
 from dreamos_tasks.model.event import Change, EventType
+from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.leases import held, release
 from dreamos_tasks.model.outcome import Cancelled, Failed, Outcome, RetryLater, Snoozed, Succeeded
 from dreamos_tasks.model.plan import Evidence, TaskError
@@ -44,7 +45,7 @@ def settle(
                 Status.COMPLETED,
                 now=now,
                 by=lease.agent_id,
-                result=outcome.result,
+                result=to_json(outcome.result),
                 evidence=outcome.evidence,
                 error=None,
             )

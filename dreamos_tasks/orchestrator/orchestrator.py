@@ -130,6 +130,7 @@ class Orchestrator:
 
     def _take(self, nexus: TaskNexus, free: int) -> tuple[list[Task], datetime | None, datetime]:
         taken = []
+        now = nexus.clock.now()  # before looking: what is reached meanwhile is still to come
         for _ in range(free):
             task = nexus.get_next_task(
                 self._agent_id, capabilities=self._capabilities, runs_plans=True, process=self._process
@@ -137,7 +138,6 @@ class Orchestrator:
             if task is None:
                 break
             taken.append(self._executor.begin(nexus, task))
-        now = nexus.clock.now()
         return taken, nexus.store.next_instant(now=now), now
 
     async def _see_through(self, task: Task) -> None:

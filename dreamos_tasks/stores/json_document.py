@@ -81,7 +81,7 @@ class Writer:
     _kept: dict[str, tuple[Task, int, str]] = field(default_factory=dict)
 
     def write(self, document: JsonDocument) -> bytes:
-        """The file's bytes. Raises ValueError for numbers that JSON cannot hold."""
+        """The file's bytes."""
         events: dict[str, list[Event]] = {task_id: [] for task_id in document.tasks}
         for event in document.events:
             events[event.task_id].append(event)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import filelock
 
-from dreamos_tasks.errors import BoardCorrupt, BoardGone, BoardLocked, BoardUnavailable, InvalidInput
+from dreamos_tasks.errors import BoardCorrupt, BoardGone, BoardLocked, BoardUnavailable
 from dreamos_tasks.model.event import Change, Event
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.protocols import ClockReading
@@ -294,14 +294,7 @@ class JsonStore(MemoryStore):
         document = replace(
             self._document, tasks=self._tasks, events=tuple(self._events), offsets=self._offsets, edits=()
         )
-        try:
-            content = self._writer.write(document)
-        except ValueError as error:
-            raise InvalidInput(
-                f"a number has no JSON form: {error}",
-                cause="JSON has no NaN and no infinity",
-                fix="use null, or a text",
-            ) from error
+        content = self._writer.write(document)
         stamp = self._current_stamp()
         if stamp is None:
             raise self._gone()

@@ -149,12 +149,8 @@ class MemoryStore:
         with self._reading():
             tasks = self._tasks.values()
             instants = [task.claim.lease_until for task in tasks if task.claim is not None]
-            instants += [
-                task.not_before
-                for task in tasks
-                if task.not_before is not None and task.not_before > now and task.status in QUEUED
-            ]
-        return min(instants, default=None)
+            instants += [task.not_before for task in tasks if task.not_before is not None and task.status in QUEUED]
+        return min((instant for instant in instants if instant > now), default=None)
 
     def change_mark(self) -> int:
         """See TaskStore."""

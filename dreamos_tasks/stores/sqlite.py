@@ -30,6 +30,8 @@ from dreamos_tasks.stores.rows import (
 from dreamos_tasks.stores.sqlite_session import Row, SqliteSession
 
 GET_TASK = f"SELECT {COLUMNS} FROM task WHERE task_id = ?"
+# What the order of a list goes by.
+PLACE_OF_TASK = "SELECT priority, due, n FROM task WHERE task_id = ?"
 
 # A new task. `wait_until` is its not_before; one that is past is cleared when the next task is looked for.
 INSERT_TASK = """
@@ -74,8 +76,8 @@ SELECT event.seq, ?1, event.type, event.at, event.by, event.data FROM chain JOIN
 ORDER BY event.seq LIMIT ?3"""
 
 NEXT_INSTANT = """
-SELECT min(at) FROM (SELECT min(lease_until) AS at FROM task WHERE lease_until IS NOT NULL
-                     UNION ALL SELECT min(wait_until) FROM task WHERE wait_until IS NOT NULL)"""
+SELECT min(at) FROM (SELECT min(lease_until) AS at FROM task WHERE lease_until > ?1
+                     UNION ALL SELECT min(wait_until) FROM task WHERE wait_until > ?1)"""
 
 
 class SqliteStore:
@@ -122,15 +124,14 @@ class SqliteStore:
 
     def find(self, query: TaskQuery, *, now: datetime) -> Sequence[Task]:
         """See TaskStore. SQL narrows by index; `selection.fits` decides."""
-        sql, bindings = sqlite_queries.narrowed(query, now_us=to_us(now))
+        place = None if query.after is None else self._session.row(PLACE_OF_TASK, (query.after,))
+        if query.limit == 0 or (query.after is not None and place is None):
+            return []
+        sql, bindings = sqlite_queries.narrowed(query, now_us=to_us(now), after=place)
         found: list[Task] = []
-        skipping = query.after is not None
         with self._session.lock:
             try:
                 for row in self._session.open().execute(sql, bindings):
-                    if skipping:
-                        skipping = row[0] != query.after
-                        continue
                     task = row_to_task(row)
                     if fits(task, query, unfinished=self.unfinished_dependencies(task), now=now):
                         found.append(task)
@@ -186,7 +187,7 @@ class SqliteStore:
         numbers: dict[str, int] = {}
         linked = []
         for task in tasks:
-            connection.execute(INSERT_TASK, (*task_to_row(task), None, _waits(task), 0, task.task_id))
+            connection.execute(INSERT_TASK, (*task_to_row(task), 0, _waits(task), 0, task.task_id))
             numbers[task.task_id] = self._newest_n = connection.last_insert_rowid()
             if task.tags or task.depends_on:
                 linked.append(task)
@@ -225,7 +226,7 @@ class SqliteStore:
 
     def next_instant(self, *, now: datetime) -> datetime | None:
         """See TaskStore."""
-        row = self._session.row(NEXT_INSTANT)
+        row = self._session.row(NEXT_INSTANT, (to_us(now),))
         return from_us(row[0]) if row else None
 
     def change_mark(self) -> int:

@@ -34,6 +34,12 @@ ROWS_BY_WORD = {
     },
 }
 ORDER_BY = {Order.AGE: "n", Order.NEWEST: "n DESC", Order.QUEUE: "priority, due, n"}
+# The rows behind a place in each order.
+BEHIND = {
+    Order.AGE: "n > :after_n",
+    Order.NEWEST: "n < :after_n",
+    Order.QUEUE: "(priority, due, n) > (:after_priority, :after_due, :after_n)",
+}
 
 COUNTS = {
     # An expired claim counts as pending, as everywhere.
@@ -52,8 +58,11 @@ def counting(field: str) -> str:
     return COUNTS[field]
 
 
-def narrowed(query: TaskQuery, *, now_us: int) -> tuple[str, dict[str, Any]]:
-    """The rows that may fit the query, in its order; `selection.fits` still has to look at each."""
+def narrowed(query: TaskQuery, *, now_us: int, after: Sequence[int] | None = None) -> tuple[str, dict[str, Any]]:
+    """The rows that may fit the query, in its order; `selection.fits` still has to look at each.
+
+    `after`: priority, due and n of the row behind which they begin.
+    """
     bindings: dict[str, Any] = {"now": now_us}
     conditions = [f"n IN (SELECT n FROM task_tag WHERE tag = :tag{i})" for i in range(len(query.tags))]
     bindings.update({f"tag{i}": tag for i, tag in enumerate(query.tags)})
@@ -87,6 +96,9 @@ def narrowed(query: TaskQuery, *, now_us: int) -> tuple[str, dict[str, Any]]:
     if query.text is not None and query.text.isascii() and query.text.replace(" ", "").isalnum():
         conditions.append("(title LIKE :text OR spec LIKE :text)")
         bindings["text"] = f"%{query.text}%"
+    if after is not None:
+        conditions.append(BEHIND[query.order])
+        bindings.update(zip(("after_priority", "after_due", "after_n"), after, strict=True))
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return f"SELECT {COLUMNS} FROM task{where} ORDER BY {ORDER_BY[query.order]}", bindings
 

@@ -18,6 +18,7 @@ from typing import Annotated, Any, NoReturn, Union, get_args, get_origin, get_ty
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from dreamos_tasks.errors import InvalidTask
+from dreamos_tasks.model import constraints as _constraints  # noqa: F401  gives the model's annotations their meaning
 from dreamos_tasks.model.instants import read_instant
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Priority, priority_from

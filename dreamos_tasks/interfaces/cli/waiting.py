@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from dreamos_tasks.board.feed import POLL_SECONDS
@@ -17,17 +18,17 @@ def wait_until(nexus: TaskNexus, look: Callable[[], Found | None], *, timeout_se
     """What `look` finds, as soon as it finds something; None when the time is over. None for no end."""
     ends_at = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     while True:
-        mark = nexus.store.change_mark()
+        mark, now = nexus.store.change_mark(), nexus.clock.now()
         found = look()
         if found is not None:
             return found
-        if not _something_happens(nexus, mark, ends_at):
+        if not _something_happens(nexus, mark, ends_at, looked_at=now):
             return None
 
 
-def _something_happens(nexus: TaskNexus, mark: int, ends_at: float | None) -> bool:
+def _something_happens(nexus: TaskNexus, mark: int, ends_at: float | None, *, looked_at: datetime) -> bool:
     """Wait until there is a reason to look again; False when the time is over first."""
-    look_at = time.monotonic() + _seconds_to_next_instant(nexus)
+    look_at = time.monotonic() + _seconds_to_next_instant(nexus, looked_at)
     while nexus.store.change_mark() == mark:
         now = time.monotonic()
         if ends_at is not None and now >= ends_at:
@@ -38,9 +39,8 @@ def _something_happens(nexus: TaskNexus, mark: int, ends_at: float | None) -> bo
     return ends_at is None or time.monotonic() < ends_at
 
 
-def _seconds_to_next_instant(nexus: TaskNexus) -> float:
-    now = nexus.clock.now()
-    instant = nexus.store.next_instant(now=now)
+def _seconds_to_next_instant(nexus: TaskNexus, looked_at: datetime) -> float:
+    instant = nexus.store.next_instant(now=looked_at)
     if instant is None:
         return SECONDS_UNSEEN
-    return min(SECONDS_UNSEEN, max(POLL_SECONDS, (instant - now).total_seconds()))
+    return min(SECONDS_UNSEEN, max(POLL_SECONDS, (instant - nexus.clock.now()).total_seconds()))
