@@ -120,8 +120,7 @@ def _read(call: Call, source: str) -> str:
             f"{source} cannot be read", cause=error.strerror or str(error), fix=f"ls -l {source}"
         ) from error
     except UnicodeDecodeError as error:
-        name = "stdin" if source == STDIN else source
-        raise InvalidInput(f"{name} is not UTF-8 text", cause=str(error), fix=f"iconv -t utf-8 {name}") from error
+        raise InvalidInput(f"{source} is not UTF-8 text", cause=str(error), fix=f"iconv -t utf-8 {source}") from error
 
 
 def _refuse_beside_file(title: Sequence[str], asked: Mapping[str, Any], *, file: str | None) -> None:

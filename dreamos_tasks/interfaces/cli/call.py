@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dreamos_tasks.config.variables import AGENT_VARIABLE
 from dreamos_tasks.errors import AgentNotNamed
 from dreamos_tasks.interfaces.cli.output import Output
+from dreamos_tasks.interfaces.cli.streams import read_stdin
 from dreamos_tasks.model.task import check_name
 
 if TYPE_CHECKING:
@@ -78,5 +78,5 @@ class Call:
             self._doorbell.close()
 
     def read_stdin(self) -> str:
-        """All of stdin, as text."""
-        return sys.stdin.read()
+        """All of stdin, as text. Raises InvalidInput."""
+        return read_stdin()

@@ -16,6 +16,7 @@ from dreamos_tasks.errors import DreamosError, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.lazy_group import SHORT_HELP, LazyGroup
 from dreamos_tasks.interfaces.cli.output import OutputLost
+from dreamos_tasks.interfaces.cli.streams import open_streams, text_arguments
 from dreamos_tasks.interfaces.cli.verb import global_options
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
@@ -47,6 +48,7 @@ root = LazyGroup(
 
 def main() -> None:
     """Run the command that the program was called with, and exit with its code."""
+    open_streams()
     gc.set_threshold(GARBAGE_THRESHOLD)
     code = run(sys.argv[1:])
     if threading.active_count() > 1:
@@ -62,7 +64,7 @@ def run(args: Sequence[str]) -> int:
     call = Call()
     call.out.as_json = _asks_for_json(args)  # for errors of the parsing itself
     try:
-        code = _run(call, list(args))
+        code = _run(call, args)
         call.out.flush()
         return code
     except BrokenPipeError:
@@ -75,12 +77,12 @@ def run(args: Sequence[str]) -> int:
         call.close()
 
 
-def _run(call: Call, args: list[str]) -> int:
+def _run(call: Call, args: Sequence[str]) -> int:
     program = _program_name()
     if f"_{program.upper().replace('-', '_')}_COMPLETE" in os.environ:
-        root.main(args, prog_name=program, obj=call)  # writes completions and exits
+        root.main(list(args), prog_name=program, obj=call)  # writes completions and exits
     try:
-        with root.make_context(program, args, obj=call) as ctx:
+        with root.make_context(program, text_arguments(args), obj=call) as ctx:
             root.invoke(ctx)
         return call.exit_code
     except click.exceptions.Exit as end:

@@ -290,3 +290,35 @@ def test_watch_draws_again_when_the_board_changes_and_leaves_a_clean_screen(dt: 
     assert process.wait(60) == 130
     os.close(master)
     assert b"Traceback" not in seen
+
+
+def shell(line: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """A line of shell in which `dt` is the command, in a locale that knows ASCII alone."""
+    environment = {**os.environ, "DREAMOS_TASKS_HOME": str(home), "PYTHONPATH": str(PROJECT)}
+    return subprocess.run(
+        ["bash", "-c", f"dt() {{ {sys.executable} -c \"{START}\" \"$@\"; }}; {line}"],
+        env={**environment, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_no_harm(dt: Dt, home: Path, closed: str) -> None:
+    done = shell(f"dt add x --stdin {closed}", home)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert [task["title"] for task in dt("list", "--json").json] == ["x"]
+
+
+def test_text_is_utf_8_in_every_locale(dt: Dt, home: Path) -> None:
+    assert shell("dt add 'ümlaut ✓'", home).returncode == 0
+    assert dt("list", "--json").json[0]["title"] == "ümlaut ✓"
+    listed = shell("dt list", home)
+    assert listed.returncode == 0
+    assert "mlaut" in listed.stdout
+
+
+def test_bytes_that_are_no_text_are_invalid_input(dt: Dt, home: Path) -> None:
+    assert shell("dt add $'bad \\xff'", home).returncode == 7
+    assert shell("printf '\\xff' | dt add x --stdin", home).returncode == 7
+    assert dt("list", "--json").json == []
