@@ -71,6 +71,14 @@ def test_systemd_finds_nothing_wrong_with_hostile_folder_names(
     assert verified(systemd_analyze, text, scope=scope, folder=tmp_path) == ""
 
 
+def test_folder_names_are_written_as_systemd_reads_them() -> None:
+    """systemd-analyze does not say what it read; a running systemd 252 was seen to bind exactly this folder."""
+    written = r"""/home/ada/it's \"50%%\" $HOME a:b c\\d é"""
+    lines = render(a_unit(Scope.SYSTEM, home=Path(HOSTILE), workspaces=())).splitlines()
+    assert f'Environment="DREAMOS_TASKS_HOME={written}"' in lines
+    assert f'BindPaths="-{written}"' in lines
+
+
 def test_verify_does_find_what_is_wrong(systemd_analyze: str, tmp_path: Path) -> None:
     text = render(a_unit(Scope.SYSTEM)).replace("Type=notify", "Type=notfy")
     assert "notfy" in verified(systemd_analyze, text, scope=Scope.SYSTEM, folder=tmp_path)

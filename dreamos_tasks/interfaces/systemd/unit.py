@@ -184,5 +184,8 @@ def _quoted(word: str) -> str:
 
 
 def _bound(path: Path) -> str:
-    """One word of BindPaths=. The dash: a folder that is gone later is a task's trouble, not the daemon's."""
-    return _quoted("-" + str(path).replace("\\", "\\\\").replace(":", "\\:"))
+    """One word of BindPaths=; in quotes a colon does not begin the place to bind at.
+
+    The dash: a folder that is gone later is a task's trouble, not the daemon's.
+    """
+    return _quoted(f"-{path}")
