@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.board.doorbell import short_path
+
+if TYPE_CHECKING:
+    import asyncio
 
 ANSWER_TIMEOUT_SECONDS = 2.0
 
@@ -26,6 +28,8 @@ class StatusSocket:
 
     async def start(self) -> None:
         """Listen; a socket left by an earlier daemon is replaced."""
+        import asyncio  # here, because those who only ask do without it
+
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._path.unlink(missing_ok=True)
         with short_path(str(self._path)) as reachable:
