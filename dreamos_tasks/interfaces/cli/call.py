@@ -10,7 +10,6 @@ from dreamos_tasks.config.variables import AGENT_VARIABLE
 from dreamos_tasks.errors import AgentNotNamed
 from dreamos_tasks.interfaces.cli.output import Output
 from dreamos_tasks.interfaces.cli.streams import read_stdin
-from dreamos_tasks.model.task import check_name
 
 if TYPE_CHECKING:
     from dreamos_tasks.board.doorbell import Doorbell
@@ -57,7 +56,11 @@ class Call:
     def agent_or_none(self, given: str | None) -> str | None:
         """The agent that was named: `--agent`, else DREAMOS_TASKS_AGENT."""
         named = given if given is not None else os.environ.get(AGENT_VARIABLE) or None
-        return named if named is None else check_name(named, what="an agent's name")
+        if named is None:
+            return None
+        from dreamos_tasks.model.task import check_name  # with the model: what needs no agent need not wait for it
+
+        return check_name(named, what="an agent's name")
 
     def agent(self, given: str | None, *, verb: str) -> str:
         """The agent that acts. Raises AgentNotNamed."""

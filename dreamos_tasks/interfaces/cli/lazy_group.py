@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from dreamos_tasks.errors import UsageError
+from dreamos_tasks.interfaces.cli.verb import HelpOption
 from dreamos_tasks.interfaces.cli.verb_table import ALIASES, THEMES, VERBS
 
 PACKAGE = "dreamos_tasks.interfaces.cli"
@@ -22,6 +23,12 @@ dt --help lists all verbs; dt VERB --help explains one."""
 
 class LazyGroup(click.Group):
     """Finds verbs in the verb table."""
+
+    _help = HelpOption()
+
+    def get_help_option(self, ctx: click.Context) -> click.Option:
+        """See click."""
+        return self._help
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All verbs, for completion."""

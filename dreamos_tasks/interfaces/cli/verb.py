@@ -13,6 +13,15 @@ from dreamos_tasks.interfaces.cli.output import COLOUR_CHOICES
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class HelpOption(click.Option):
+    """`--help`. (click's own looks for translations first, which takes as long as it takes to claim a task.)"""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ["--help"], is_flag=True, is_eager=True, expose_value=False, callback=_help, help="Show this and exit."
+        )
+
+
 class Verb(click.Command):
     """One verb. Its help is: usage, what it does, options, global options, examples."""
 
@@ -21,10 +30,15 @@ class Verb(click.Command):
         self.examples = examples
         self.own_params = tuple(self.params)
         self.params.extend(global_options())
+        self._help = HelpOption()
+
+    def get_help_option(self, ctx: click.Context) -> click.Option:
+        """See click."""
+        return self._help
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verb's own options, and apart from them those that every verb has."""
-        own = [*self.own_params, *filter(None, (self.get_help_option(ctx),))]
+        own = [*self.own_params, self._help]
         every = [param for param in self.params if param not in self.own_params]
         for title, params in (("Options", own), ("Global options", every)):
             records = [record for param in params if (record := param.get_help_record(ctx)) is not None]
@@ -68,6 +82,12 @@ def global_options() -> list[click.Option]:
             ["--debug"], is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an error."
         ),
     ]
+
+
+def _help(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+    if given and not ctx.resilient_parsing:
+        _call(ctx).out.line(ctx.get_help())
+        ctx.exit()
 
 
 def _json(ctx: click.Context, _: click.Parameter, given: bool) -> None:
