@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 
 from dreamos_tasks.errors import NotFound
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.output import Output
 from dreamos_tasks.interfaces.cli.text import harmless_block
 from dreamos_tasks.model.plan import StepResult
 from dreamos_tasks.model.task import Task
@@ -34,26 +37,34 @@ def recorded_logs(runs: Path, task: Task, *, step: str | None) -> Iterator[tuple
 
 
 def follow_logs(call: Call, task_id: str, *, step: str | None) -> None:
-    """Print what the task's current attempt prints, as it comes, until the task is no longer in progress."""
-    folder = call.home.runs / task_id
-    read: dict[Path, int] = {}
+    """Print what the task's current attempt prints, as it comes, until nobody works on the task any more."""
+    followed: dict[Path, Followed] = {}
     while True:
         task = call.nexus.get_task_by_id(task_id)
-        for file in sorted(folder.glob(f"{task.last_token}/*"), key=lambda path: path.name):
-            if file.is_file() and (step is None or file.name.startswith(step)):
-                _print_new(call, file, read)
+        files = (call.home.runs / task.task_id / str(task.last_token)).glob(f"{escape(step) if step else '*'}.*log")
+        for file in sorted(files, key=lambda path: path.stat().st_mtime_ns):
+            followed.setdefault(file, Followed(file)).print_new(call.out)
         if task.claim is None:
             return
         time.sleep(POLL_SECONDS)
 
 
-def _print_new(call: Call, file: Path, read: dict[Path, int]) -> None:
-    with file.open("rb") as stream:
-        stream.seek(read.get(file, 0))
-        while chunk := stream.read(READ_BYTES):
-            read[file] = read.get(file, 0) + len(chunk)
-            words = chunk.decode("utf-8", "replace")
-            call.out.text(harmless_block(words) if call.out.stdout_is_terminal else words)
+class Followed:
+    """A file that grows, and how far it has been printed."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read_bytes = 0
+        self._decoder = getincrementaldecoder("utf-8")("replace")  # a character may come in two parts
+
+    def print_new(self, out: Output) -> None:
+        """Print what has come since the last time."""
+        with self._file.open("rb") as stream:
+            stream.seek(self._read_bytes)
+            while chunk := stream.read(READ_BYTES):
+                self._read_bytes += len(chunk)
+                words = self._decoder.decode(chunk)
+                out.text(harmless_block(words) if out.stdout_is_terminal else words)
 
 
 def _output_of(runs: Path, record: StepResult) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dreamos_tasks import TaskNexus
+from dreamos_tasks.interfaces.cli.output import Output
+from dreamos_tasks.interfaces.cli.step_logs import Followed
 
 if TYPE_CHECKING:
     from tests.interfaces.cli.conftest import Dt
@@ -192,3 +195,32 @@ def test_logs_show_what_steps_printed(dt: Dt) -> None:
     assert dt("logs", task_id, "--json").json == [{"step": "run", "output": "built it\n"}]
     assert dt("logs", task_id, "--step", "nope").code == 3
     assert "last lines of run" in dt("show", task_id).out
+
+
+def test_followed_logs_end_with_the_attempt(dt: Dt) -> None:
+    task_id = dt.add("x", "--run", "make")
+    folder = dt.home / "runtime" / "runs" / task_id / "1"
+    folder.mkdir(parents=True)
+    with TaskNexus.open(dt.home / "runtime" / "nexus.db") as nexus:
+        nexus.claim_task(task_id, "daemon")
+
+    def work_elsewhere() -> None:
+        with TaskNexus.open(dt.home / "runtime" / "nexus.db") as nexus:
+            (folder / "run.log").write_text("built it\n")
+            nexus.mark_task_completed(task_id, token=1)
+
+    worker = threading.Timer(0.2, work_elsewhere)
+    worker.start()
+    answer = dt("logs", task_id, "--follow")
+    worker.join()
+    assert (answer.code, answer.out) == (0, "built it\n")
+
+
+def test_a_character_that_comes_in_two_parts_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "run.log"
+    followed = Followed(file)
+    written = "ü".encode()
+    for length in (1, 2):
+        file.write_bytes(written[:length])
+        followed.print_new(Output())
+    assert capsys.readouterr().out == "ü"
