@@ -109,8 +109,8 @@ def _limits(unit: ServiceUnit) -> list[str]:
 
 
 def _sandbox(unit: ServiceUnit) -> list[str]:
-    """MemoryDenyWriteExecute= is missing on purpose: it breaks agents that bring a JIT, as Node does."""
     for_all = [
+        "# What tasks may do. MemoryDenyWriteExecute= is left out: agents on Node compile as they run.",
         "UMask=0077",
         "NoNewPrivileges=yes",
         "RestrictSUIDSGID=yes",
@@ -157,6 +157,7 @@ def _files(unit: ServiceUnit) -> list[str]:
     read_only = [path for path in needed if not _is_below(path, writable)]
     return [
         *lines,
+        "# Home folders are hidden, all else is read-only, but for these; more by: systemctl edit " + UNIT_NAME,
         *(f"BindPaths={_bound(path)}" for path in writable),
         *(f"BindReadOnlyPaths={_bound(path)}" for path in read_only),
     ]
