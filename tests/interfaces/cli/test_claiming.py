@@ -59,6 +59,12 @@ def test_next_waits_for_a_task_that_another_process_adds(dt: Dt) -> None:
     assert answer.json["title"] == "late"
 
 
+def test_next_waits_for_a_task_whose_time_comes(dt: Dt) -> None:
+    task_id = dt.add("x", "--not-before", "+0.5s")
+    assert dt("next", "--agent", "ada").code == 5
+    assert dt("next", "--agent", "ada", "--wait", "30", "--json").json["task_id"] == task_id
+
+
 def test_next_gives_up_when_the_time_is_over(dt: Dt) -> None:
     assert dt("next", "--agent", "ada", "--wait", "0.2").code == 5
 
