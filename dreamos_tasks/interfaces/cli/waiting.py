@@ -11,7 +11,6 @@ from dreamos_tasks.board.feed import POLL_SECONDS
 from dreamos_tasks.board.nexus import TaskNexus
 
 Found = TypeVar("Found")
-SECONDS_BEHIND_THE_PAST = 1.0
 SECONDS_UNSEEN = 30.0  # the net below: so long at most a change that left no mark goes unseen
 
 
@@ -40,11 +39,8 @@ def _something_happens(nexus: TaskNexus, mark: int, ends_at: float | None, *, lo
     return ends_at is None or time.monotonic() < ends_at
 
 
-def _seconds_to_next_instant(nexus: TaskNexus) -> float:
-    now = nexus.clock.now()
-    instant = nexus.store.next_instant(now=now)
+def _seconds_to_next_instant(nexus: TaskNexus, looked_at: datetime) -> float:
+    instant = nexus.store.next_instant(now=looked_at)
     if instant is None:
         return SECONDS_UNSEEN
-    ahead = (instant - now).total_seconds()
-    # One that is past and still there, such as a lease that nobody has written off, hides those behind it.
-    return min(SECONDS_UNSEEN, ahead) if ahead > 0 else SECONDS_BEHIND_THE_PAST
+    return min(SECONDS_UNSEEN, max(POLL_SECONDS, (instant - nexus.clock.now()).total_seconds()))
