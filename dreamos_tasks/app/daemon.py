@@ -41,7 +41,7 @@ class Daemon:
         self.process = this_process(secrets.token_hex(8))
         self.started_at = datetime.now(UTC)
         self._lock = DaemonLock(home.daemon_lock, home.daemon_file)
-        self._tools = build_tools(instance=self.process.instance, home=home, settings=settings)
+        self._tools = build_tools(instance=self.process.instance, home=home)
         self._desk = BoardDesk(lambda: open_board(home, settings, ring=lambda: None), on_commit=self._committed)
         steps = build_steps(self._tools, home=home, settings=settings)
         self._orchestrator = Orchestrator(
@@ -120,10 +120,12 @@ class Daemon:
 
     def _committed(self) -> None:
         self._orchestrator.wake()
+        self._monitoring.wake()
         self._pulse.written()
 
     def _others_wrote(self) -> None:
         self._orchestrator.wake(others_wrote=True)
+        self._monitoring.wake()
 
     def _happened(self, event: Event) -> None:
         log_event(event)
@@ -139,4 +141,3 @@ class Daemon:
             started_at=instant_to_text(self.started_at),
             endpoints={"status": str(self.home.status_socket)},
         )
-

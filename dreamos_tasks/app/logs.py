@@ -25,7 +25,9 @@ class _ToLoguru(logging.Handler):
 def set_up_logging(settings: LoggingSettings, folder: Path, *, journal: bool) -> None:
     """Replace all sinks. A log folder that cannot be written leaves the terminal, and says so there."""
     logger.remove()
-    logger.add(sys.stderr, level=settings.level, format=JOURNAL_LINE if journal else LINE, backtrace=False, diagnose=False)
+    logger.add(
+        sys.stderr, level=settings.level, format=JOURNAL_LINE if journal else LINE, backtrace=False, diagnose=False
+    )
     logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)
     try:
         logger.add(

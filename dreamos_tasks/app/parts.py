@@ -6,9 +6,18 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from dreamos_tasks.app.identity import is_alive
+from dreamos_tasks.board.clock import SteadyClock
+from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
+from dreamos_tasks.execution.step_executor import StepExecutor
 from dreamos_tasks.execution.surroundings import Surroundings
+from dreamos_tasks.monitoring.monitor import monitors_of
+from dreamos_tasks.monitoring.service import TaskMonitoringService
+from dreamos_tasks.tools.children import Children
+from dreamos_tasks.tools.registry import ToolRegistry
+from dreamos_tasks.tools.shell import ShellTool
 
 
 def home_id(home: Home) -> str:
@@ -32,4 +41,23 @@ def surroundings_of(home: Home, settings: Settings, environ: Mapping[str, str] |
         output_limit_bytes=settings.limits.output_bytes,
         timeouts_seconds={name: tool.timeout_seconds for name, tool in settings.tools.items() if tool.timeout_seconds},
         default_timeout_seconds=wall,
+    )
+
+
+def build_tools(*, instance: str, home: Home) -> ToolRegistry:
+    """The tools of this program and of other packages. `instance` marks what they start as this process's."""
+    return ToolRegistry((ShellTool(Children(home_id=home_id(home), instance=instance)),))
+
+
+def build_steps(tools: ToolRegistry, *, home: Home, settings: Settings) -> StepExecutor:
+    """What runs the steps of this home's tasks."""
+    return StepExecutor(tools, surroundings_of(home, settings), now=SteadyClock().now)
+
+
+def build_monitoring(desk: BoardDesk, *, settings: Settings) -> TaskMonitoringService:
+    """The monitors of a board, on their schedule."""
+    return TaskMonitoringService(
+        desk,
+        monitors_of(settings.monitoring, is_alive=is_alive),
+        interval_seconds=settings.monitoring.check_interval_seconds,
     )

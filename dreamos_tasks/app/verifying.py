@@ -32,8 +32,8 @@ def verify_now(nexus: TaskNexus, task: Task, *, token: int, home: Home, settings
 
 
 async def _verdict(nexus: TaskNexus, task: Task, *, token: int, home: Home, settings: Settings) -> Verdict:
-    tools = build_tools(instance=os.urandom(8).hex(), home=home, settings=settings)
-    verifier = Verifier(build_steps(tools, home=home, settings=settings), now=nexus.clock.now)
+    tools = build_tools(instance=os.urandom(8).hex(), home=home)
+    verifier = Verifier(build_steps(tools, home=home, settings=settings))
     beating = asyncio.create_task(
         _heartbeats(nexus, task.task_id, token, every_seconds=settings.claims.heartbeat_seconds)
     )

@@ -31,7 +31,7 @@ class StepExecutor:
     def __init__(self, tools: Tools, surroundings: Surroundings, *, now: Callable[[], datetime]) -> None:
         self._tools = tools
         self.surroundings = surroundings
-        self._now = now
+        self.now = now
 
     def started(self, task: Task, step: Step, *, token: int) -> StepResult:
         """The record that goes on the board before the call is made."""
@@ -40,7 +40,7 @@ class StepExecutor:
             status=StepStatus.RUNNING,
             attempt=attempts_of(task, step) + 1,
             token=token,
-            started_at=self._now(),
+            started_at=self.now(),
         )
 
     async def run(self, task: Task, step: Step, started: StepResult) -> tuple[StepResult, ToolResult]:
@@ -50,7 +50,7 @@ class StepExecutor:
         ended = replace(
             started,
             status=StepStatus.FAILED if failed else StepStatus.COMPLETED,
-            finished_at=self._now(),
+            finished_at=self.now(),
             exit_code=result.exit_code,
             output_head=result.output_head,
             output_tail=result.output_tail,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from dreamos_tasks.execution.step_executor import StepExecutor, output_excerpt
@@ -28,9 +26,8 @@ class Verdict:
 class Verifier:
     """Runs the `verify` steps of a task in its workspace."""
 
-    def __init__(self, steps: StepExecutor, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, steps: StepExecutor) -> None:
         self._steps = steps
-        self._now = now
 
     async def verify(self, task: Task, *, token: int) -> Verdict:
         """Run them in order up to the first red one."""
@@ -49,7 +46,7 @@ class Verifier:
                     exit_code=result.exit_code or 0,
                     log_sha256=result.output_sha256,
                     git_commit=commit,
-                    at=self._now(),
+                    at=self._steps.now(),
                 )
             )
         return Verdict(evidence=tuple(evidence))

@@ -1,0 +1,157 @@
+"""Foreground: one task run here and now, by the same executor the daemon has, in this very process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from dreamos_tasks.app.boards import open_board
+from dreamos_tasks.app.identity import this_process
+from dreamos_tasks.app.parts import build_steps, build_tools
+from dreamos_tasks.board.desk import BoardDesk
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.config.home import Home
+from dreamos_tasks.config.settings import Settings
+from dreamos_tasks.errors import BoardUnavailable, DreamosError, NotFound, Refused
+from dreamos_tasks.execution.executor import TaskExecutor
+from dreamos_tasks.execution.verification import Verifier
+from dreamos_tasks.model.event import Event
+from dreamos_tasks.model.task import FINAL, Status, Task
+from dreamos_tasks.orchestrator.patience import PatientDesk
+from dreamos_tasks.tools.orphans import become_subreaper
+
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SHORTEST_PAUSE_SECONDS = 0.05
+RELEASED = "the foreground run was interrupted"
+
+
+def foreground_agent() -> str:
+    """Under which name this process holds tasks: a daemon leaves alone what is assigned to it."""
+    return f"run-{os.getpid()}"
+
+
+class Interrupted(DreamosError):
+    """The run was ended from outside; the task has been put back."""
+
+    code = "interrupted"
+    exit_code = 130
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__(
+            f"{task_id} was interrupted and put back; finished steps stay finished",
+            fix=f'dt run {task_id} goes on from there; dt update {task_id} --assign "" leaves it to the daemon',
+        )
+
+
+def run_in_foreground(task_id: str, home: Home, settings: Settings, *, on_event: Callable[[Event], None]) -> Task:
+    """Claim the task and run it until it has ended for good, with the attempts its retry policy gives it.
+
+    `on_event` sees its events from now on, in their order. Raises Interrupted after SIGINT, SIGTERM or SIGHUP, ClaimHeld,
+    NotClaimable and other Refused kinds, BoardUnavailable kinds.
+    """
+    return asyncio.run(_Foreground(task_id, home, settings, on_event).run())
+
+
+class _Foreground:
+    def __init__(self, task_id: str, home: Home, settings: Settings, on_event: Callable[[Event], None]) -> None:
+        self._task_id = task_id
+        self._agent_id = foreground_agent()
+        self._heartbeat_seconds = settings.claims.heartbeat_seconds
+        self._process = this_process(secrets.token_hex(8))
+        self._desk = BoardDesk(lambda: open_board(home, settings), on_commit=lambda: self._written.set())
+        tools = build_tools(instance=self._process.instance, home=home)
+        steps = build_steps(tools, home=home, settings=settings)
+        self._executor = TaskExecutor(PatientDesk(self._desk), steps, Verifier(steps, now=lambda: datetime.now(UTC)))
+        self._on_event = on_event
+        self._written = asyncio.Event()
+        self._seq = 0
+
+    async def run(self) -> Task:
+        become_subreaper()  # what a step leaves behind becomes our child, and can be ended
+        work = asyncio.current_task()
+        assert work is not None
+        for number in ENDING_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+        await self._desk.start()
+        try:
+            self._seq = await self._desk.read(lambda nexus: nexus.store.last_seq())
+            telling = asyncio.create_task(self._tell(), name="events")
+            try:
+                return await self._attempts()
+            except asyncio.CancelledError:
+                raise Interrupted(self._task_id) from None
+            finally:
+                await _end(telling)
+                await self._tell_new()
+        finally:
+            await self._desk.stop()
+
+    async def _attempts(self) -> Task:
+        """One attempt after another, until the task's state says that there is none left."""
+        while True:
+            task = await self._desk.write(self._claim)
+            task = await self._attempt(task)
+            if task.status in FINAL or task.status is not Status.PENDING:
+                return task
+            await asyncio.sleep(await self._desk.read(lambda nexus, task=task: _pause_seconds(nexus, task)))  # type: ignore[misc]
+
+    def _claim(self, nexus: TaskNexus) -> Task:
+        """Claim it for this process. Whoever it is assigned to gives it up, unless somebody is at it."""
+        task = nexus.get_task_by_id(self._task_id)
+        if task.status is not Status.IN_PROGRESS and task.assigned_to != self._agent_id:
+            nexus.edit_task(self._task_id, {"assigned_to": self._agent_id}, by=self._agent_id)
+        claimed = nexus.claim_task(self._task_id, self._agent_id, process=self._process)
+        return self._executor.begin(nexus, claimed)
+
+    async def _attempt(self, task: Task) -> Task:
+        assert task.claim is not None
+        beating = asyncio.create_task(self._keep_lease(task.claim.token), name="heartbeats")
+        try:
+            return await self._executor.run(task)
+        except asyncio.CancelledError:
+            await self._put_back(task.claim.token)
+            raise
+        finally:
+            await _end(beating)
+
+    async def _keep_lease(self, token: int) -> None:
+        """Prolong the lease. When it is over, whatever the run still writes is refused, and ends it."""
+        while True:
+            await asyncio.sleep(self._heartbeat_seconds)
+            with suppress(BoardUnavailable):
+                await self._desk.write(lambda nexus: nexus.heartbeat(self._task_id, token=token))
+
+    async def _put_back(self, token: int) -> None:
+        with suppress(Refused, NotFound):  # it was cancelled or taken over meanwhile: then nothing is ours to put back
+            await self._desk.write(lambda nexus: nexus.release_task(self._task_id, token=token, reason=RELEASED))
+
+    async def _tell(self) -> None:
+        while True:
+            await self._written.wait()
+            self._written.clear()
+            await self._tell_new()
+
+    async def _tell_new(self) -> None:
+        events = await self._desk.read(lambda nexus: nexus.events(after=self._seq, task_id=self._task_id))
+        for event in events:
+            self._seq = event.seq
+            self._on_event(event)
+
+
+def _pause_seconds(nexus: TaskNexus, task: Task) -> float:
+    if task.not_before is None:
+        return SHORTEST_PAUSE_SECONDS
+    now: datetime = nexus.clock.now()
+    return max(SHORTEST_PAUSE_SECONDS, (task.not_before - now).total_seconds())
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError, Refused, NotFound):
+        await task
