@@ -34,6 +34,7 @@ limits = several(
             show_default=True,
             help="At most N.",
         ),
+        click.option("--after", metavar="ID", type=TASK_ID, help="Go on behind this task, the last one shown before."),
         click.option("--all", "no_limit", is_flag=True, help="However many there are."),
     )
 )
@@ -72,6 +73,7 @@ def list_(
     parent: str | None,
     text: str | None,
     limit: int,
+    after: str | None,
     no_limit: bool,
     watches: bool,
 ) -> None:
@@ -88,34 +90,37 @@ def list_(
     if watches:
         from dreamos_tasks.interfaces.cli.watching import watch
 
-        watch(call, lambda: _list(call, query, limit=None if no_limit else limit))
+        watch(call, lambda: _list(call, query, after=after, limit=None if no_limit else limit))
     else:
-        _list(call, query, limit=None if no_limit else limit)
+        _list(call, query, after=after, limit=None if no_limit else limit)
 
 
 @verb("ready", examples=("dt ready", "dt ready --tag core --json"))
 @tag_option("With this tag. Several: with all of them.")
 @agent_option
 @limits
-def ready(call: Call, tags: tuple[str, ...], agent: str | None, limit: int, no_limit: bool) -> None:
+def ready(call: Call, tags: tuple[str, ...], agent: str | None, limit: int, after: str | None, no_limit: bool) -> None:
     """List what can be claimed now, in the order of claiming. With --agent: what is assigned to that agent."""
     query = TaskQuery(statuses=frozenset({"ready"}), tags=tags, agent=agent, order=Order.QUEUE)
-    _list(call, query, limit=None if no_limit else limit)
+    _list(call, query, after=after, limit=None if no_limit else limit)
 
 
 @verb("search", examples=("dt search parser", 'dt search "login page" --status pending'))
 @click.argument("words", nargs=-1, required=True, type=FILLED)
 @click.option("--status", "-s", "statuses", type=STATE, multiple=True, help="In this state. Several: in any.")
 @limits
-def search(call: Call, words: tuple[str, ...], statuses: tuple[str, ...], limit: int, no_limit: bool) -> None:
+def search(
+    call: Call, words: tuple[str, ...], statuses: tuple[str, ...], limit: int, after: str | None, no_limit: bool
+) -> None:
     """Find tasks whose title or description holds the words, in this order and any case. Newest first."""
     query = TaskQuery(text=" ".join(words), statuses=frozenset(statuses), order=Order.NEWEST)
-    _list(call, query, limit=None if no_limit else limit)
+    _list(call, query, after=after, limit=None if no_limit else limit)
 
 
-def _list(call: Call, query: TaskQuery, *, limit: int | None) -> None:
+def _list(call: Call, query: TaskQuery, *, after: str | None, limit: int | None) -> None:
     nexus, out = call.nexus, call.out
-    found = nexus.find_tasks(replace(query, limit=limit + 1 if limit is not None else None))
+    last = nexus.get_task_by_id(after).task_id if after is not None else None
+    found = nexus.find_tasks(replace(query, after=last, limit=limit + 1 if limit is not None else None))
     shown = found[:limit]
     if out.as_json:
         out.document([task_document(nexus, task) for task in shown])
@@ -124,7 +129,7 @@ def _list(call: Call, query: TaskQuery, *, limit: int | None) -> None:
     else:
         out.note("no task" + _why_none(call, query))
     if len(found) > len(shown):
-        out.hint(f"truncated: the first {len(shown)} are shown; --limit {len(shown) * 2} or --all shows more")
+        out.hint(f"truncated: {len(shown)} are shown; --after {shown[-1].task_id} shows the next, --all shows all")
 
 
 def _why_none(call: Call, query: TaskQuery) -> str:

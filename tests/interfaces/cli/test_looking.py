@@ -54,7 +54,8 @@ def test_a_long_list_is_cut_and_says_so(dt: Dt) -> None:
         dt.add(f"t{number}")
     answer = dt("list", "--limit", "3", "--json")
     assert len(answer.json) == 3
-    assert "truncated" in answer.err
+    assert f"truncated: 3 are shown; --after {answer.json[-1]['task_id']}" in answer.err
+    assert [task["title"] for task in dt("list", "--after", answer.json[-1]["task_id"], "--json").json] == ["t0"]
     assert "truncated" not in dt("list", "--limit", "4").err
     assert len(dt("list", "--all", "--json").json) == 4
 
