@@ -18,8 +18,9 @@ settings.load_profile("ci" if "CI" in os.environ else "here")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--long` is what `make torture` gives."""
+    """`--long` is what `make torture` gives; `--seed` makes a failed torture test go the same way again."""
     parser.addoption("--long", action="store_true", help="run the torture suite at full length")
+    parser.addoption("--seed", help="repeat a run of the torture suite: its tests say which seed they had")
 
 
 @pytest.fixture(scope="session")

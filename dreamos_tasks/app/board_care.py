@@ -45,6 +45,16 @@ def facts_of(store: TaskStore, path: Path) -> BoardFacts:
     return BoardFacts(path=path, kind=kind_of(path), bytes=path.stat().st_size, tasks=tasks, last_seq=store.last_seq())
 
 
+def back_up_board(store: TaskStore, target: Path) -> BoardFacts:
+    """Copy an open board to a new file; gives the numbers of the copy, which others may have outrun since."""
+    store.backup(target)
+    with closing(_open(target, kind=kind_of(target))) as copy:
+        facts = facts_of(copy, target)
+    for ending in (*COMPANIONS, ".lock"):
+        target.with_name(target.name + ending).unlink(missing_ok=True)
+    return facts
+
+
 def kind_of(path: Path) -> str:
     """`json` or `sqlite`: a SQLite file says so itself, whatever its name."""
     try:

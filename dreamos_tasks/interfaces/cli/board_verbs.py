@@ -26,14 +26,13 @@ SHOWN_PROBLEMS = 20
 @click.argument("file", type=FILLED)
 def backup(call: Call, file: str) -> None:
     """Copy the board to a new FILE, complete and at one instant, while others go on working."""
-    from dreamos_tasks.app.board_care import facts_of
+    from dreamos_tasks.app.board_care import back_up_board
 
     target = _target(file)
     _require_board(call)
     if target.exists() or target.is_symlink():
         raise Refused(f"{target} is there already", fix="name a new file, or move that one away first")
-    call.nexus.store.backup(target)
-    _show_facts(call, facts_of(call.nexus.store, target), verb="copied to")
+    _show_facts(call, back_up_board(call.nexus.store, target), verb="copied to")
     call.out.note(f"to bring it back: dt board restore {target}")
 
 
