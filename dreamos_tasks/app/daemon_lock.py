@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,29 +27,36 @@ class DaemonCard:
 
 
 class DaemonLock:
-    """Held from a daemon's start to its end, with its card beside it."""
+    """Held from a daemon's start to its end, with its card beside it.
+
+    A file that is deleted while it is locked would let a second daemon lock a new one, so the folder is locked too: a board
+    cannot lose that.
+    """
 
     def __init__(self, lock_path: Path, card_path: Path) -> None:
         self._lock_path = lock_path
         self._card_path = card_path
-        self._fd = -1
+        self._held: tuple[int, ...] = ()
 
     def acquire(self) -> None:
         """Take the lock. Raises AlreadyRunning, BoardUnavailable."""
+        held: list[int] = []
         try:
-            fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise BoardUnavailable(
-                f"{self._lock_path} cannot be opened", cause=str(error), fix=f"ls -ld {self._lock_path.parent}"
-            ) from error
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.append(os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            held.append(os.open(self._lock_path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            for fd in held:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(fd)
+            _close(held)
             card = read_card(self._card_path)
             pid = card.process.pid if card is not None else None
             raise AlreadyRunning(pid=pid, home=str(self._lock_path.parent.parent)) from None
-        self._fd = fd
+        except OSError as error:
+            _close(held)
+            raise BoardUnavailable(
+                f"{self._lock_path} cannot be opened", cause=str(error), fix=f"ls -ld {self._lock_path.parent}"
+            ) from error
+        self._held = tuple(held)
 
     def show(self, card: DaemonCard) -> None:
         """Write the card for others to find the daemon by."""
@@ -59,10 +67,10 @@ class DaemonLock:
 
     def release(self) -> None:
         """Take the card away and give the lock back. May be called twice."""
-        if self._fd >= 0:
+        if self._held:
             self._card_path.unlink(missing_ok=True)
-            os.close(self._fd)
-            self._fd = -1
+            _close(self._held)
+            self._held = ()
 
 
 def read_card(path: Path) -> DaemonCard | None:
@@ -78,3 +86,8 @@ def running_daemon(path: Path) -> DaemonCard | None:
     """The card of a daemon that is alive; None otherwise."""
     card = read_card(path)
     return card if card is not None and is_alive(card.process) else None
+
+
+def _close(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)
