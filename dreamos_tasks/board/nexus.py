@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from threading import get_ident
 from types import TracebackType
 from typing import Any
 
@@ -34,9 +35,12 @@ class BoardRules:
 
 
 class _Verb:
-    """One verb's transaction: gives the instant it happens at, and rings the bell when it is committed."""
+    """One verb's transaction: gives the instant it happens at, and rings the bell when it is committed.
 
-    __slots__ = ("_grouped", "_nexus", "_transaction")
+    Within `together` it is the group's: a verb writes last of all, so one that is refused has written nothing.
+    """
+
+    __slots__ = ("_nexus", "_transaction")
 
     def __init__(self, nexus: TaskNexus) -> None:
         self._nexus = nexus
@@ -44,7 +48,6 @@ class _Verb:
 
     def __enter__(self) -> datetime:
         self._transaction.__enter__()
-        self._grouped = self._nexus.grouping  # only the thread inside the transaction can have set it
         try:
             return self._nexus.clock.now()
         except BaseException as error:
@@ -55,8 +58,23 @@ class _Verb:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._transaction.__exit__(kind, error, trace)
-        if error is None and not self._grouped:
+        if error is None:
             self._nexus.ring()
+
+
+class _GroupedVerb:
+    """A verb within `together`: it shares the group's transaction, instant and bell."""
+
+    __slots__ = ("_nexus",)
+
+    def __init__(self, nexus: TaskNexus) -> None:
+        self._nexus = nexus
+
+    def __enter__(self) -> datetime:
+        return self._nexus.clock.now()
+
+    def __exit__(self, *_: object) -> None:
+        return None
 
 
 class TaskNexus(BoardReader):
@@ -76,7 +94,7 @@ class TaskNexus(BoardReader):
         super().__init__(store, clock)
         self.rules = rules or BoardRules()
         self.ring = ring
-        self.grouping = False
+        self._group_thread = 0  # the thread that is inside `together`; thread ids are never 0
 
     # -- adding
 
@@ -89,7 +107,7 @@ class TaskNexus(BoardReader):
 
     def add_tasks(self, drafts: Sequence[TaskDraft]) -> Sequence[Task]:
         """Add all tasks or none, in one commit. They may depend on one another, in any order. Raises as add_task."""
-        with self._transaction() as now:
+        with self._transaction() as now, self.store.transaction():  # of its own: several writes, all or none
             return adding.add_all(self.store, drafts, now=now)
 
     # -- claiming
@@ -191,10 +209,21 @@ class TaskNexus(BoardReader):
         reason = error if isinstance(error, TaskError) else TaskError(category=category, message=error)
         return self.settle(task_id, Failed(error=reason), agent_id=agent_id, token=token)
 
-    def settle(self, task_id: str, outcome: Outcome, *, agent_id: str | None = None, token: int | None = None) -> Task:
-        """End the attempt with an outcome. Raises TaskNotFound, StaleToken, IllegalTransition, VerificationFailed."""
+    def settle(
+        self,
+        task_id: str,
+        outcome: Outcome,
+        *,
+        agent_id: str | None = None,
+        token: int | None = None,
+        last_step: StepResult | None = None,
+    ) -> Task:
+        """End the attempt with an outcome, and record the step that ended last, in one write.
+
+        Raises TaskNotFound, StaleToken, IllegalTransition, VerificationFailed.
+        """
         with self._transaction() as now:
-            return self._settle(task_id, outcome, agent_id=agent_id, token=token, now=now)
+            return self._settle(task_id, outcome, agent_id=agent_id, token=token, now=now, last_step=last_step)
 
     def complete_and_claim_next(
         self,
@@ -326,17 +355,17 @@ class TaskNexus(BoardReader):
     def together(self) -> Iterator[None]:
         """Verbs inside share one commit, and the bell rings once; each can still be refused alone."""
         with self.store.transaction():
-            self.grouping = True
+            self._group_thread = get_ident()
             try:
                 yield
             finally:
-                self.grouping = False
+                self._group_thread = 0
         self.ring()
 
     # -- what the verbs share
 
-    def _transaction(self) -> _Verb:
-        return _Verb(self)
+    def _transaction(self) -> _Verb | _GroupedVerb:
+        return _GroupedVerb(self) if self._group_thread == get_ident() else _Verb(self)
 
     def _current(self, task_id: str, now: datetime) -> Task:
         """The task, with an expired claim written down first."""
@@ -369,15 +398,28 @@ class TaskNexus(BoardReader):
         return self._save(change)
 
     def _settle(
-        self, task_id: str, outcome: Outcome, *, agent_id: str | None, token: int | None, now: datetime
+        self,
+        task_id: str,
+        outcome: Outcome,
+        *,
+        agent_id: str | None,
+        token: int | None,
+        now: datetime,
+        last_step: StepResult | None = None,
     ) -> Task:
-        change = lifecycle.settle(
-            self.fetch(task_id),
-            outcome,
-            agent_id=agent_id,
-            token=token,
-            now=now,
-            retry=self.rules.retry,
-            roll=random.random(),
+        task = self.fetch(task_id)
+        recorded = Change(task, task)
+        if last_step is not None:
+            recorded = lifecycle.record_step(task, last_step, agent_id=agent_id, token=token, now=now)
+        change = recorded.followed_by(
+            lifecycle.settle(
+                recorded.task,
+                outcome,
+                agent_id=agent_id,
+                token=token,
+                now=now,
+                retry=self.rules.retry,
+                roll=random.random(),
+            )
         )
         return self._save(change)

@@ -111,9 +111,7 @@ def steps_to_run(task: Task) -> Sequence[Step]:
 
 
 def _settled(nexus: TaskNexus, task_id: str, last: StepResult | None, outcome: Outcome, token: int) -> Task:
-    if last is not None:
-        nexus.record_step(task_id, last, token=token)
-    return nexus.settle(task_id, outcome, token=token)
+    return nexus.settle(task_id, outcome, token=token, last_step=last)
 
 
 def _failure(step: Step, answer: ToolResult) -> Outcome:

@@ -66,6 +66,10 @@ class Change:
     task: Task
     events: tuple[Event, ...] = ()
 
+    def followed_by(self, later: Change) -> Change:
+        """Both changes as one: saved together, in one write."""
+        return Change(self.before, later.task, self.events + later.events)
+
     @property
     def is_empty(self) -> bool:
         """Nothing to save."""

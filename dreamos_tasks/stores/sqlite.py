@@ -90,6 +90,7 @@ class SqliteStore:
             path, full_durability=durability == "full", lock_timeout_seconds=lock_timeout_seconds
         )
         self._newest_n = 0
+        self._seq = self._seq_turn = 0
 
     @classmethod
     def create(cls, path: Path, *, durability: str = "full", lock_timeout_seconds: float = 30.0) -> SqliteStore:
@@ -103,13 +104,15 @@ class SqliteStore:
         return self._session
 
     def clock_offset(self, measure: ClockReading) -> int:
-        """See TaskStore. Outside a transaction a missing offset is measured but not kept."""
+        """See TaskStore."""
         row = self._session.row("SELECT offset_us FROM clock WHERE boot_id = ?", (measure.boot_id,))
         if row is not None:
             return int(row[0])
+        if not self._session.in_transaction:
+            with self.transaction():  # the first of this boot decides for all
+                return self.clock_offset(measure)
         offset = measure.wall_us - measure.since_boot_us
-        if self._session.in_transaction:
-            self.set_clock_offset(measure.boot_id, offset)
+        self.set_clock_offset(measure.boot_id, offset)
         return offset
 
     def set_clock_offset(self, boot_id: str, offset_us: int) -> None:
@@ -139,6 +142,8 @@ class SqliteStore:
                             break
             except apsw.Error as error:
                 raise sqlite_connection.unavailable(self.path, error) from error
+            except UnicodeEncodeError as error:
+                raise sqlite_connection.not_unicode(error) from error
         return found
 
     def count(self, field: str, *, now: datetime) -> Mapping[str, int]:
@@ -172,10 +177,13 @@ class SqliteStore:
         if not self._session.in_transaction:
             raise RuntimeError("save needs an open transaction")
         connection = self._session.open()
-        if change.before is None:
-            self._insert(connection, change)
-        else:
-            self._update(connection, change)
+        try:
+            if change.before is None:
+                self._insert(connection, change)
+            else:
+                self._update(connection, change)
+        except UnicodeEncodeError as error:
+            raise sqlite_connection.not_unicode(error) from error
 
     def load(self, tasks: Iterable[Task], events: Iterable[Event], *, offsets: Mapping[str, int]) -> None:
         """See TaskStore."""
@@ -259,7 +267,7 @@ class SqliteStore:
 
     def _insert(self, connection: apsw.Connection, change: Change) -> None:
         task = change.task
-        seq = self.last_seq()
+        seq = self._take_seqs(len(change.events))
         unmet = len(task.depends_on) - self._met(task.depends_on) if task.depends_on else 0
         row = (*task_to_row(task), seq + len(change.events), _waits(task), unmet, task.task_id)
         try:
@@ -281,7 +289,7 @@ class SqliteStore:
         n, prev = links
         last = prev
         if change.events:
-            seq = self.last_seq()
+            seq = self._take_seqs(len(change.events))
             self._append(connection, change.events, n=n, seq=seq, prev=prev)
             last = seq + len(change.events)
         connection.execute(UPDATE_TASK, (*task_to_row(task), last, _waits(task), n))
@@ -293,6 +301,14 @@ class SqliteStore:
             self._link(connection, task, n)
             unmet = len(task.depends_on) - self._met(task.depends_on)
             connection.execute("UPDATE task SET unmet = ? WHERE n = ?", (unmet, n))
+
+    def _take_seqs(self, count: int) -> int:
+        """The newest seq, after which the next `count` are taken. It is asked for once a transaction."""
+        if self._seq_turn != self._session.turn:
+            self._seq_turn, self._seq = self._session.turn, self.last_seq()
+        seq = self._seq
+        self._seq += count
+        return seq
 
     def _link(self, connection: apsw.Connection, task: Task, n: int) -> None:
         connection.executemany("INSERT INTO task_tag (tag, n) VALUES (?, ?)", [(tag, n) for tag in task.tags])

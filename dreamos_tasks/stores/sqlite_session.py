@@ -33,8 +33,10 @@ class SqliteSession:
         self._lock_timeout_seconds = lock_timeout_seconds
         self._file_lock = FileLock(f"{path}.lock", timeout_seconds=lock_timeout_seconds)
         self._depth = 0
+        self.turn = 0  # counts transactions: what a store knows of one it must forget in the next
         self._connection: apsw.Connection | None = None
         self._file = (0, 0)
+        self._size = 0
         self.open()
 
     @property
@@ -59,7 +61,7 @@ class SqliteSession:
                 connection.close()
                 raise
             self._connection = connection
-            self._file = self._identity()
+            self._remember_file()
         return self._connection
 
     def __enter__(self) -> apsw.Connection:
@@ -97,6 +99,8 @@ class SqliteSession:
                 found: Row | None = self.open().execute(sql, bindings).fetchone()
             except apsw.Error as error:
                 raise sqlite_connection.unavailable(self.path, error) from error
+            except UnicodeEncodeError as error:
+                raise sqlite_connection.not_unicode(error) from error
         return found
 
     def rows(self, sql: str, bindings: Any = None) -> list[Row]:
@@ -106,6 +110,8 @@ class SqliteSession:
                 found: list[Row] = self.open().execute(sql, bindings).fetchall()
             except apsw.Error as error:
                 raise sqlite_connection.unavailable(self.path, error) from error
+            except UnicodeEncodeError as error:
+                raise sqlite_connection.not_unicode(error) from error
         return found
 
     def check_file(self) -> None:
@@ -135,6 +141,7 @@ class SqliteSession:
             self._check_file()
             connection = self.open()
             connection.execute("BEGIN IMMEDIATE")
+            self.turn += 1
         except BaseException as error:
             self._file_lock.release()
             if isinstance(error, apsw.Error):
@@ -147,6 +154,7 @@ class SqliteSession:
             return
         name = f"s{self._depth}"
         if error is not None:
+            self.turn += 1
             if not self._connection.in_transaction:
                 return  # SQLite has rolled everything back by itself (disk full); the outer transaction will find out
             self._connection.execute(f"ROLLBACK TO {name}")
@@ -180,16 +188,23 @@ class SqliteSession:
 
     def _check_file(self) -> None:
         try:
-            same = self._identity() == self._file
+            found = os.stat(self._path)
         except OSError:
-            same = False
-        if not same:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != self._file:
             raise BoardGone(
                 f"the board at {self.path} was deleted or replaced while it was open",
                 cause="what is there now is not the file that was opened; nothing was written to either",
                 fix="put the board back (dt backup makes copies) and start again; a new board is made by dt init",
             )
+        if found.st_size < self._size:  # SQLite itself never makes a board shorter: nothing here vacuums
+            raise BoardGone(
+                f"the board at {self.path} was truncated while it was open",
+                cause=f"it had {self._size} bytes and has {found.st_size}; nothing more was written to it",
+                fix="dt board restore FILE puts a copy made by dt backup in its place; stop what uses the board first",
+            )
+        self._size = found.st_size
 
-    def _identity(self) -> tuple[int, int]:
+    def _remember_file(self) -> None:
         found = os.stat(self._path)
-        return found.st_dev, found.st_ino
+        self._file, self._size = (found.st_dev, found.st_ino), found.st_size
