@@ -12,6 +12,7 @@ from dreamos_tasks.interfaces.cli.options import (
     FILLED,
     PRIORITY,
     STATE,
+    TASK_ID,
     agent_option,
     several,
     tag_option,
