@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from threading import get_ident
-from types import TracebackType
 from typing import Any
 
 from dreamos_tasks.board import adding
 from dreamos_tasks.board.by_status import bring_to
 from dreamos_tasks.board.reader import BoardReader
+from dreamos_tasks.board.verb import GroupedVerb, Verb
 from dreamos_tasks.errors import VerificationFailed
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Change
@@ -32,49 +32,6 @@ class BoardRules:
     lease_seconds: float = 900.0
     max_lost_leases: int = 10
     retry: RetryPolicy = DEFAULT_RETRY
-
-
-class _Verb:
-    """One verb's transaction: gives the instant it happens at, and rings the bell when it is committed.
-
-    Within `together` it is the group's: a verb writes last of all, so one that is refused has written nothing.
-    """
-
-    __slots__ = ("_nexus", "_transaction")
-
-    def __init__(self, nexus: TaskNexus) -> None:
-        self._nexus = nexus
-        self._transaction = nexus.store.transaction()
-
-    def __enter__(self) -> datetime:
-        self._transaction.__enter__()
-        try:
-            return self._nexus.clock.now()
-        except BaseException as error:
-            self._transaction.__exit__(type(error), error, error.__traceback__)
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._transaction.__exit__(kind, error, trace)
-        if error is None:
-            self._nexus.ring()
-
-
-class _GroupedVerb:
-    """A verb within `together`: it shares the group's transaction, instant and bell."""
-
-    __slots__ = ("_nexus",)
-
-    def __init__(self, nexus: TaskNexus) -> None:
-        self._nexus = nexus
-
-    def __enter__(self) -> datetime:
-        return self._nexus.clock.now()
-
-    def __exit__(self, *_: object) -> None:
-        return None
 
 
 class TaskNexus(BoardReader):
@@ -364,8 +321,8 @@ class TaskNexus(BoardReader):
 
     # -- what the verbs share
 
-    def _transaction(self) -> _Verb | _GroupedVerb:
-        return _GroupedVerb(self) if self._group_thread == get_ident() else _Verb(self)
+    def _transaction(self) -> Verb | GroupedVerb:
+        return GroupedVerb(self) if self._group_thread == get_ident() else Verb(self)
 
     def _current(self, task_id: str, now: datetime) -> Task:
         """The task, with an expired claim written down first."""
