@@ -140,9 +140,16 @@ def _drafts_from(call: Call, source: str, *, created_by: str) -> tuple[Sequence[
     if source == STDIN and sys.stdin.isatty():
         call.out.note("reading JSON from the terminal; Ctrl-D ends it")
     content = _read(call, source)
-    from dreamos_tasks.intake.drafts import drafts_from_text
+    from dreamos_tasks.app.call_checks import call_check
+    from dreamos_tasks.app.parts import build_tools
+    from dreamos_tasks.intake.draft_forms import Door
+    from dreamos_tasks.intake.drafts import read_text
 
-    return drafts_from_text(content, created_by=created_by)
+    tools = build_tools(instance="", home=call.home)  # asked what they would take, and never called
+    reading = read_text(content, Door(created_by=created_by, check_call=call_check(tools)))
+    for notice in reading.notices:
+        call.out.note(f"note: {notice.pointer}: {harmless(notice.message)}")
+    return reading.drafts, reading.is_array
 
 
 def _say_added(call: Call, tasks: Sequence[Task]) -> None:

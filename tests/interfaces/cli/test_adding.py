@@ -143,3 +143,20 @@ def test_options_beside_a_file_are_refused(dt: Dt) -> None:
     answer = dt("add", "--file", "x.json", "--priority", "high")
     assert answer.code == 2
     assert "--priority" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("step", "hint"),
+    [({"tool": "shel", "params": {"command": "x"}}, "did you mean shell?"), ({"params": {"comand": "x"}}, "command")],
+)
+def test_a_call_that_its_tool_would_refuse_is_refused_at_once(dt: Dt, step: dict[str, object], hint: str) -> None:
+    answer = dt("add", "-", "--json", stdin=json.dumps({"title": "x", "plan": {"steps": [{"name": "s", **step}]}}))
+    assert answer.code == 7
+    assert answer.error["pointer"].startswith("/plan/steps/0/params")
+    assert hint in str(answer.error)
+
+
+def test_a_key_that_is_no_field_is_kept_and_the_nearest_field_named(dt: Dt) -> None:
+    answer = dt("add", "-", stdin='{"title": "x", "priorty": "high"}')
+    assert answer.code == 0
+    assert "priority" in answer.err
