@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.errors import BoardUnavailable, DreamosError
 
 Result = TypeVar("Result")
 LARGEST_GROUP = 64  # calls in one commit: bounds how long the first of them waits
@@ -28,7 +29,8 @@ class BoardDesk:
     """The way from asyncio to the board: `await desk.write(lambda nexus: nexus.add_task(draft))`.
 
     A call should be one verb of TaskNexus, or verbs of which each may stand alone: a refusal takes back the verb, not the
-    verbs before it in the same call. `on_commit` is called in the loop after each commit of this desk.
+    verbs before it in the same call. A call is made once more, alone, when another one broke off the commit that both were to
+    share; so it must do nothing but ask the nexus. `on_commit` is called in the loop after each commit of this desk.
     """
 
     def __init__(self, open_nexus: Callable[[], TaskNexus], *, on_commit: Callable[[], None] = lambda: None) -> None:
@@ -102,14 +104,9 @@ class BoardDesk:
     def _serve(self, nexus: TaskNexus, group: list[_Call]) -> None:
         assert self._loop is not None
         writing = [call for call in group if call.writes]
-        try:
-            if writing:
-                with nexus.together():
-                    for call in writing:
-                        _run(call, nexus)
-        except Exception as error:  # noqa: BLE001  the commit failed: nobody's write happened
+        if writing and not _share_commit(nexus, writing):
             for call in writing:
-                call.error = error
+                _share_commit(nexus, [call])
         for call in group:
             if not call.writes:
                 _run(call, nexus)
@@ -123,6 +120,37 @@ class BoardDesk:
                 _succeed(call.future, call.result)
         if any(call.writes for call in group):
             self._on_commit()
+
+
+def _share_commit(nexus: TaskNexus, calls: list[_Call]) -> bool:
+    """Run the calls in one commit. False when one of several broke off midway: then none of them has happened.
+
+    A call that is refused has written nothing. One that breaks off otherwise (the disk is full, a fault of ours) may have
+    written half, and SQLite may have ended the transaction: nothing must be written after it.
+    """
+    reached_commit = False
+    try:
+        with nexus.together():
+            for call in calls:
+                _run_or_break_off(call, nexus)
+            reached_commit = True
+    except Exception as error:  # noqa: BLE001  carried to whoever asked
+        if len(calls) > 1 and not reached_commit:
+            return False
+        # After a failed commit nobody knows what is on the disk: it is told, and never tried again as if nothing had been.
+        for call in calls:
+            call.error = error
+    return True
+
+
+def _run_or_break_off(call: _Call, nexus: TaskNexus) -> None:
+    call.error = None
+    try:
+        call.result = call.act(nexus)
+    except BoardUnavailable:
+        raise
+    except DreamosError as error:
+        call.error = error
 
 
 def _run(call: _Call, nexus: TaskNexus) -> None:

@@ -22,7 +22,9 @@ from tests.torture.waiting import until
 WRITES = "write,pwrite64,writev,fsync,fdatasync,ftruncate,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir"
 BOARD_WRITES = "pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,link,linkat,unlink,unlinkat"
 
-CALL = re.compile(r"(\d+) +([a-z0-9_]+)\(")  # a line of the trace; one that goes on after an interruption has no name in front
+CALL = re.compile(
+    r"(\d+) +([a-z0-9_]+)\("
+)  # a line of the trace; one that goes on after an interruption has no name in front
 
 
 class KillPoint(NamedTuple):

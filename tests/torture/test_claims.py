@@ -100,9 +100,7 @@ def test_a_daemon_stopped_for_longer_than_its_lease_is_fenced(rig: Rig) -> None:
 def test_a_claim_of_a_pid_that_is_now_another_process_is_taken_back_and_that_process_left_alone(rig: Rig) -> None:
     """Fault 15: the claim names our own pid with another start time; so does the daemon's card."""
     us = this_process("long-gone")
-    gone = ProcessIdentity(
-        pid=us.pid, started_ticks=us.started_ticks - 1, boot_id=us.boot_id, instance="long-gone"
-    )
+    gone = ProcessIdentity(pid=us.pid, started_ticks=us.started_ticks - 1, boot_id=us.boot_id, instance="long-gone")
     task_id = rig.add_journalled("left by the dead")
     rig.nexus.claim_task(task_id, "daemon", process=gone)
     card = {"pid": us.pid, "started_ticks": us.started_ticks - 1, "boot_id": us.boot_id, "instance": "long-gone"}
@@ -139,9 +137,7 @@ def test_another_boots_claim_is_taken_back_even_if_pid_and_start_time_fit(rig: R
 def test_a_stale_lock_file_locks_nobody_out(rig: Rig) -> None:
     """Fault 16: left by a process that was killed while it held the lock."""
     lock = Path(f"{rig.board}.lock")
-    holder = rig.start(
-        [sys.executable, "-c", HOLDS_THE_LOCK, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    holder = rig.start([sys.executable, "-c", HOLDS_THE_LOCK, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdout is not None
     holder.stdout.readline()
     holder.kill()

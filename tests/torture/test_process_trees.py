@@ -95,14 +95,16 @@ def test_a_killed_daemons_process_trees_are_ended_by_the_next_one(rig: Rig) -> N
 
 
 @pytest.mark.parametrize("kind", ["one line", "many lines", "binary"])
-def test_endless_output_is_capped_and_costs_no_memory(
-    make_rig: Callable[..., Rig], long_run: bool, kind: str
-) -> None:
+def test_endless_output_is_capped_and_costs_no_memory(make_rig: Callable[..., Rig], long_run: bool, kind: str) -> None:
     """Fault 22."""
     size = (1024 if long_run else 96) * MIB
     limit = 2 * MIB
     rig = make_rig(limits={"output_bytes": limit, "disk_free_bytes": 0, "wall_seconds": 300})
-    source = {"one line": "tr '\\0' x < /dev/zero", "many lines": "yes 'a line of output'", "binary": "cat /dev/urandom"}
+    source = {
+        "one line": "tr '\\0' x < /dev/zero",
+        "many lines": "yes 'a line of output'",
+        "binary": "cat /dev/urandom",
+    }
     daemon = rig.start_daemon()
     before = _peak_bytes(daemon.pid)
 
@@ -139,5 +141,3 @@ def _answer_seconds(rig: Rig) -> float:
     begun = time.monotonic()
     assert ask_status(rig.home.status_socket) is not None
     return time.monotonic() - begun
-
-
