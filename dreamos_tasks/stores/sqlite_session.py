@@ -33,6 +33,7 @@ class SqliteSession:
         self._lock_timeout_seconds = lock_timeout_seconds
         self._file_lock = FileLock(f"{path}.lock", timeout_seconds=lock_timeout_seconds)
         self._depth = 0
+        self._is_spoiled = False
         self.turn = 0  # counts transactions: what a store knows of one it must forget in the next
         self._connection: apsw.Connection | None = None
         self._file = (0, 0)
@@ -78,6 +79,8 @@ class SqliteSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._depth -= 1
+        # A file that could only be opened for reading, or that failed once, is opened anew: it may be well again.
+        self._is_spoiled = self._is_spoiled or isinstance(error, apsw.ReadOnlyError | apsw.IOError | apsw.CantOpenError)
         try:
             if self._depth:
                 self._end_savepoint(error)
@@ -87,6 +90,9 @@ class SqliteSession:
                 self._roll_back()
         finally:
             if not self._depth:
+                if self._is_spoiled:
+                    self._is_spoiled = False
+                    self._drop()
                 self._file_lock.release()
             self.lock.release()
         if isinstance(error, apsw.Error):
