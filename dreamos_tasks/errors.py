@@ -5,7 +5,8 @@ DreamosError
 │   ├── ConfigError                   a setting is wrong
 │   └── AgentNotNamed                 a verb that needs an agent was given none
 ├── NotFound                       3  no such thing
-│   └── TaskNotFound
+│   ├── TaskNotFound
+│   └── ToolNotFound
 ├── Refused                        4  the board said no; nothing was changed
 │   ├── ClaimHeld                     another agent holds the task
 │   ├── StaleToken                    the claim it was written under is over
@@ -90,6 +91,18 @@ class TaskNotFound(NotFound):
         self.nearest = nearest
         fix = f"did you mean {', '.join(nearest)}?" if nearest else "dt list shows the tasks of this board"
         super().__init__(f"no task {task_id!r} on this board", fix=fix)
+
+
+class ToolNotFound(NotFound, LookupError):
+    """No tool has this name."""
+
+    code = "tool_not_found"
+
+    def __init__(self, name: str, *, nearest: tuple[str, ...] = (), known: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.nearest = nearest
+        hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(known)}"
+        super().__init__(f"no tool {name!r}; {hint}", fix="dt schema tool NAME shows what a tool takes")
 
 
 class Refused(DreamosError):

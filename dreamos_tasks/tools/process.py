@@ -1,0 +1,187 @@
+"""Process: one started command. Its output is handed on as it comes, and its end is told by the kernel, without a thread.
+
+A process is started by vfork and exec, in a session of its own. Its output comes through a pipe that is read when there is
+something to read: a reader that is slow slows the writer down. Its end is awaited on a pidfd.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+READ_BYTES = 65_536  # what a pipe holds by default
+LAST_READ_BYTES = 1_048_576  # the most that a pipe holds; what comes after that was written after the end
+
+
+OnOutput = Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What to start: its arguments, where, in which (complete) environment, and what it reads from stdin."""
+
+    arguments: Sequence[str]
+    cwd: str
+    environment: Mapping[str, str]
+    stdin: bytes = b""
+
+
+class Process:
+    """The first process of a tree. Start it with `Process.start`; call `close` when the tree is gone."""
+
+    __slots__ = (
+        "_closed",
+        "_end",
+        "_handle",
+        "_loop",
+        "_on_output",
+        "_output",
+        "_process",
+        "has_ended",
+        "pid",
+    )
+
+    def __init__(self, process: subprocess.Popen[bytes], output: int, on_output: OnOutput) -> None:
+        self.pid = process.pid
+        self.has_ended = False  # the first process; others of its tree may live on
+        self._process = process
+        self._on_output = on_output
+        self._output = output
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._end: asyncio.Future[bool] = self._loop.create_future()
+        self._handle = os.pidfd_open(process.pid)
+        self._loop.add_reader(self._handle, self._see_end)
+        self._loop.add_reader(output, self._read)
+
+    @classmethod
+    def start(cls, command: Command, on_output: OnOutput) -> Process:
+        """Start it. `on_output` gets stdout and stderr in the order of their arrival, and must not raise.
+
+        Raises OSError when it cannot be started (then `filename` says whether the program or the cwd is at fault), and
+        ValueError when an argument or a variable cannot be given to a program.
+        """
+        stdin = _file_of(command.stdin) if command.stdin else _nothing()
+        output, their_output = -1, -1
+        try:
+            output, their_output = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(output, False)
+            process = subprocess.Popen(
+                command.arguments,
+                stdin=stdin,
+                stdout=their_output,
+                stderr=subprocess.STDOUT,
+                cwd=command.cwd,
+                env=command.environment,
+                start_new_session=True,
+            )
+            try:
+                return cls(process, output, on_output)
+            except OSError:  # no file descriptor is left to watch it with
+                process.kill()
+                process.wait()
+                raise
+        except (OSError, ValueError):
+            _close(output)
+            raise
+        finally:
+            _close(their_output)
+            if command.stdin:
+                os.close(stdin)
+
+    async def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait, once, for the end of the first process. False when it did not come in time."""
+        if timeout_seconds is None:
+            return await self._end
+        timer = self._loop.call_later(timeout_seconds, self._tell, False)
+        try:
+            return await self._end
+        finally:
+            timer.cancel()
+
+    def close(self) -> int | None:
+        """Hand on what is left of the output, and reap. Until then its pid, and so its process group, is nobody else's.
+
+        Gives the exit code, or minus the signal that ended it; None when it has not ended (it is reaped when it does), or
+        when somebody else took its status. Whoever still holds the pipe open is not waited for.
+        """
+        self._closed = True
+        self._read_rest()
+        self._stop_reading()
+        return self._reap() if self.has_ended else None
+
+    def _see_end(self) -> None:
+        self._loop.remove_reader(self._handle)
+        self.has_ended = True
+        if self._closed:
+            self._reap()
+        else:
+            self._tell(True)
+
+    def _tell(self, ended: bool) -> None:
+        if not self._end.done():
+            self._end.set_result(ended)
+
+    def _read(self) -> int:
+        """Hand on what has come; says how much."""
+        try:
+            chunk = os.read(self._output, READ_BYTES)
+        except BlockingIOError:
+            return 0
+        if chunk:
+            self._on_output(chunk)
+        else:
+            self._stop_reading()
+        return len(chunk)
+
+    def _read_rest(self) -> None:
+        rest = LAST_READ_BYTES
+        while self._output >= 0 and rest > 0 and (count := self._read()):
+            rest -= count
+
+    def _stop_reading(self) -> None:
+        if self._output >= 0:
+            self._loop.remove_reader(self._output)
+            os.close(self._output)
+            self._output = -1
+
+    def _reap(self) -> int | None:
+        try:
+            ended = os.waitid(os.P_PIDFD, self._handle, os.WEXITED)
+        except ChildProcessError:
+            ended = None
+        os.close(self._handle)
+        status = None
+        if ended is not None:
+            status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        self._process.returncode = status or 0  # so that Popen does not wait for it too
+        return status
+
+
+def _file_of(content: bytes) -> int:
+    """A file in memory that holds this: no writer is needed who waits for a reader."""
+    handle = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.lseek(handle, 0, os.SEEK_SET)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+@cache
+def _nothing() -> int:
+    """An empty stdin, opened once for all."""
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _close(handle: int) -> None:
+    if handle >= 0:
+        os.close(handle)
