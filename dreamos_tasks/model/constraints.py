@@ -12,15 +12,17 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from dreamos_tasks.model import plan, retry, task
 
+YEAR_SECONDS = 31_536_000  # longer is a slip of the hand; and every instant computed from it still exists
+
 Title = Annotated[str, MaxLen(task.TITLE_MAX_LENGTH)]
 StepName = Annotated[str, MinLen(1), MaxLen(100)]
 Steps = Annotated[tuple[plan.Step, ...], MinLen(1)]
-PositiveSeconds = Annotated[float, Gt(0)]
-Seconds = Annotated[float, Ge(0)]
+PositiveSeconds = Annotated[float, Gt(0), Le(YEAR_SECONDS)]
+Seconds = Annotated[float, Ge(0), Le(YEAR_SECONDS)]
 Percent = Annotated[float, Ge(0), Le(100)]
 Attempts = Annotated[int, Ge(1), Le(1000)]
 Count = Annotated[int, Ge(0)]
-Factor = Annotated[float, Ge(1)]
+Factor = Annotated[float, Ge(1), Le(100)]
 
 # Both pydantic and `get_type_hints` look names up in the module that a class was written in.
 _DEFINED = {name: value for name, value in dict(vars()).items() if getattr(value, "__metadata__", None)}
