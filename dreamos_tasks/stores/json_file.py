@@ -239,7 +239,8 @@ class JsonStore(MemoryStore):
             return BoardCorrupt(
                 f"{self.path} is empty",
                 cause="a board without tasks is not an empty file",
-                fix=f"restore a copy made by dt backup; or begin anew: rm {self.path} && dt init",
+                fix="dt board restore FILE puts a copy made by dt backup in its place; "
+                f"or begin anew: rm {self.path} && dt init",
             )
         place = "" if isinstance(misfit, NotABoard) else _place(content, misfit)
         kept = "" if isinstance(misfit, NotABoard) else self._keep_aside(content, saved_at)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
 
-from dreamos_tasks.errors import BoardCorrupt, BoardGone, BoardTooNew, BoardUnavailable, BoardUnsafe
-from dreamos_tasks.stores.board_file import check_file, refuse_network_mount, sync
+from dreamos_tasks.errors import BoardCorrupt, BoardGone, BoardTooNew, BoardUnavailable, BoardUnsafe, InvalidInput
+from dreamos_tasks.stores.board_file import check_file, refuse_network_mount, sync, write_failed
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 SCHEMA_VERSION = 1  # the number of the newest file in migrations/
@@ -30,6 +31,12 @@ def connect(path: Path, *, full_durability: bool) -> apsw.Connection:
     _check_library()
     try:
         check_file(path)
+        if path.stat().st_size == 0:
+            raise BoardCorrupt(
+                f"{path} is empty",
+                cause="a board without tasks is not an empty file",
+                fix=f"dt board restore FILE puts a copy made by dt backup in its place; or begin anew: rm {path} && dt init",
+            )
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=128)
     except FileNotFoundError as error:
         raise BoardGone(f"there is no board at {path}", fix="dt init makes one") from error
@@ -58,9 +65,29 @@ def connect(path: Path, *, full_durability: bool) -> apsw.Connection:
 
 
 def create_file(path: Path) -> None:
-    """Make the empty file of a new board, readable by its owner alone. The folder must be there."""
+    """Make a new board, complete from its first moment and readable by its owner alone. The folder must be there.
+
+    Harmless when another process is faster. An empty file at the path is never taken for a board: it may have been one.
+    """
+    _check_library()
     refuse_network_mount(path.parent)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        connection = apsw.Connection(str(beside))
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}").fetchall()
+        prepare(connection, beside)
+        connection.close()
+        with suppress(FileExistsError):
+            os.link(beside, path)
+    except OSError as error:
+        raise write_failed(path, error) from error
+    except apsw.Error as error:
+        raise unavailable(path, error) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink()
+    sync(path.parent)
 
 
 def prepare(connection: apsw.Connection, path: Path) -> None:
@@ -146,6 +173,15 @@ def unavailable(path: Path, error: apsw.Error) -> BoardUnavailable:
             return BoardUnavailable(
                 f"{path} cannot be used just now", cause=str(error), fix="try again; dt doctor tells more"
             )
+
+
+def not_unicode(error: UnicodeEncodeError) -> InvalidInput:
+    """What it means that a text cannot be stored."""
+    return InvalidInput(
+        "a text is not Unicode",
+        cause=f"it holds half a character: {error.object[error.start : error.end]!a} at position {error.start}",
+        fix="remove it; a byte that is not UTF-8 on the command line becomes such a half",
+    )
 
 
 def _check_library() -> None:
