@@ -42,11 +42,12 @@ def result_of_end(end: RunEnd, *, success_codes: Collection[int], timeout: float
             category=ErrorCategory.RESOURCE,
             message=f"timed out after {timeout:g} s",
             suggestions=("give the step more timeout_seconds, or split it",),
+            exit_code=code,
         )
     elif end.status is None or code is None:
         result = ToolResult(category=ErrorCategory.TRANSIENT, message=_how_it_was_lost(end))
     elif code in success_codes:
-        result = ToolResult()
+        result = ToolResult(exit_code=code)
     else:
         meaning = _meaning_of(code)
         result = ToolResult(
@@ -54,8 +55,9 @@ def result_of_end(end: RunEnd, *, success_codes: Collection[int], timeout: float
             message=_in_words(end.status),
             suggestions=meaning.suggestions,
             try_later=meaning.try_later,
+            exit_code=code,
         )
-    return with_notes(replace(result, exit_code=code), *_notes(end))
+    return with_notes(result, *_notes(end))
 
 
 def result_of_refusal(error: OSError | ValueError, command: Command) -> ToolResult:
@@ -95,8 +97,9 @@ def result_of_refusal(error: OSError | ValueError, command: Command) -> ToolResu
 
 def with_notes(result: ToolResult, *notes: str) -> ToolResult:
     """The result, with what else is to be said."""
-    said = "; ".join(note for note in (result.message, *notes) if note)
-    return replace(result, message=said)
+    if not any(notes):
+        return result
+    return replace(result, message="; ".join(note for note in (result.message, *notes) if note))
 
 
 def _meaning_of(code: int) -> _Meaning:
