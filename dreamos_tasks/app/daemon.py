@@ -104,7 +104,9 @@ class Daemon:
             "running": list(load.running),
             "capacity": load.capacity,
             "draining": load.draining,
-            "trouble": [word for word in (load.trouble, self._pulse.trouble, self._inbox.trouble) if word],
+            "trouble": [
+                word for word in dict.fromkeys((load.trouble, self._pulse.trouble, self._inbox.trouble)) if word
+            ],
             "inbox": str(self.home.inbox(self.settings.inbox)),
             "monitor": self._monitoring.report(),
         }

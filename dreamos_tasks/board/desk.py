@@ -29,8 +29,9 @@ class BoardDesk:
     """The way from asyncio to the board: `await desk.write(lambda nexus: nexus.add_task(draft))`.
 
     A call should be one verb of TaskNexus, or verbs of which each may stand alone: a refusal takes back the verb, not the
-    verbs before it in the same call. A call is made once more, alone, when another one broke off the commit that both were to
-    share; so it must do nothing but ask the nexus. `on_commit` is called in the loop after each commit of this desk.
+    verbs before it in the same call. A call is made once more, alone, when another one broke off the commit that both were
+    to share; so it must do nothing but ask the nexus. `on_commit` is called in the loop after each commit that left an
+    event, and after no other: whoever it wakes may write in turn, and find nothing to do.
     """
 
     def __init__(self, open_nexus: Callable[[], TaskNexus], *, on_commit: Callable[[], None] = lambda: None) -> None:
@@ -39,6 +40,7 @@ class BoardDesk:
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._seq = -1
 
     async def start(self) -> None:
         """Open the board in the desk's thread. Raises what opening raises."""
@@ -107,18 +109,28 @@ class BoardDesk:
         if writing and not _share_commit(nexus, writing):
             for call in writing:
                 _share_commit(nexus, [call])
+        wrote = bool(writing) and self._has_written(nexus)
         for call in group:
             if not call.writes:
                 _run(call, nexus)
-        self._loop.call_soon_threadsafe(self._answer, group)
+        self._loop.call_soon_threadsafe(self._answer, group, wrote)
 
-    def _answer(self, group: list[_Call]) -> None:
+    def _has_written(self, nexus: TaskNexus) -> bool:
+        """Whether there are events that were not there after the group before: ours, or others' that came between."""
+        try:
+            seq = nexus.store.last_seq()
+        except BoardUnavailable:
+            return False
+        wrote, self._seq = seq != self._seq, seq
+        return wrote
+
+    def _answer(self, group: list[_Call], wrote: bool) -> None:
         for call in group:
             if call.error is not None:
                 _fail(call.future, call.error)
             else:
                 _succeed(call.future, call.result)
-        if any(call.writes for call in group):
+        if wrote:
             self._on_commit()
 
 

@@ -22,7 +22,7 @@ BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # between tries while the bo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How busy the orchestrator is. `trouble` is the last reason why it could not claim, "" when all is well."""
+    """How busy the orchestrator is. `trouble` is why it could not claim or prolong leases, "" when all is well."""
 
     running: tuple[str, ...]
     capacity: int
@@ -56,7 +56,7 @@ class Orchestrator:
         self._wake = asyncio.Event()
         self._others_wrote = False
         self._draining = False
-        self._trouble = ""
+        self._trouble = self._lease_trouble = ""
         self._loop: asyncio.Task[None] | None = None
         self._running: dict[str, tuple[Task, asyncio.Task[None]]] = {}
 
@@ -68,7 +68,10 @@ class Orchestrator:
     def load(self) -> Load:
         """How busy it is now."""
         return Load(
-            running=tuple(self._running), capacity=self._capacity, draining=self._draining, trouble=self._trouble
+            running=tuple(self._running),
+            capacity=self._capacity,
+            draining=self._draining,
+            trouble=self._trouble or self._lease_trouble,
         )
 
     def start(self) -> None:
@@ -170,12 +173,16 @@ class Orchestrator:
             await asyncio.sleep(self._heartbeat_seconds)
             mine = [task for task, _ in self._running.values()]
             if not mine:
+                self._lease_trouble = ""
                 continue
             try:
                 lost = await self._desk.write(lambda nexus, mine=mine: _beat(nexus, mine))  # type: ignore[misc]
             except BoardUnavailable as error:
-                logger.error("leases could not be prolonged: {}", error.message)
+                if self._lease_trouble != error.message:
+                    logger.error("leases could not be prolonged: {} ({})", error.message, error.cause)
+                self._lease_trouble = error.message
                 continue
+            self._lease_trouble = ""
             await self._end_runs(lost)
 
     async def _end_runs(self, tasks: Sequence[Task]) -> None:
