@@ -18,6 +18,7 @@ from dreamos_tasks.interfaces.cli.main import run
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = (sys.executable, "-m", "dreamos_tasks.interfaces.cli.main")
+STARTED: list[subprocess.Popen[str]] = []
 PATIENCE_SECONDS = 60.0  # a busy machine: nobody waits so long unless something is wrong
 
 
@@ -78,8 +79,8 @@ class DtProcess:
         return Said(code=done.returncode, out=done.stdout, err=done.stderr)
 
     def start(self, *args: str) -> subprocess.Popen[str]:
-        """Start it and come back at once."""
-        return subprocess.Popen(
+        """Start it and come back at once. `end_started` ends what a failing test leaves."""
+        process = subprocess.Popen(
             [*COMMAND, *args],
             cwd=self.folder,
             env=self.environment,
@@ -88,6 +89,17 @@ class DtProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
+        STARTED.append(process)
+        return process
+
+
+def end_started() -> None:
+    """End what `DtProcess.start` has started and is still there."""
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
 
 
 def own_environment(folder: Path, **more: str) -> dict[str, str]:

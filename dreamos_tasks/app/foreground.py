@@ -6,9 +6,11 @@ import asyncio
 import os
 import secrets
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
 from dreamos_tasks.app.boards import open_board
 from dreamos_tasks.app.identity import this_process
@@ -17,7 +19,7 @@ from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
-from dreamos_tasks.errors import BoardUnavailable, DreamosError, NotFound, Refused
+from dreamos_tasks.errors import BoardUnavailable, DreamosError, NotFound, Refused, StaleToken
 from dreamos_tasks.execution.executor import TaskExecutor
 from dreamos_tasks.execution.verification import Verifier
 from dreamos_tasks.model.event import Event
@@ -27,6 +29,7 @@ from dreamos_tasks.tools.orphans import become_subreaper
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SHORTEST_PAUSE_SECONDS = 0.05
+LOOK_SECONDS = 0.5  # how soon it is seen that somebody else has ended the claim
 RELEASED = "the foreground run was interrupted"
 
 
@@ -67,7 +70,7 @@ class _Foreground:
         self._desk = BoardDesk(lambda: open_board(home, settings), on_commit=lambda: self._written.set())
         tools = build_tools(instance=self._process.instance, home=home)
         steps = build_steps(tools, home=home, settings=settings)
-        self._executor = TaskExecutor(PatientDesk(self._desk), steps, Verifier(steps, now=lambda: datetime.now(UTC)))
+        self._executor = TaskExecutor(PatientDesk(self._desk), steps, Verifier(steps))
         self._on_event = on_event
         self._written = asyncio.Event()
         self._seq = 0
@@ -110,22 +113,44 @@ class _Foreground:
         return self._executor.begin(nexus, claimed)
 
     async def _attempt(self, task: Task) -> Task:
+        """One attempt; gives the task as it is afterwards, also when somebody else ended the claim meanwhile."""
         assert task.claim is not None
-        beating = asyncio.create_task(self._keep_lease(task.claim.token), name="heartbeats")
+        token = task.claim.token
+        running = asyncio.create_task(self._executor.run(task), name=task.task_id)
+        holding = asyncio.create_task(self._hold(token), name="lease")
         try:
-            return await self._executor.run(task)
+            await asyncio.wait((running, holding), return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                with suppress(StaleToken):  # the claim was ended before the result came: what the task is now counts
+                    return running.result()
+            await _end(running)
+            return await self._desk.read(lambda nexus: nexus.get_task_by_id(self._task_id))
         except asyncio.CancelledError:
-            await self._put_back(task.claim.token)
+            await _end(running)
+            await self._put_back(token)
             raise
         finally:
-            await _end(beating)
+            await _end(holding)
 
-    async def _keep_lease(self, token: int) -> None:
-        """Prolong the lease. When it is over, whatever the run still writes is refused, and ends it."""
-        while True:
-            await asyncio.sleep(self._heartbeat_seconds)
-            with suppress(BoardUnavailable):
-                await self._desk.write(lambda nexus: nexus.heartbeat(self._task_id, token=token))
+    async def _hold(self, token: int) -> None:
+        """Prolong the lease, until the claim is over: somebody cancelled, paused or took the task."""
+        mark: int | None = None
+        beat_at = time.monotonic() + self._heartbeat_seconds
+        with suppress(Refused, NotFound):
+            while True:
+                await asyncio.sleep(min(LOOK_SECONDS, self._heartbeat_seconds))
+                with suppress(BoardUnavailable):
+                    if time.monotonic() >= beat_at:
+                        await self._desk.write(lambda nexus: nexus.heartbeat(self._task_id, token=token))
+                        beat_at = time.monotonic() + self._heartbeat_seconds
+                    found = await self._desk.read(lambda nexus: nexus.store.change_mark())
+                    if found != mark and not await self._desk.read(lambda nexus: self._is_held(nexus, token)):
+                        return
+                    mark = found
+
+    def _is_held(self, nexus: TaskNexus, token: int) -> bool:
+        claim = nexus.get_task_by_id(self._task_id).claim
+        return claim is not None and claim.token == token
 
     async def _put_back(self, token: int) -> None:
         with suppress(Refused, NotFound):  # it was cancelled or taken over meanwhile: then nothing is ours to put back
@@ -151,7 +176,9 @@ def _pause_seconds(nexus: TaskNexus, task: Task) -> float:
     return max(SHORTEST_PAUSE_SECONDS, (task.not_before - now).total_seconds())
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def _end(task: asyncio.Task[Any]) -> None:
+    """Cancel it and wait until it has ended what it started."""
     task.cancel()
-    with suppress(asyncio.CancelledError, Refused, NotFound):
-        await task
+    await asyncio.wait((task,))
+    if not task.cancelled():
+        task.exception()  # it was on its way out already: nobody asks what for

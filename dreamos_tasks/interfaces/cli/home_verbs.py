@@ -11,7 +11,7 @@ import click
 
 from dreamos_tasks.config.home import FOLDER_NAME, Home, find_home
 from dreamos_tasks.config.variables import HOME_VARIABLE
-from dreamos_tasks.errors import NotFound
+from dreamos_tasks.errors import NotFound, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.options import FILLED
 from dreamos_tasks.interfaces.cli.text import count
@@ -141,6 +141,31 @@ def config_show(call: Call, keys: tuple[str, ...], origin: bool) -> None:
 
 def _is_below(key: str, wanted: tuple[str, ...]) -> bool:
     return not wanted or any(key == word or key.startswith(f"{word}.") for word in wanted)
+
+
+@verb("schema", examples=("dt schema", "dt schema task", "dt schema task-draft", "dt schema tool shell"))
+@click.argument("name", required=False)
+@click.argument("tool", required=False)
+def schema(call: Call, name: str | None, tool: str | None) -> None:
+    """Print a JSON Schema: of tasks as they come out, drafts as they go in, plans, events; or of a tool's parameters.
+
+    Without a name it lists them.
+    """
+    from dreamos_tasks.app.schemas import schema_named, schema_names, tool_names, tool_schema
+
+    if name == "tool" and tool is not None:
+        call.out.document(tool_schema(call.home, tool))
+    elif tool is not None:
+        raise UsageError(f"{tool!r} is one word too many", fix=f"dt schema {name}, or dt schema tool {tool}")
+    elif name is not None and name != "tool":
+        call.out.document(schema_named(name))
+    elif call.out.as_json:
+        call.out.document({"schemas": schema_names(), "tools": tool_names(call.home)})
+    else:
+        for known in schema_names() if name is None else ():
+            call.out.line(f"dt schema {known}")
+        for known in tool_names(call.home):
+            call.out.line(f"dt schema tool {known}")
 
 
 @verb(

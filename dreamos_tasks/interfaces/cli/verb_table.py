@@ -62,6 +62,7 @@ THEMES: dict[str, dict[str, Place]] = {
         "paths": Place("home_verbs:paths", "Where everything is"),
         "completion": Place("home_verbs:completion", "Completion for your shell"),
         "help": Place("home_verbs:help_", "Help on a topic"),
+        "version": Place("home_verbs:version", "The versions of dreamos-tasks, Python and SQLite"),
     },
 }
 VERBS: dict[str, Place] = {verb: place for theme in THEMES.values() for verb, place in theme.items()}

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.command import Dt
 
@@ -137,3 +138,19 @@ def test_a_verb_with_verbs_of_its_own_lists_them(dt: Dt) -> None:
 
 def test_version_names_what_matters_in_a_report(dt: Dt) -> None:
     assert set(json.loads(dt("version", "--json").out)) == {"version", "python", "sqlite"}
+
+
+def test_every_schema_that_is_listed_is_a_json_schema(dt: Dt) -> None:
+    listed = dt("schema", "--json").form
+    for words in ([name] for name in listed["schemas"]), (["tool", name] for name in listed["tools"]):
+        for name in words:
+            Draft202012Validator.check_schema(dt("schema", *name).form)
+    assert "shell" in listed["tools"]
+    assert dt("schema", "task-draft").form["title"] == "TaskDraft"
+
+
+def test_a_task_as_shown_fits_the_schema_of_tasks(dt: Dt) -> None:
+    task_id = dt("add", "fits", "--run", "true", "--json").form["task_id"]
+    Draft202012Validator(dt("schema", "task").form).validate(dt("show", task_id, "--json").form)
+    event = json.loads(dt("events", "--jsonl").out.splitlines()[0])
+    Draft202012Validator(dt("schema", "event").form).validate(event)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.command import DtProcess, own_environment, until
+from tests.command import DtProcess, end_started, own_environment, until
 
 
 @pytest.fixture
-def dt(tmp_path: Path) -> DtProcess:
+def dt(tmp_path: Path) -> Iterator[DtProcess]:
     timeouts = {"PENDING_TIMEOUT_SECONDS": "0.001", "CHECK_INTERVAL_SECONDS": "0.1"}
     settings = {f"DREAMOS_TASKS_MONITORING__{name}": value for name, value in timeouts.items()}
     called = DtProcess(tmp_path, own_environment(tmp_path, **settings))
     called("init")
-    return called
+    yield called
+    end_started()
 
 
 def test_one_check_deals_with_a_stall_once(dt: DtProcess) -> None:

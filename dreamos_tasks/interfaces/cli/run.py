@@ -1,0 +1,147 @@
+"""The verb run: a task here and now, in the foreground; the exit code is its result."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from dreamos_tasks.errors import DreamosError, InvalidInput, NotFound, UsageError
+from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.options import FILLED
+from dreamos_tasks.interfaces.cli.run_view import RunView
+from dreamos_tasks.interfaces.cli.task_view import task_document
+from dreamos_tasks.interfaces.cli.text import harmless
+from dreamos_tasks.interfaces.cli.verb import Verb
+from dreamos_tasks.model.plan import Plan, Step
+from dreamos_tasks.model.task import TITLE_MAX_LENGTH, Status, Task, TaskDraft
+
+COMMAND_KEY = "dreamos_tasks.run.command"  # what stood behind `--`, in click's own store
+
+
+class RunVerb(Verb):
+    """Keeps what stands behind `--` apart: it is a command, and no argument of ours."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click."""
+        if "--" in args:
+            behind = args.index("--")
+            ctx.meta[COMMAND_KEY] = args[behind + 1 :]
+            args = args[:behind]
+        return super().parse_args(ctx, args)
+
+
+@click.command(
+    "run",
+    cls=RunVerb,
+    examples=(
+        "dt run task.json",
+        "dt run - < task.json",
+        "dt run -- make test",
+        "dt run dt-7k2m    (goes on where it stood)",
+    ),
+)
+@click.argument("source", metavar="FILE|-|ID", required=False, type=FILLED)
+@click.option("--title", metavar="TEXT", type=FILLED, help="What the task is called, with a command behind --.")
+@click.pass_context
+def run(ctx: click.Context, source: str | None, title: str | None) -> None:
+    """Put a task on the board and run it here, step by step. Exits 0 when it is completed, 1 when it failed.
+
+    No daemon is needed. Ctrl-C ends the step, puts the task back, and says how to go on. A task that is on the board already
+    is named by its id; dt run -- COMMAND is short for a task with one step.
+    """
+    call: Call = ctx.obj
+    command: Sequence[str] | None = ctx.meta.get(COMMAND_KEY)
+    if (source is None) == (command is None):
+        raise UsageError(
+            "there is nothing to run" if source is None else "there are two things to run",
+            cause="it is either a file (or - for stdin), a task's id, or a command behind --",
+            fix="dt run FILE, or dt run -- COMMAND",
+        )
+    task = (
+        _added(call, _draft_of_command(command, title=title)) if command is not None else _task_of(call, source or "")
+    )
+    settled = _run(call, task)
+    call.exit_code = 0 if settled.status is Status.COMPLETED else 1
+
+
+def _run(call: Call, task: Task) -> Task:
+    from loguru import logger
+
+    from dreamos_tasks.app.foreground import run_in_foreground
+
+    logger.remove()  # what there is to say, the view says
+    with RunView(call.out, task) as view:
+        settled = run_in_foreground(task.task_id, call.home, call.settings, on_event=view.show)
+    if call.out.as_json:
+        call.out.document(task_document(call.nexus, settled))
+    else:
+        call.out.line(f"{settled.task_id}  {settled.status.value}")
+        if settled.error is not None:
+            call.out.error(_why(settled))
+    return settled
+
+
+def _why(task: Task) -> DreamosError:
+    assert task.error is not None
+    error = task.error
+    return DreamosError(
+        harmless(error.message), cause=error.cause, fix="; ".join(error.suggestions) or f"dt logs {task.task_id}"
+    )
+
+
+def _task_of(call: Call, source: str) -> Task:
+    """The task of a file, of stdin, or that is on the board already."""
+    if source != "-" and not Path(source).exists():
+        try:
+            task = call.nexus.get_task_by_id(source)
+        except NotFound:
+            raise NotFound(
+                f"{source!r} is neither a file nor a task on this board", fix="dt list shows the tasks; ls, the files"
+            ) from None
+        return (
+            call.nexus.retry_task(task.task_id, by="cli") if task.status in (Status.FAILED, Status.CANCELLED) else task
+        )
+    from dreamos_tasks.app.reading import read_work
+
+    try:
+        text = call.read_stdin() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{source} cannot be read", cause=str(error), fix=f"ls -l {source}") from error
+    drafts = read_work(text, home=call.home, limits=call.settings.inbox, created_by="cli").drafts
+    if len(drafts) != 1:
+        raise InvalidInput(
+            f"it holds {len(drafts)} tasks; one is run at a time", fix=f"dt add --file {source}; dt up runs them all"
+        )
+    return _added(call, drafts[0])
+
+
+def _added(call: Call, draft: TaskDraft) -> Task:
+    """The task on the board, from its first moment assigned to this process: no daemon takes it."""
+    from dataclasses import replace
+
+    from dreamos_tasks.app.foreground import foreground_agent
+
+    if draft.plan is None:
+        raise InvalidInput(
+            "it has nothing to run",
+            pointer="/plan",
+            cause="a task is run by its plan",
+            fix='give it "run": "make test"',
+        )
+    return call.nexus.add_task(replace(draft, assigned_to=foreground_agent()))
+
+
+def _draft_of_command(command: Sequence[str], *, title: str | None) -> TaskDraft:
+    if not command:
+        raise UsageError("there is no command behind --", fix="dt run -- make test")
+    line = shlex.join(command)
+    return TaskDraft(
+        title=title or (line if len(line) <= TITLE_MAX_LENGTH else line[: TITLE_MAX_LENGTH - 1] + "…"),
+        plan=Plan(steps=(Step(name="run", params={"command": list(command)}),)),
+        context={"cwd": os.getcwd()},
+        created_by="cli",
+    )
