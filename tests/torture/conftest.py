@@ -1,4 +1,4 @@
-"""The torture suite: real daemons, commands and agents, killed, stopped and misled; seeded, so that a red run can be repeated."""
+"""The torture suite: real daemons, commands and agents, killed, stopped and misled; seeded, so that it can be repeated."""
 
 from __future__ import annotations
 

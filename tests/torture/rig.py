@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -262,12 +263,34 @@ class Daemon:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Stopped as by Ctrl-Z, a suspended machine, a swapping one."""
-        os.kill(self.pid, signal.SIGSTOP)
+        """Stopped as by Ctrl-Z, a suspended machine, a swapping one; but not within a transaction, where all would wait."""
+        until(self._freezes_without_the_lock, what="frozen outside a transaction")
         try:
             yield
         finally:
             os.kill(self.pid, signal.SIGCONT)
+
+    def processor_seconds(self) -> float:
+        """What it has used so far."""
+        text = Path(f"/proc/{self.pid}/stat").read_text()
+        fields = text[text.rindex(")") + 2 :].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def live(self, seconds: float) -> None:
+        """Wait so long for its end, which must not come."""
+        with suppress(subprocess.TimeoutExpired):
+            code = self.process.wait(seconds)
+            raise AssertionError(f"it ended with {code}: {self.rig.said()}")
+
+    def _freezes_without_the_lock(self) -> bool:
+        os.kill(self.pid, signal.SIGSTOP)
+        with open(f"{self.rig.board}.lock", "rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.kill(self.pid, signal.SIGCONT)
+                return False
+        return True
 
 
 def quick_retry(attempts: int) -> RetryPolicy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -84,7 +85,7 @@ def test_a_board_that_is_lost_while_the_daemon_runs_stops_claiming_raises_an_ala
     status = rig.dt("status", "--json")
     assert status.code in (0, 6), status.err
     if status.code == 0:
-        assert status.json["daemon"]["trouble"] == trouble
+        assert set(trouble) <= set(status.json["daemon"]["trouble"])
     before = _state(rig)
     for arguments in (("add", "x", "--run", rig.journal.command()), ("next", "--agent", "ada"), ("list",)):
         _refused_or_on_a_whole_board(rig, arguments, damage)
@@ -153,13 +154,12 @@ def test_a_board_that_becomes_read_only_in_the_middle_of_a_run_is_waited_for_and
     until(rig.journal.entries, what="the step runs")
 
     with write_protected(rig.board, Path(f"{rig.board}-wal")):
-        used = _processor_seconds(daemon.pid)
         gate.touch()
         trouble = until(lambda: _trouble(daemon), what=lambda: f"an alarm in the status; log: {rig.log()[-2000:]}")
+        used = daemon.processor_seconds()
         added = rig.dt("add", "cannot be written", "--json")
-        with pytest.raises(subprocess.TimeoutExpired):
-            daemon.process.wait(1.5)
-        assert _processor_seconds(daemon.pid) - used < 1.0, "it does not spin"
+        daemon.live(1.5)
+        assert daemon.processor_seconds() - used < 0.75, "it does not spin"
         assert rig.task(task_id).status is Status.IN_PROGRESS, "no false done"
 
     assert (added.code, added.error["code"]) == (6, "board_unavailable")
@@ -179,12 +179,11 @@ def test_an_inbox_that_becomes_read_only_is_said_loudly_and_holds_nothing_else_u
         (rig.home.path / "x.part").write_text('{"title": "from a file"}')
         (rig.home.path / "x.part").rename(rig.inbox / "x.json")
         until(lambda: _trouble(daemon), what=lambda: f"an alarm in the status; log: {rig.log()[-2000:]}")
-        used = _processor_seconds(daemon.pid)
+        used = daemon.processor_seconds()
         done = rig.add_journalled("meanwhile")
         assert rig.wait_for(done, "final").status is Status.COMPLETED
-        with pytest.raises(subprocess.TimeoutExpired):
-            daemon.process.wait(1.5)
-        assert _processor_seconds(daemon.pid) - used < 1.0, "it does not spin"
+        daemon.live(1.5)
+        assert daemon.processor_seconds() - used < 1.0, "it does not spin"
 
     until(lambda: [t for t in rig.nexus.get_all_tasks() if t.title == "from a file"], what="it is taken in at last")
     until(lambda: not _trouble(daemon), what="the alarm ends")
@@ -204,13 +203,6 @@ def test_a_command_on_a_read_only_mount_says_so(rig: Rig) -> None:
     daemon = rig.dt("daemon", "--json", prefix=[*unshared, f'{protect} && exec "$@"', "sh"])
 
     assert (added.code, added.error["code"]) == (6, "board_unavailable"), added
-    assert daemon.code == 6, daemon
-    assert daemon.error["fix"]
+    assert daemon.code == 6, daemon.err
+    assert json.loads(daemon.err.splitlines()[-1])["error"]["fix"]
     assert rig.dt("add", "can be written").code == 0
-
-
-def _processor_seconds(pid: int) -> float:
-    """What it has used so far."""
-    text = Path(f"/proc/{pid}/stat").read_text()
-    fields = text[text.rindex(")") + 2 :].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

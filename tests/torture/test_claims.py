@@ -55,6 +55,7 @@ def test_a_killed_agents_lease_lapses_and_its_late_write_is_refused(rig: Rig) ->
     late = rig.dt("complete", task_id, "--agent", "ada", "--token", str(token), "--json")
     later = rig.dt("progress", task_id, "--token", str(token), "--percent", "99", "--json")
 
+    assert next_holder is not None
     assert next_holder.claim is not None
     assert next_holder.claim.token == token + 1
     assert (late.code, late.error["code"]) == (4, "stale_token")

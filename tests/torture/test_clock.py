@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
 from glob import glob
@@ -61,7 +61,10 @@ def test_the_fake_is_one() -> None:
 
 
 @pytest.mark.parametrize("jump", JUMPS)
-def test_a_command_with_another_wall_clock_expires_no_lease_and_starts_nothing_early(rig: Rig, jump: str) -> None:
+def test_a_command_with_another_wall_clock_expires_no_lease_and_starts_nothing_early(
+    make_rig: Callable[..., Rig], jump: str
+) -> None:
+    rig = make_rig(monitoring={"silent_agent_seconds": 600})
     now = rig.nexus.clock.now()
     later = rig.add(TaskDraft(title="not yet", not_before=now + timedelta(seconds=600)))
     held = [rig.add(TaskDraft(title=f"held {number}")) for number in range(3)]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import subprocess
 from itertools import count
 
 import pytest
 
 from dreamos_tasks.app.identity import is_alive
 from dreamos_tasks.model.task import Status, TaskDraft
-from tests.torture.rig import LEASE_SECONDS, Daemon, Rig
+from tests.torture.rig import LEASE_SECONDS, Rig
 from tests.torture.waiting import until
 
 pytestmark = pytest.mark.torture
@@ -33,7 +32,7 @@ def test_a_daemon_killed_at_random_loses_nothing_and_runs_nothing_twice(
         _add_some(rig, rng)
         daemon = rig.start_daemon()
         slowest = max(slowest, _seconds_until_nothing_is_held_by_the_dead(rig))
-        _let_live(daemon, rng.uniform(0.0, LONGEST_LIFE_SECONDS))
+        daemon.live(rng.uniform(0.0, LONGEST_LIFE_SECONDS))  # chance decides where in its work it is hit
         daemon.kill()
         if rng.random() < 0.3:
             victim = agents.pop(rng.randrange(len(agents)))
@@ -59,12 +58,6 @@ def _add_some(rig: Rig, rng: random.Random) -> None:
     rig.add_journalled("planned", steps=rng.randint(2, 5), then=rng.choice(("sleep 0.1", "true", LEAVES_CHILDREN)))
     for _ in range(3):
         rig.add(TaskDraft(title="plain"))
-
-
-def _let_live(daemon: Daemon, seconds: float) -> None:
-    """Chance decides where in its work it is hit; it must not end by itself before."""
-    with pytest.raises(subprocess.TimeoutExpired):
-        daemon.process.wait(seconds)
 
 
 def _seconds_until_nothing_is_held_by_the_dead(rig: Rig) -> float:

@@ -18,8 +18,8 @@ from tests.torture.strace import (
     attach,
     chosen,
     fatal,
-    killing,
     kill_points,
+    killing,
     recording,
     require_strace,
     tracing,
@@ -134,25 +134,29 @@ def test_a_daemon_killed_at_any_write_of_taking_in_a_file_accepts_it_once(
 
     rig = make_rig("killed")
     for point in chosen(rng, points, KILLS, everything=long_run):
-        name = f"file-{point.call}-{point.number}"
-        daemon = rig.start_daemon()
-        attach(rig, daemon.pid, fatal(point))
-        _drop(rig, name)
-        until(
-            lambda name=name, daemon=daemon: daemon.process.poll() is not None or name in _receipts(rig),  # type: ignore[misc]
-            what=lambda: f"killed at {point}, or taken in",
-        )
-        daemon.kill()
-
-        follower = rig.start_daemon()
-        until(lambda name=name: name in _receipts(rig), what=lambda: rig.log()[-2000:])  # type: ignore[misc]
-        follower.stop()
-
-        told = [task.task_id for task in rig.nexus.get_all_tasks() if task.title.startswith(f"{name}:")]
-        assert len(told) == 2, (point, told)
-        assert sorted(_receipts(rig)[name]["task_ids"]) == sorted(told), point
-        assert not list(rig.inbox.glob("*.json")), point
+        _killed_while_taking_in(rig, point)
     rig.assert_sound(all_final=False)
+
+
+def _killed_while_taking_in(rig: Rig, point: KillPoint) -> None:
+    name = f"file-{point.call}-{point.number}"
+    daemon = rig.start_daemon()
+    attach(rig, daemon.pid, fatal(point))
+    _drop(rig, name)
+    until(
+        lambda: daemon.process.poll() is not None or name in _receipts(rig),
+        what=lambda: f"killed at {point}, or taken in; log: {rig.log()[-2000:]}",
+    )
+    daemon.kill()
+
+    follower = rig.start_daemon()
+    until(lambda: name in _receipts(rig), what=lambda: f"{point}; log: {rig.log()[-2000:]}")
+    follower.stop()
+
+    told = [task.task_id for task in rig.nexus.get_all_tasks() if task.title.startswith(f"{name}:")]
+    assert len(told) == 2, (point, told)
+    assert sorted(_receipts(rig)[name]["task_ids"]) == sorted(told), point
+    assert not list(rig.inbox.glob("*.json")), point
 
 
 def _drop(rig: Rig, name: str) -> None:

@@ -112,7 +112,12 @@ def test_endless_output_is_capped_and_costs_no_memory(make_rig: Callable[..., Ri
         "talks", f"echo HEAD-OF-IT; {source[kind]} | head -c {size}; echo; echo TAIL-OF-IT", "echo after it"
     )
     answered = []
-    until(lambda: answered.append(_answer_seconds(rig)) or rig.task(task_id).is_final, timeout_seconds=300)  # type: ignore[func-returns-value]
+
+    def is_done() -> bool:
+        answered.append(_answer_seconds(rig))
+        return rig.task(task_id).is_final
+
+    until(is_done, timeout_seconds=300, what=lambda: rig.log()[-2000:])
 
     task = rig.task(task_id)
     assert task.status is Status.COMPLETED, task.error

@@ -63,8 +63,8 @@ async def test_a_verb_for_which_there_is_no_room_leaves_nothing_of_itself_and_sp
 
     def limited(nexus: Any) -> None:
         connection: apsw.Connection = nexus.store._session.open()
-        (count,) = connection.execute("PRAGMA page_count").fetchall()[0]
-        connection.execute(f"PRAGMA max_page_count = {count + pages}").fetchall()
+        count = connection.pragma("page_count")
+        connection.pragma("max_page_count", count + pages)
 
     answers = await asked(
         rig,

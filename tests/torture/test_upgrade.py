@@ -13,7 +13,7 @@ import pytest
 
 from dreamos_tasks.model.task import TaskDraft
 from tests.torture.rig import Rig
-from tests.torture.strace import WRITES, chosen, killing, kill_points, require_strace, tracing
+from tests.torture.strace import WRITES, chosen, kill_points, killing, require_strace, tracing
 from tests.torture.waiting import until
 
 pytestmark = pytest.mark.torture
@@ -89,13 +89,18 @@ def _facts(path: Path) -> tuple[int, int, int | None]:
     connection = apsw.Connection(str(path))
     try:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        (version,) = connection.execute("PRAGMA user_version").fetchall()[0]
-        (tasks,) = connection.execute("SELECT count(*) FROM task").fetchall()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'note'").fetchall()[0]
-        notes = connection.execute("SELECT count(*) FROM note").fetchall()[0][0] if tables[0] else None
+        version, tasks = connection.pragma("user_version"), _count(connection, "task")
+        has_notes = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'note'").fetchone() is not None
+        notes = _count(connection, "note") if has_notes else None
     finally:
         connection.close()
     return version, tasks, notes
+
+
+def _count(connection: apsw.Connection, table: str) -> int:
+    """How many rows there are."""
+    (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0]
+    return count  # type: ignore[return-value]
 
 
 def test_a_board_whose_making_was_killed_at_any_write_is_made_by_the_next_command(

@@ -50,6 +50,22 @@ def test_tasks_that_wait_hold_no_slot(make_rig: Callable[..., Rig]) -> None:
     rig.assert_sound(all_final=False)
 
 
+def test_a_daemon_that_has_nothing_to_do_or_waits_for_a_step_uses_hardly_any_processor_time(rig: Rig) -> None:
+    """Each of its commits wakes it: it must not go on for ever about that."""
+    daemon = rig.start_daemon()
+    rig.wait_for(rig.add_journalled("done"), "completed")
+
+    used = daemon.processor_seconds()
+    daemon.live(1.5)
+    assert daemon.processor_seconds() - used < 0.3, "idle"
+
+    task_id = rig.add_plan("runs", rig.journal.command("sleep 60"))
+    until(lambda: any(entry.task_id == task_id for entry in rig.journal.entries()), what="the step runs")
+    used = daemon.processor_seconds()
+    daemon.live(1.5)
+    assert daemon.processor_seconds() - used < 0.3, "while a step runs"
+
+
 @pytest.mark.parametrize("killed", ["while it ends the step", "afterwards"])
 def test_a_paused_task_is_still_paused_at_the_same_step_after_the_daemon_was_killed(
     rig: Rig, tmp_path: Path, killed: str
