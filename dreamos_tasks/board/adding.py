@@ -22,18 +22,28 @@ def add_all(store: TaskStore, drafts: Sequence[TaskDraft], *, now: datetime) -> 
     if len(drafts) == 1:
         return (_twin(store, drafts[0], now=now) or _add(store, drafts[0], length=length, now=now),)
     added: dict[int, Task] = {}
-    for index in _dependencies_first(drafts):
-        draft = drafts[index]
-        try:
-            added[index] = _twin(store, draft, now=now) or _add(store, draft, length=length, now=now)
-        except InvalidTask as error:
-            error.pointer = f"/{index}{error.pointer}"
-            raise
+    coming = frozenset(draft.task_id for draft in drafts if draft.task_id)
+    index = 0
+    try:
+        for index in _dependencies_first(drafts):
+            draft = drafts[index]
+            added[index] = _twin(store, draft, now=now) or _add(store, draft, length=length, now=now, coming=coming)
+        for index, draft in enumerate(drafts):
+            if draft.parent_id in coming:  # unless it had a twin, and never came
+                _check_parent(store, draft, now=now)
+    except InvalidTask as error:
+        error.pointer = f"/{index}{error.pointer}"
+        raise
     return [added[index] for index in range(len(drafts))]
 
 
-def check_links(store: TaskStore, task: Task | TaskDraft, *, now: datetime) -> None:
-    """Refuse dependencies and parents that are not there, and rings. Raises InvalidTask, DependencyCycle."""
+def check_links(
+    store: TaskStore, task: Task | TaskDraft, *, now: datetime, coming: frozenset[str] = frozenset()
+) -> None:
+    """Refuse dependencies and parents that are not there, and rings. `coming`: ids that are added together with it.
+
+    Raises InvalidTask, DependencyCycle.
+    """
     for index, other in enumerate(task.depends_on):
         if store.get(other) is None:
             raise InvalidTask(
@@ -42,12 +52,8 @@ def check_links(store: TaskStore, task: Task | TaskDraft, *, now: datetime) -> N
                 cause="a dependency must be there before, or be added in the same file",
                 fix=_did_you_mean(store, other, now=now),
             )
-    if task.parent_id is not None and store.get(task.parent_id) is None:
-        raise InvalidTask(
-            f"its parent {task.parent_id!r} is not on this board",
-            pointer="/parent_id",
-            fix=_did_you_mean(store, task.parent_id, now=now),
-        )
+    if task.parent_id not in coming:
+        _check_parent(store, task, now=now)
     if isinstance(task, Task) and task.depends_on:
         known: Mapping[str, Sequence[str]] = {task.task_id: task.depends_on}
         cycle = find_cycle(task.task_id, lambda task_id: known.get(task_id) or _needs(store, task_id))
@@ -80,31 +86,24 @@ def nearest_ids(store: TaskStore, task_id: str, *, now: datetime) -> tuple[str, 
 
 
 def _dependencies_first(drafts: Sequence[TaskDraft]) -> Sequence[int]:
-    """The order in which drafts that name one another can be added. Raises DependencyCycle."""
+    """The order in which drafts that depend on one another can be added. Raises DependencyCycle."""
     by_id = {draft.task_id: index for index, draft in enumerate(drafts) if draft.task_id}
-    if not any(other in by_id for draft in drafts for other in (*draft.depends_on, draft.parent_id or "")):
+    if not any(other in by_id for draft in drafts for other in draft.depends_on):
         return range(len(drafts))
-    for draft in drafts:
-        if draft.task_id:
-            cycle = find_cycle(
-                draft.task_id, lambda task_id: drafts[by_id[task_id]].depends_on if task_id in by_id else ()
-            )
-            if cycle:
-                raise DependencyCycle(cycle)
     order: dict[int, None] = {}
-
     for first in range(len(drafts)):
-        path = [first]
+        path = {first: iter(drafts[first].depends_on)}  # from a draft to what it waits for, and what is left to look at
         while path:
-            index = path[-1]
-            ahead = [
-                by_id[other] for other in (*drafts[index].depends_on, drafts[index].parent_id or "") if other in by_id
-            ]
-            missing = next((other for other in ahead if other not in order and other not in path), None)
-            if missing is None:
-                order[path.pop()] = None
+            index, rest = next(reversed(path.items()))
+            ahead = next((by_id[other] for other in rest if other in by_id and by_id[other] not in order), None)
+            if ahead is None:
+                order[index] = None
+                del path[index]
+            elif ahead in path:
+                ring = list(path)[list(path).index(ahead) :]
+                raise DependencyCycle(tuple(drafts[member].task_id for member in (*ring, ahead)))
             else:
-                path.append(missing)
+                path[ahead] = iter(drafts[ahead].depends_on)
     return list(order)
 
 
@@ -115,9 +114,11 @@ def _twin(store: TaskStore, draft: TaskDraft, *, now: datetime) -> Task | None:
     return lifecycle.seen_at(found[0], now) if found else None
 
 
-def _add(store: TaskStore, draft: TaskDraft, *, length: int, now: datetime) -> Task:
+def _add(
+    store: TaskStore, draft: TaskDraft, *, length: int, now: datetime, coming: frozenset[str] = frozenset()
+) -> Task:
     if draft.depends_on or draft.parent_id is not None:
-        check_links(store, draft, now=now)
+        check_links(store, draft, now=now, coming=coming)
     if draft.task_id:
         return _save_new(store, draft, draft.task_id, now=now)
     if draft.parent_id is not None:
@@ -140,6 +141,15 @@ def _free_child_id(store: TaskStore, parent_id: str, *, now: datetime) -> str:
     while store.get(child_id(parent_id, number)) is not None:
         number += 1
     return child_id(parent_id, number)
+
+
+def _check_parent(store: TaskStore, task: TaskDraft, *, now: datetime) -> None:
+    if task.parent_id is not None and store.get(task.parent_id) is None:
+        raise InvalidTask(
+            f"its parent {task.parent_id!r} is not on this board",
+            pointer="/parent_id",
+            fix=_did_you_mean(store, task.parent_id, now=now),
+        )
 
 
 def _needs(store: TaskStore, task_id: str) -> Sequence[str]:
