@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from dreamos_tasks.board.clock import this_boot
 from dreamos_tasks.model.task import ProcessIdentity
-
-STARTED_FIELD = 19  # of /proc/PID/stat, counted after the name: field 22, clock ticks since boot
+from dreamos_tasks.tools.process_table import stat_of
 
 
 def this_process(instance: str) -> ProcessIdentity:
@@ -24,9 +22,5 @@ def is_alive(process: ProcessIdentity) -> bool:
 
 def started_ticks(pid: int) -> int | None:
     """When the process with this pid started; None when there is none, or only its zombie."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    fields = text[text.rindex(")") + 2 :].split()
-    return None if fields[0] in ("Z", "X") else int(fields[STARTED_FIELD])
+    stat = stat_of(pid)
+    return None if stat is None or stat.is_over else stat.started_ticks
