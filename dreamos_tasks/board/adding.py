@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from dreamos_tasks.errors import AmbiguousTaskId, DependencyCycle, DuplicateTaskId, InvalidTask, TaskNotFound
@@ -23,17 +24,14 @@ def add_all(store: TaskStore, drafts: Sequence[TaskDraft], *, now: datetime) -> 
         return (_twin(store, drafts[0], now=now) or _add(store, drafts[0], length=length, now=now),)
     added: dict[int, Task] = {}
     coming = frozenset(draft.task_id for draft in drafts if draft.task_id)
-    index = 0
-    try:
-        for index in _dependencies_first(drafts):
-            draft = drafts[index]
+    for index in _dependencies_first(drafts):
+        draft = drafts[index]
+        with _pointing_at(index):
             added[index] = _twin(store, draft, now=now) or _add(store, draft, length=length, now=now, coming=coming)
-        for index, draft in enumerate(drafts):
-            if draft.parent_id in coming:  # unless it had a twin, and never came
+    for index, draft in enumerate(drafts):
+        if draft.parent_id in coming:  # unless it had a twin, and never came
+            with _pointing_at(index):
                 _check_parent(store, draft, now=now)
-    except InvalidTask as error:
-        error.pointer = f"/{index}{error.pointer}"
-        raise
     return [added[index] for index in range(len(drafts))]
 
 
@@ -83,6 +81,16 @@ def nearest_ids(store: TaskStore, task_id: str, *, now: datetime) -> tuple[str, 
     from difflib import get_close_matches  # costs a command that adds a task more than adding it
 
     return tuple(get_close_matches(task_id, recent, n=3, cutoff=0.7))
+
+
+@contextmanager
+def _pointing_at(index: int) -> Iterator[None]:
+    """What is wrong with a draft is said with its place in the batch."""
+    try:
+        yield
+    except InvalidTask as error:
+        error.pointer = f"/{index}{error.pointer}"
+        raise
 
 
 def _dependencies_first(drafts: Sequence[TaskDraft]) -> Sequence[int]:
