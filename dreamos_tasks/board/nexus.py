@@ -340,8 +340,12 @@ class TaskNexus(BoardReader):
         return change.task
 
     def _claim_next(self, request: ClaimRequest, *, now: datetime, process: ProcessIdentity | None) -> Task | None:
-        task = self.store.next_claimable(request, now=now)
-        return self._claim(task, request, now=now, process=process) if task is not None else None
+        most = self.rules.max_lost_leases
+        while (task := self.store.next_claimable(request, now=now)) is not None:
+            if task.lost_leases + 1 < most or not lifecycle.lease_expired(task, now):
+                return self._claim(task, request, now=now, process=process)
+            self._save(lifecycle.expire(task, now=now, max_lost_leases=most))  # it ends whoever takes it: no more
+        return None
 
     def _claim(self, task: Task, request: ClaimRequest, *, now: datetime, process: ProcessIdentity | None) -> Task:
         change = lifecycle.claim(
