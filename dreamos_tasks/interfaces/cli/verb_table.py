@@ -52,7 +52,7 @@ THEMES: dict[str, dict[str, Place]] = {
         "down": Place("daemon_verbs:down", "Stop the daemon"),
         "daemon": Place("daemon_verbs:daemon", "What systemd runs"),
         "status": Place("daemon_verbs:status", "How daemon and board stand"),
-        "service": Place("daemon_verbs:service", "Install the daemon as a systemd service"),
+        "service": Place("service_verbs:service", "Install the daemon as a systemd service"),
         "monitor": Place("monitor:monitor", "Look for tasks that nobody moves"),
         "doctor": Place("doctor:doctor", "Check this machine and mend what can be mended"),
         "backup": Place("board_verbs:backup", "Copy the board to a file"),
