@@ -66,12 +66,14 @@ class Answer:
 
 
 class Rig:
-    """One home. `close` ends everything that was started on it."""
+    """One home. `close` ends everything that was started on it. `notes`: where journal and ledger are kept."""
 
-    def __init__(self, path: Path, config: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self, path: Path, config: Mapping[str, Mapping[str, Any]] | None = None, *, notes: Path | None = None
+    ) -> None:
         self.home = Home(path=path, found_by="--home")
-        self.journal = Journal(path.parent / f"{path.name}.journal")
-        self.ledger = Ledger(path.parent / f"{path.name}.ledger")
+        self.journal = Journal((notes or path.parent) / f"{path.name}.journal")
+        self.ledger = Ledger((notes or path.parent) / f"{path.name}.ledger")
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DREAMOS_TASKS_")},
             "XDG_CONFIG_HOME": str(path / "no-config"),
@@ -250,6 +252,10 @@ class Daemon:
     def status(self) -> Mapping[str, Any] | None:
         """Its own report; None when it does not answer."""
         return ask_status(self.rig.home.status_socket)
+
+    def trouble(self) -> list[str]:
+        """What it says is wrong."""
+        return list((self.status() or {}).get("trouble", ()))
 
     def kill(self) -> None:
         """SIGKILL: it gets no chance to say anything."""

@@ -60,6 +60,12 @@ def killing(point: KillPoint) -> list[str]:
     return ["strace", "-f", "-qq", "-o", os.devnull, *_killing(point)]
 
 
+def failing(point: KillPoint, error: str) -> list[str]:
+    """What is put before a command to have this one call of it fail, as a broken or full disk makes it fail."""
+    inject = f"inject={point.call}:error={error}:when={point.number}"
+    return ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={point.call}", "-e", inject]
+
+
 def kill_points(trace: Path) -> list[KillPoint]:
     """Every call that was written down, one after another. strace counts each kind of call by itself, and by thread."""
     made: Counter[tuple[str, str]] = Counter()

@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from dreamos_tasks.model.task import Status, TaskDraft
-from tests.torture.rig import Daemon, Rig
+from tests.torture.rig import Rig
 from tests.torture.waiting import until
 
 pytestmark = pytest.mark.torture
@@ -80,7 +80,7 @@ def test_a_board_that_is_lost_while_the_daemon_runs_stops_claiming_raises_an_ala
 
     damage(rig, tmp_path)
 
-    trouble = until(lambda: _trouble(daemon), what=lambda: f"an alarm in the status; log: {rig.log()[-2000:]}")
+    trouble = until(daemon.trouble, what=lambda: f"an alarm in the status; log: {rig.log()[-2000:]}")
     assert str(rig.board) in " ".join(trouble)
     status = rig.dt("status", "--json")
     assert status.code in (0, 6), status.err
@@ -107,10 +107,6 @@ def _refused_or_on_a_whole_board(rig: Rig, arguments: tuple[str, ...], damage: C
     elif damage is not delete_all_of_it:
         assert answer.code == 6, (arguments, answer)
         assert answer.error["fix"]
-
-
-def _trouble(daemon: Daemon) -> list[str]:
-    return list((daemon.status() or {}).get("trouble", ()))
 
 
 def _state(rig: Rig) -> int | None:
@@ -155,7 +151,7 @@ def test_a_board_that_becomes_read_only_in_the_middle_of_a_run_is_waited_for_and
 
     with write_protected(rig.board, Path(f"{rig.board}-wal")):
         gate.touch()
-        trouble = until(lambda: _trouble(daemon), what=lambda: f"an alarm in the status; log: {rig.log()[-2000:]}")
+        trouble = until(daemon.trouble, what=lambda: f"an alarm in the status; log: {rig.log()[-2000:]}")
         used = daemon.processor_seconds()
         added = rig.dt("add", "cannot be written", "--json")
         daemon.live(1.5)
@@ -165,7 +161,7 @@ def test_a_board_that_becomes_read_only_in_the_middle_of_a_run_is_waited_for_and
     assert (added.code, added.error["code"]) == (6, "board_unavailable")
     assert any("written" in word or "recorded" in word for word in trouble), trouble
     assert rig.wait_for(task_id, "final").status is Status.COMPLETED
-    until(lambda: not _trouble(daemon), what="the alarm ends")
+    until(lambda: daemon.status() and not daemon.trouble(), what="the alarm ends")
     assert len(rig.journal.entries()) == 1 or rig.task(task_id).last_token > 1
     assert rig.log().count("ERROR") < 30
     daemon.stop()
@@ -178,7 +174,7 @@ def test_an_inbox_that_becomes_read_only_is_said_loudly_and_holds_nothing_else_u
     with write_protected(*(path for path in (rig.inbox / ".taken", rig.inbox / "rejected"))):
         (rig.home.path / "x.part").write_text('{"title": "from a file"}')
         (rig.home.path / "x.part").rename(rig.inbox / "x.json")
-        until(lambda: _trouble(daemon), what=lambda: f"an alarm in the status; log: {rig.log()[-2000:]}")
+        until(daemon.trouble, what=lambda: f"an alarm in the status; log: {rig.log()[-2000:]}")
         used = daemon.processor_seconds()
         done = rig.add_journalled("meanwhile")
         assert rig.wait_for(done, "final").status is Status.COMPLETED
@@ -186,7 +182,7 @@ def test_an_inbox_that_becomes_read_only_is_said_loudly_and_holds_nothing_else_u
         assert daemon.processor_seconds() - used < 1.0, "it does not spin"
 
     until(lambda: [t for t in rig.nexus.get_all_tasks() if t.title == "from a file"], what="it is taken in at last")
-    until(lambda: not _trouble(daemon), what="the alarm ends")
+    until(lambda: daemon.status() and not daemon.trouble(), what="the alarm ends")
     daemon.stop()
     rig.assert_sound(all_final=False)
 
