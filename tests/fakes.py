@@ -39,12 +39,12 @@ class FakeMachine:
 
     def advance(self, seconds: float) -> None:
         """Let time pass on all clocks."""
-        self.since_boot_us += int(seconds * 1_000_000)
-        self.wall_us += int(seconds * 1_000_000)
+        self.since_boot_us += round(seconds * 1_000_000)
+        self.wall_us += round(seconds * 1_000_000)
 
     def set_wall_clock(self, seconds: float) -> None:
         """Move only the wall clock, as a person, NTP or a dead battery does."""
-        self.wall_us += int(seconds * 1_000_000)
+        self.wall_us += round(seconds * 1_000_000)
 
     def boot(self, boot_id: str) -> None:
         """Start again: the clock since boot begins at nothing."""

@@ -104,15 +104,13 @@ class SqliteStore:
         return self._session
 
     def clock_offset(self, measure: ClockReading) -> int:
-        """See TaskStore."""
+        """See TaskStore. Outside a transaction a missing offset is measured but not kept: reading waits for nobody."""
         row = self._session.row("SELECT offset_us FROM clock WHERE boot_id = ?", (measure.boot_id,))
         if row is not None:
             return int(row[0])
-        if not self._session.in_transaction:
-            with self.transaction():  # the first of this boot decides for all
-                return self.clock_offset(measure)
         offset = measure.wall_us - measure.since_boot_us
-        self.set_clock_offset(measure.boot_id, offset)
+        if self._session.in_transaction:
+            self.set_clock_offset(measure.boot_id, offset)
         return offset
 
     def set_clock_offset(self, boot_id: str, offset_us: int) -> None:

@@ -262,10 +262,11 @@ def test_the_change_mark_moves_when_another_has_written_and_only_then(nexus: Tas
     assert nexus.store.change_mark() != mark
 
 
-def test_the_offset_to_board_time_is_kept_from_the_first_time_it_is_asked_for(nexus: TaskNexus, path: Path) -> None:
-    offset = nexus.store.clock_offset(READING)
-
+def test_the_offset_to_board_time_is_kept_from_the_first_transaction_of_a_boot(nexus: TaskNexus, path: Path) -> None:
     later = FakeReading("boot-1", READING.since_boot_us, READING.wall_us + 3_600_000_000)
+    with nexus.store.transaction():
+        offset = nexus.store.clock_offset(READING)
+
     with closing(SqliteStore(path)) as other:
         assert other.clock_offset(later) == offset
 
