@@ -9,6 +9,7 @@ from pathlib import Path
 from dreamos_tasks.app.boards import make_folder, open_board
 from dreamos_tasks.config.home import MARK, Home
 from dreamos_tasks.config.settings import InboxSettings, Settings
+from dreamos_tasks.intake.folders import InboxFolders
 
 FILE_MODE = 0o600
 CONFIG = f"""\
@@ -31,28 +32,30 @@ def make_home(home: Home, settings: Settings) -> tuple[Path, ...]:
 
     Everything made is readable by its owner alone.
     """
+    lock = home.board_lock(settings.board)
     missing = tuple(missing_parts(home, settings))
+    had_lock = lock.exists()
     for folder in folders_of(home, settings.inbox):
         make_folder(folder)
     for file, text in _files(home).items():
         if file in missing:
             _write_new(file, text)
     open_board(home, settings).close()
-    return missing
+    return (*missing, lock) if lock.exists() and not had_lock else missing
 
 
 def missing_parts(home: Home, settings: Settings) -> Iterator[Path]:
     """What `make_home` would make."""
     folders = (above for folder in folders_of(home, settings.inbox) for above in (*reversed(folder.parents), folder))
-    parts = (*_files(home), home.board(settings.board), home.board_lock(settings.board))
+    parts = (*_files(home), home.board(settings.board))
     yield from (path for path in dict.fromkeys((*folders, *parts)) if not path.exists())
 
 
 def folders_of(home: Home, inbox: InboxSettings) -> tuple[Path, ...]:
     """Every folder a running board needs, each after the one it lies in."""
-    drop = home.inbox(inbox)
-    taken = (drop, drop / ".taken", drop / "accepted", drop / "rejected")
-    return (home.path, home.runtime, *taken, home.outbox, home.runs, home.logs)
+    drop = InboxFolders(home.inbox(inbox), home.outbox)
+    of_inbox = (drop.inbox, drop.taken, drop.open, drop.accepted, drop.rejected, drop.outbox)
+    return (home.path, home.runtime, *of_inbox, home.runs, home.logs)
 
 
 def _files(home: Home) -> dict[Path, str]:

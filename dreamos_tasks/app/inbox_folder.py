@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from dreamos_tasks.errors import NotFound, Refused
-from dreamos_tasks.stores.board_file import sync
+from dreamos_tasks.intake.filing import ERROR, RECEIPT
+from dreamos_tasks.intake.folders import SUFFIXES, make_private, sync_folder
+from dreamos_tasks.model.task import NAME_PATTERN
 
-ENDINGS = (".json", ".jsonl")
-ERROR_ENDING = ".error.json"
-RECEIPT_ENDING = ".receipt.json"
 OWN_FOLDERS = frozenset({"accepted", "rejected"})  # any other folder is an agent's
 
 
@@ -43,33 +42,35 @@ def read_inbox(inbox: Path, *, newest: int) -> InboxContents:
     """Look at the inbox. What is taken away meanwhile is left out."""
     return InboxContents(
         waiting=tuple(sorted(_waiting(inbox), key=lambda file: file.at)),
-        rejected=tuple(sorted(_noted(inbox / "rejected", ERROR_ENDING), key=lambda file: file.at)),
+        rejected=tuple(sorted(_noted(inbox / "rejected", ERROR), key=lambda file: file.at)),
         accepted=tuple(_accepted(inbox / "accepted", newest)),
     )
 
 
 def put_back(inbox: Path, name: str) -> Path:
-    """Put a rejected file into the inbox again; gives where it is now. Raises NotFound, Refused."""
+    """Put a rejected file into the folder it was dropped into; gives where it is now. Raises NotFound, Refused."""
     rejected = inbox / "rejected"
-    names = [file.name for file in _noted(rejected, ERROR_ENDING)]
-    if name not in names:
-        near = get_close_matches(name, names, n=2)
+    files = {file.name: file for file in _noted(rejected, ERROR)}
+    if name not in files:
+        near = get_close_matches(name, files, n=2)
         fix = f"did you mean {' or '.join(near)}?" if near else "dt inbox lists what was rejected"
         raise NotFound(f"no rejected file is called {name!r}", fix=fix)
-    target = inbox / name
+    agent = files[name].note.get("agent")
+    folder = inbox / agent if isinstance(agent, str) and NAME_PATTERN.fullmatch(agent) else inbox
+    make_private(folder)
+    target = folder / name
     if os.path.lexists(target):
         raise Refused(f"{target} waits there already", fix="wait until it has been taken, or move one of them away")
     os.rename(rejected / name, target)
-    note = rejected / (name + ERROR_ENDING)
-    note.unlink(missing_ok=True)  # it is about a file that is no longer here
-    sync(inbox)
+    (rejected / (name + ERROR)).unlink(missing_ok=True)  # it is about a file that is no longer here
+    sync_folder(folder)
     return target
 
 
 def _waiting(inbox: Path) -> Iterator[DroppedFile]:
     for folder in (inbox, *(path for path in _listed(inbox) if _is_agents(path))):
         for path in _listed(folder):
-            if path.name.endswith(ENDINGS) and not path.name.startswith("."):
+            if path.name.lower().endswith(SUFFIXES) and not path.name.startswith("."):
                 yield from _file(path, str(path.relative_to(inbox)))
 
 
@@ -92,7 +93,7 @@ def _accepted(folder: Path, newest: int) -> Iterator[DroppedFile]:
     """The newest accepted files, newest first. Folders are named by their day."""
     left = newest
     for day in sorted((path for path in _listed(folder) if path.is_dir()), reverse=True):
-        files = sorted(_noted(day, RECEIPT_ENDING), key=lambda file: file.at, reverse=True)
+        files = sorted(_noted(day, RECEIPT), key=lambda file: file.at, reverse=True)
         yield from files[:left]
         left -= len(files)
         if left <= 0:

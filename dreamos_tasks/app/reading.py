@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dreamos_tasks.app.call_checks import call_check
 from dreamos_tasks.app.parts import build_tools
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import InboxSettings
+from dreamos_tasks.errors import InvalidInput
+from dreamos_tasks.intake.claiming import Claimer, IntakeRules
 from dreamos_tasks.intake.draft_forms import Door
 from dreamos_tasks.intake.drafts import Reading, read_text
+from dreamos_tasks.intake.folders import InboxFolders, safe_name
 
 
 def read_work(content: str | bytes, *, home: Home, limits: InboxSettings, created_by: str) -> Reading:
@@ -15,3 +20,15 @@ def read_work(content: str | bytes, *, home: Home, limits: InboxSettings, create
     tools = build_tools(instance="", home=home)  # asked what they would take, and never called
     door = Door(created_by=created_by, check_call=call_check(tools))
     return read_text(content, door, max_bytes=limits.max_bytes, max_tasks=limits.max_tasks_per_file)
+
+
+def judge_file(path: Path, *, home: Home, limits: InboxSettings) -> Reading | InvalidInput:
+    """What the inbox would make of this file: its drafts, or why it would be rejected. Raises OSError."""
+    rules = IntakeRules(
+        max_bytes=limits.max_bytes,
+        max_tasks_per_file=limits.max_tasks_per_file,
+        check_call=call_check(build_tools(instance="", home=home)),
+    )
+    claimer = Claimer(InboxFolders(home.inbox(limits), home.outbox), rules, lambda _words: None)
+    verdict, _ = claimer.judge(path, name=safe_name(path.name), agent=None)
+    return verdict

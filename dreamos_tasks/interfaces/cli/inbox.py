@@ -13,13 +13,13 @@ import click
 from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.options import FILLED
-from dreamos_tasks.interfaces.cli.output import error_form
 from dreamos_tasks.interfaces.cli.text import ago, count, harmless, harmless_block
 from dreamos_tasks.interfaces.cli.verb_group import verb_group
 from dreamos_tasks.model.json_form import instant_to_text
 
 if TYPE_CHECKING:
     from dreamos_tasks.app.inbox_folder import DroppedFile
+    from dreamos_tasks.intake.drafts import Reading
 
 SHOWN_ACCEPTED = 10
 STDIN = "-"
@@ -100,18 +100,22 @@ def inbox_retry(call: Call, names: tuple[str, ...]) -> None:
 
 def _answer(call: Call, file: str) -> dict[str, Any]:
     """The same as would stand in the note of a rejection, or how many tasks there are."""
-    from dreamos_tasks.app.reading import read_work
+    from dreamos_tasks.app.reading import judge_file, read_work
+    from dreamos_tasks.intake.filing import note_of
 
+    reading: Reading | InvalidInput
+    limits = call.settings.inbox
     try:
-        content = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+        if file == STDIN:
+            reading = read_work(sys.stdin.buffer.read(), home=call.home, limits=limits, created_by="inbox")
+        else:
+            reading = judge_file(Path(file).absolute(), home=call.home, limits=limits)
+    except InvalidInput as error:
+        reading = error
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read", cause=error.strerror or str(error), fix=f"ls -l {file}") from error
-    try:
-        reading = read_work(content, home=call.home, limits=call.settings.inbox, created_by="inbox")
-    except InvalidInput as error:
-        to_json = getattr(error, "to_json", None)
-        note: dict[str, Any] = to_json() if to_json is not None else dict(error_form(error))
-        return {"file": file, "ok": False, "error": note}
+    if isinstance(reading, InvalidInput):
+        return {"file": file, "ok": False, "error": note_of(reading)}
     notices = [notice.to_json() for notice in reading.notices]
     return {"file": file, "ok": True, "tasks": len(reading.drafts), "warnings": notices}
 
@@ -133,7 +137,7 @@ def _show(call: Call, word: str, file: DroppedFile) -> None:
     more = f": {harmless(ids)}" if ids else ""
     call.out.line(f"  {word:<8}  {harmless(file.name)}  ({ago(file.at, datetime.now(UTC))}){more}")
     if word == "rejected":
-        for line in _reasons(file.note.get("error", file.note)):
+        for line in _reasons(file.note):
             call.out.line(f"              {line}")
 
 

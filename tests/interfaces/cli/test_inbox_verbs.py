@@ -85,3 +85,20 @@ def test_several_files_are_told_of_one_by_one(dt: Dt, tmp_path: Path) -> None:
     said = dt("inbox", "validate", "good.json", "torn.json", "--json")
     assert (said.code, [answer["ok"] for answer in said.form]) == (7, [True, False])
     assert dt("inbox", "validate", "missing.json").code == 7
+
+
+def test_a_file_that_came_for_an_agent_goes_back_to_that_agents_folder(dt: Dt, folder: Path) -> None:
+    (folder / "rejected" / "bad.json").write_text("{}")
+    (folder / "rejected" / "bad.json.error.json").write_text(json.dumps({"agent": "ada", "message": "it is empty"}))
+    assert dt("inbox", "retry", "bad.json").code == 0
+    assert (folder / "ada" / "bad.json").exists()
+
+
+def test_what_is_no_plain_file_of_a_bounded_size_would_be_rejected_too(
+    dt: Dt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real.json").write_text('{"title": "a"}')
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    assert dt("inbox", "validate", "link.json", "--json").form["ok"] is False
+    monkeypatch.setenv("DREAMOS_TASKS_INBOX__MAX_BYTES", "3")
+    assert dt("inbox", "validate", "real.json", "--json").form["ok"] is False
