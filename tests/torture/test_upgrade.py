@@ -18,7 +18,7 @@ from tests.torture.waiting import until
 
 pytestmark = pytest.mark.torture
 
-KILLS = 6
+KILLS = 4  # of each operation in the short run
 NEXT_RELEASE = """
 import sys
 from pathlib import Path
@@ -113,6 +113,7 @@ def test_a_board_whose_making_was_killed_at_any_write_is_made_by_the_next_comman
             path.unlink()
 
     trace = tmp_path / "trace"
+    rig.dt("list")  # the first command of a home writes more than the others
     clear()
     assert rig.dt("add", "first", prefix=tracing(WRITES, trace)).code == 0
     points = kill_points(trace)
