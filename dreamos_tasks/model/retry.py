@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # What another attempt can mend without anybody changing anything.
 RETRIED_BY_DEFAULT = (ErrorCategory.TRANSIENT, ErrorCategory.RESOURCE)
+LONGEST_PAUSE_SECONDS = 366 * 86_400.0  # whatever a policy says: an instant beyond the calendar's end cannot be written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,11 @@ class RetryPolicy:
 
     def delay(self, failures: int, *, roll: float) -> timedelta:
         """How long to wait after the `failures`-th failure; `roll` in [0, 1) is the chance taken."""
-        exponent = min(failures - 1, 64)  # beyond that the cap rules, and a float would overflow
-        ceiling = min(self.max_seconds, self.base_seconds * self.factor**exponent)
+        ceiling = min(self.max_seconds, LONGEST_PAUSE_SECONDS)
+        try:
+            ceiling = min(ceiling, self.base_seconds * float(self.factor) ** (failures - 1))
+        except OverflowError:  # beyond all floats
+            ceiling = ceiling if self.base_seconds else 0.0
         return timedelta(seconds=ceiling * roll if self.jitter == "full" else ceiling)
 
     def tries_again(self, category: ErrorCategory, *, failures: int, own: bool) -> bool:
