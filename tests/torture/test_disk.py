@@ -101,7 +101,8 @@ def test_a_command_whose_write_fails_says_so_and_has_done_nothing(
     """Faults 4 and 5, at each write and sync of a commit."""
     require_strace()
     trace = tmp_path / "trace"
-    rig.dt("list")  # the first command of a home writes more than the others
+    rig.dt("list")  # the first command of a home writes more than the others, and so does the first to open the board
+    assert rig.nexus.get_all_tasks() == []
     assert rig.dt("add", "counted", prefix=tracing(BOARD_WRITES, trace)).code == 0
     points = [point for point in kill_points(trace) if point.call in ("pwrite64", "fsync", "fdatasync")]
     assert len(points) > 2, trace.read_text()

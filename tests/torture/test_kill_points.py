@@ -49,7 +49,8 @@ def test_a_command_killed_at_any_write_did_all_of_it_or_nothing(
         return ["complete", task_id, "--agent", "ada"]
 
     trace = tmp_path / "trace"
-    rig.dt("list")  # the first command of a home writes more than the others
+    rig.dt("list")  # the first command of a home writes more than the others, and so does the first to open the board
+    assert rig.nexus.get_all_tasks() == []
     assert rig.dt(*prepared(), prefix=tracing(WRITES, trace)).code == 0
     points = kill_points(trace)
     assert len(points) > 3, trace.read_text()
