@@ -48,6 +48,8 @@ def up(call: Call, detach: bool) -> None:
     except AlreadyRunning:
         if not _said_that_it_runs(call):  # one that is only starting has shown no card yet
             call.out.note("another daemon is just starting on this board: dt status")
+            if call.out.as_json:
+                call.out.document({"pid": None, "home": str(call.home.path), "started": False})
 
 
 def _start_apart(call: Call, made: tuple[Path, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -72,14 +73,35 @@ def test_a_second_daemon_is_refused_with_exit_code_4(dt: DtProcess, home: Path) 
     assert str(pid_of(home)) in said.error["message"]
 
 
-def test_a_daemon_that_cannot_start_says_why_through_up(dt: DtProcess, home: Path) -> None:
+def test_up_on_a_broken_board_says_what_is_wrong_with_it(dt: DtProcess, home: Path) -> None:
     board = home / "runtime" / "nexus.db"
     board.write_bytes(b"this is no board" * 400)
     said = dt("up", "--detach", "--json")
     assert said.code == 6
     assert said.error["code"].startswith("board")
-    board.unlink()
-    (home / "runtime" / "nexus.db.lock").unlink()
+    board.unlink(missing_ok=True)
+
+
+def test_a_daemon_that_cannot_start_says_why_through_up(dt: DtProcess, home: Path) -> None:
+    in_the_way = home / "runtime" / "status.sock"
+    in_the_way.mkdir()
+    said = dt("up", "--detach", "--json")
+    assert said.code == 1
+    assert "IsADirectoryError" in said.error["message"]
+    in_the_way.rmdir()
+    assert dt("up", "--detach").code == 0
+
+
+def test_up_beside_a_daemon_that_is_just_starting_is_no_failure(dt: DtProcess, home: Path) -> None:
+    held = os.open(home / "runtime" / "daemon.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(held, fcntl.LOCK_EX)  # as a daemon holds it before it has shown its card
+    try:
+        said = dt("up", "--detach")
+        assert said.code == 0
+        assert "just starting" in said.err
+        assert dt("up", "--detach", "--json").form["started"] is False
+    finally:
+        os.close(held)
 
 
 def test_status_says_that_no_daemon_runs_and_how_to_start_one(dt: DtProcess) -> None:
