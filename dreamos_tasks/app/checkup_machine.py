@@ -34,7 +34,7 @@ else:
 
 def mount(place: Place) -> Iterator[Finding]:
     """What kind of file system the home is on."""
-    from dreamos_tasks.stores.board_file import NETWORK_FILE_SYSTEMS, mount_kind
+    from dreamos_tasks.config.mounts import NETWORK_FILE_SYSTEMS, mount_kind
 
     folder = _existing(place.board_path.parent)
     kind = mount_kind(folder)

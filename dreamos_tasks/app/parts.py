@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from dreamos_tasks.app.call_checks import call_check
 from dreamos_tasks.app.identity import is_alive
 from dreamos_tasks.board.clock import SteadyClock
 from dreamos_tasks.board.desk import BoardDesk
@@ -13,6 +14,8 @@ from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.execution.step_executor import StepExecutor
 from dreamos_tasks.execution.surroundings import Surroundings
+from dreamos_tasks.intake.claiming import IntakeRules
+from dreamos_tasks.intake.inbox import InboxRules, InboxWatcher
 from dreamos_tasks.monitoring.monitor import monitors_of
 from dreamos_tasks.monitoring.service import TaskMonitoringService
 from dreamos_tasks.tools.children import Children
@@ -60,4 +63,23 @@ def build_monitoring(desk: BoardDesk, *, settings: Settings) -> TaskMonitoringSe
         desk,
         monitors_of(settings.monitoring, is_alive=is_alive),
         interval_seconds=settings.monitoring.check_interval_seconds,
+    )
+
+
+def build_inbox(desk: BoardDesk, tools: ToolRegistry, *, home: Home, settings: Settings) -> InboxWatcher:
+    """The inbox of a home."""
+    intake = IntakeRules(
+        max_bytes=settings.inbox.max_bytes,
+        max_tasks_per_file=settings.inbox.max_tasks_per_file,
+        settle_seconds=settings.inbox.settle_seconds,
+        check_call=call_check(tools),
+    )
+    return InboxWatcher(
+        InboxRules(
+            inbox=home.inbox(settings.inbox),
+            outbox=home.outbox,
+            intake=intake,
+            rescan_seconds=settings.inbox.rescan_seconds,
+        ),
+        desk,
     )

@@ -27,8 +27,8 @@ from loguru import logger
 from watchfiles import Change, awatch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
+from dreamos_tasks.config.mounts import NETWORK_FILE_SYSTEMS, mount_kind
 from dreamos_tasks.intake.inotify import FINISHED, GONE, Inotify
-from dreamos_tasks.stores.board_file import NETWORK_FILE_SYSTEMS, mount_kind
 
 STEP_MILLISECONDS = 5
 DEBOUNCE_MILLISECONDS = 10

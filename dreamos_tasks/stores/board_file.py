@@ -7,12 +7,10 @@ import os
 import stat
 from pathlib import Path
 
+from dreamos_tasks.config.mounts import NETWORK_FILE_SYSTEMS, mount_kind
 from dreamos_tasks.errors import BoardUnavailable, BoardUnsafe
 
 FILE_MODE = 0o600
-NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "glusterfs"}
-)
 
 
 def check_file(path: Path) -> None:
@@ -47,22 +45,6 @@ def refuse_network_mount(folder: Path) -> None:
             cause="file locks and shared memory do not work reliably there; two machines would corrupt the board",
             fix="keep the board on a local disk: --home DIR or DREAMOS_TASKS_HOME",
         )
-
-
-def mount_kind(folder: Path) -> str:
-    """The file system type of the mount that holds the folder, from /proc/self/mounts; "unknown" elsewhere."""
-    best, kind = -1, "unknown"
-    real = os.path.realpath(folder)
-    try:
-        lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return kind
-    for line in lines:
-        _, mount_point, mount_type, *_ = line.split(" ")
-        at = mount_point.replace("\\040", " ")
-        if (real == at or real.startswith(at.rstrip("/") + "/")) and len(at) >= best:
-            best, kind = len(at), mount_type
-    return kind
 
 
 def replace_file(path: Path, content: bytes) -> os.stat_result:

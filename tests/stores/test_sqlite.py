@@ -13,6 +13,7 @@ import apsw
 import pytest
 
 from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.config.mounts import mount_kind
 from dreamos_tasks.errors import (
     BoardCorrupt,
     BoardGone,
@@ -241,7 +242,7 @@ def test_a_board_on_a_network_mount_is_refused(path: Path, monkeypatch: pytest.M
 
 
 def test_the_kind_of_a_mount_is_known() -> None:
-    assert board_file.mount_kind(Path("/proc/self")) == "proc"
+    assert mount_kind(Path("/proc/self")) == "proc"
 
 
 def test_a_library_that_can_lose_commits_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
