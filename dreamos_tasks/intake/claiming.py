@@ -35,6 +35,13 @@ DISK_ERRORS = frozenset(
 Log = Callable[[str], None]
 
 
+def is_no_files_fault(error: OSError, *folders: Path) -> bool:
+    """Whether the disk or one of the folders is to blame, so that the next file would fare no better."""
+    if error.errno in DISK_ERRORS:
+        return True
+    return isinstance(error, PermissionError) and not all(os.access(folder, os.W_OK | os.X_OK) for folder in folders)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeRules:
     """What is taken: how large, how many tasks, and how long a file must lie unchanged that may still be written."""
@@ -168,7 +175,7 @@ class Claimer:
         except FileNotFoundError:
             return None  # its writer took it back, or another process was faster
         except OSError as error:
-            if error.errno in DISK_ERRORS:
+            if is_no_files_fault(error, path.parent, self.folders.taken):
                 raise
             self._tell(f"{path} {error.errno}", f"{name} cannot be taken: {error.strerror}; it is tried again")
             return None

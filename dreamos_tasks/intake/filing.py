@@ -44,6 +44,11 @@ class Files:
         self._folders = folders
         self._touched: set[Path] = set()
 
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """The folders that must be writable for anything to be filed."""
+        return self._folders.taken, self._folders.accepted, self._folders.rejected
+
     def file(self, decided: Decided) -> Path:
         """Move one file; gives where it went. Raises OSError, and then it is still in .taken."""
         if isinstance(decided.outcome, InvalidInput):

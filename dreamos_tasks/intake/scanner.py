@@ -14,7 +14,7 @@ from loguru import logger
 
 from dreamos_tasks.errors import BoardUnavailable, DreamosError, InvalidInput
 from dreamos_tasks.intake.admission import Admission, admit
-from dreamos_tasks.intake.claiming import DISK_ERRORS, Claimer, Taken
+from dreamos_tasks.intake.claiming import Claimer, Taken, is_no_files_fault
 from dreamos_tasks.intake.desk import Desk
 from dreamos_tasks.intake.filing import Decided, Files
 from dreamos_tasks.intake.folders import InboxFolders
@@ -101,7 +101,7 @@ class Scanner:
         try:
             target = self._files.file(decided)
         except OSError as error:
-            if error.errno in DISK_ERRORS:
+            if is_no_files_fault(error, *self._files.places):
                 raise
             logger.error("{} cannot be filed ({}); it is tried again", decided.taken.dropped_as, error)
             return False

@@ -168,9 +168,6 @@ def test_a_board_that_becomes_read_only_in_the_middle_of_a_run_is_waited_for_and
     rig.assert_sound()
 
 
-@pytest.mark.xfail(
-    reason="a .taken/ that cannot be written (EPERM, EACCES) is only logged, file by file, and not in status"
-)
 def test_an_inbox_that_becomes_read_only_is_said_loudly_and_holds_nothing_else_up(rig: Rig) -> None:
     """Fault 6."""
     daemon = rig.start_daemon()

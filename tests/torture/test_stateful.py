@@ -52,6 +52,8 @@ WORDS = (
 agents = st.sampled_from(["ada", "ben", "daemon"])
 tags = st.lists(st.sampled_from(["core", "ui"]), unique=True).map(tuple)
 capabilities = st.lists(st.sampled_from(["gpu", "web"]), unique=True).map(tuple)
+often = st.sampled_from([True, True, True, False])
+recorded = st.sampled_from([StepStatus.RUNNING, StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.SKIPPED])
 places = st.integers(0, 30)  # of a task, counted round and round
 moments = st.none() | st.integers(-50, 500)  # seconds from now
 errors = st.builds(TaskError, category=st.sampled_from(ErrorCategory), message=st.just("broke"))
@@ -81,8 +83,8 @@ class Boards(RuleBasedStateMachine):
 
     kind = "memory"
 
-    @initialize()
-    def make_boards(self) -> None:
+    @initialize(wanted=st.lists(asked, min_size=3, max_size=8), plain=st.integers(1, 3))
+    def make_boards(self, wanted: list[dict[str, Any]], plain: int) -> None:
         self.folder = TemporaryDirectory()
         self.path = board_path(self.kind, Path(self.folder.name))
         self.clock = FakeClock()
@@ -91,6 +93,10 @@ class Boards(RuleBasedStateMachine):
         self.ids: list[str] = []
         self.tokens: dict[str, int] = {}
         self.number = 0
+        for each in [{"depends_on": []}] * plain + wanted:
+            draft = self.draft(each)
+            self.note(self.both(partial(TaskNexus.add_task, draft=draft)))
+        self.both(lambda nexus: nexus.claim_task("t1", "ada"))
 
     def teardown(self) -> None:
         self.board.close()
@@ -143,8 +149,8 @@ class Boards(RuleBasedStateMachine):
 
     @rule(
         agent=agents,
-        tags=tags,
-        offers=capabilities,
+        tags=st.just(()) | tags,
+        offers=st.just(("gpu", "web")) | capabilities,
         runs_plans=st.booleans(),
         process=st.sampled_from([None, *PROCESSES]),
     )
@@ -163,33 +169,46 @@ class Boards(RuleBasedStateMachine):
 
     # -- under a claim, rightly or wrongly
 
-    @rule(place=places, agent=st.none() | agents, token=st.none() | st.integers(0, 3))
-    def heartbeat(self, place: int, agent: str | None, token: int | None) -> None:
-        self.both(lambda nexus: nexus.heartbeat(self.at(place), agent, token=token))
+    def holder(self, place: int, agent: str, rightly: bool) -> tuple[str, dict[str, Any]]:
+        """A task, and who says to hold it: who does, if there is a task that somebody holds."""
+        held = [task for task in self.expected.get_all_tasks() if task.claim is not None]
+        if not rightly or not held:
+            return self.at(place), {"agent_id": agent, "token": self.tokens.get(self.at(place))}
+        task = held[place % len(held)]
+        assert task.claim is not None
+        return task.task_id, {"agent_id": task.claim.agent_id} if place % 2 else {"token": task.claim.token}
 
-    @rule(place=places, agent=agents, percent=st.integers(0, 100))
-    def progress(self, place: int, agent: str, percent: int) -> None:
-        self.both(lambda nexus: nexus.record_progress(self.at(place), Progress(percent=percent), agent_id=agent))
+    @rule(place=places, agent=agents, rightly=often)
+    def heartbeat(self, place: int, agent: str, rightly: bool) -> None:
+        task_id, who = self.holder(place, agent, rightly)
+        self.both(lambda nexus: nexus.heartbeat(task_id, **who))
 
-    @rule(place=places, agent=agents, name=st.sampled_from(["build", "test"]), status=st.sampled_from(StepStatus))
-    def step(self, place: int, agent: str, name: str, status: StepStatus) -> None:
-        if status not in (StepStatus.PENDING, StepStatus.PAUSED):
-            result = StepResult(name=name, status=status, value={"n": 1})
-            self.both(lambda nexus: nexus.record_step(self.at(place), result, agent_id=agent))
+    @rule(place=places, agent=agents, rightly=often, percent=st.integers(0, 100))
+    def progress(self, place: int, agent: str, rightly: bool, percent: int) -> None:
+        task_id, who = self.holder(place, agent, rightly)
+        self.both(lambda nexus: nexus.record_progress(task_id, Progress(percent=percent), **who))
 
-    @rule(place=places, outcome=outcomes, rightly=st.booleans(), agent=agents)
-    def settle(self, place: int, outcome: Any, rightly: bool, agent: str) -> None:
-        task_id = self.at(place)
-        token = self.tokens.get(task_id) if rightly else None
-        self.both(lambda nexus: nexus.settle(task_id, outcome, agent_id=None if token else agent, token=token))
+    @rule(place=places, agent=agents, rightly=often, name=st.sampled_from(["build", "test"]), status=recorded)
+    def step(self, place: int, agent: str, rightly: bool, name: str, status: StepStatus) -> None:
+        task_id, who = self.holder(place, agent, rightly)
+        result = StepResult(name=name, status=status, value={"n": 1})
+        self.both(lambda nexus: nexus.record_step(task_id, result, **who))
 
-    @rule(place=places, outcome=outcomes, agent=agents, tags=tags)
-    def settle_and_go_on(self, place: int, outcome: Any, agent: str, tags: tuple[str, ...]) -> None:
-        self.both(lambda nexus: nexus.complete_and_claim_next(self.at(place), outcome, agent, tags=tags))
+    @rule(place=places, agent=agents, rightly=often, outcome=outcomes)
+    def settle(self, place: int, agent: str, rightly: bool, outcome: Any) -> None:
+        task_id, who = self.holder(place, agent, rightly)
+        self.both(lambda nexus: nexus.settle(task_id, outcome, **who))
 
-    @rule(place=places, agent=agents)
-    def release(self, place: int, agent: str) -> None:
-        self.both(lambda nexus: nexus.release_task(self.at(place), agent, reason="x"))
+    @rule(place=places, agent=agents, outcome=outcomes, tags=tags)
+    def settle_and_go_on(self, place: int, agent: str, outcome: Any, tags: tuple[str, ...]) -> None:
+        task_id, who = self.holder(place, agent, rightly=True)
+        who = {"agent_id": agent, **who}
+        self.both(lambda nexus: nexus.complete_and_claim_next(task_id, outcome, tags=tags, **who))
+
+    @rule(place=places, agent=agents, rightly=often)
+    def release(self, place: int, agent: str, rightly: bool) -> None:
+        task_id, who = self.holder(place, agent, rightly)
+        self.both(lambda nexus: nexus.release_task(task_id, reason="x", **who))
 
     # -- steering
 
@@ -303,7 +322,7 @@ def test_every_kind_of_store_is_the_same_board(kind: str, long_run: bool) -> Non
     run_state_machine_as_test(
         OfThisKind,
         settings=settings(
-            max_examples=300 if long_run else 12,
+            max_examples=400 if long_run else 25,
             stateful_step_count=60 if long_run else 40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
