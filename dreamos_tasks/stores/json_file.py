@@ -60,6 +60,7 @@ class JsonStore(MemoryStore):
         self._document = JsonDocument()
         self._content = b""
         self._stamp: Stamp | None = None
+        self._others_mark = 0  # another number after each writing that was not ours
         self._offset_was_set = False
         self._is_swept = False
         self._trouble: tuple[Stamp | None, BoardUnavailable] | None = None
@@ -123,7 +124,7 @@ class JsonStore(MemoryStore):
             stamp = self._current_stamp()
             if stamp is None:
                 self._refresh()
-            return hash(stamp)
+            return self._others_mark if stamp == self._stamp else hash((self._others_mark, stamp))
 
     def backup(self, target: Path) -> None:
         """See TaskStore."""
@@ -217,7 +218,9 @@ class JsonStore(MemoryStore):
             self._events = list(document.events)
             self._offsets = dict(document.offsets)
             self._content = content
-        self._stamp = stamp
+        if stamp != self._stamp:
+            self._others_mark = hash((self._others_mark, stamp))
+            self._stamp = stamp
         return stamp, None
 
     def _gone(self) -> BoardGone:

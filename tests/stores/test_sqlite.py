@@ -253,16 +253,6 @@ def test_a_library_that_can_lose_commits_is_refused(path: Path, monkeypatch: pyt
         SqliteStore(path)
 
 
-def test_the_change_mark_moves_when_another_has_written_and_only_then(nexus: TaskNexus, path: Path) -> None:
-    mark = nexus.store.change_mark()
-    nexus.get_all_tasks()
-    assert nexus.store.change_mark() == mark
-
-    with closing(SqliteStore(path)) as other:
-        TaskNexus(other, FakeClock()).cancel_task("b", by="cli")
-    assert nexus.store.change_mark() != mark
-
-
 def test_the_offset_to_board_time_is_kept_from_the_first_transaction_of_a_boot(nexus: TaskNexus, path: Path) -> None:
     later = FakeReading("boot-1", READING.since_boot_us, READING.wall_us + 3_600_000_000)
     with nexus.store.transaction():

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +22,7 @@ from dreamos_tasks.protocols import TaskStore
 from dreamos_tasks.stores.replay import replay_problems
 from tests.fakes import START, FakeClock, FakeReading, at
 from tests.full_task import full_events, full_task
+from tests.kinds import board_path, make_store, open_store
 
 
 def added(task_id: str, now: datetime = START) -> Change:
@@ -194,10 +198,33 @@ def test_events_come_in_pages_and_by_task(nexus: TaskNexus) -> None:
     assert store.last_seq() == 9
 
 
-def test_the_change_mark_moves_when_something_is_written(nexus: TaskNexus) -> None:
-    """For one's own writes it may; for another's it must: see the tests of each store on disk."""
-    mark = nexus.store.change_mark()
-    assert nexus.store.change_mark() == mark
+def test_the_change_mark_moves_when_another_has_written_and_only_then(kind_on_disk: str, tmp_path: Path) -> None:
+    with (
+        closing(make_store(kind_on_disk, tmp_path)) as mine,
+        closing(open_store(kind_on_disk, board_path(kind_on_disk, tmp_path))) as anothers,
+    ):
+        here, there = (TaskNexus(store, FakeClock()) for store in (mine, anothers))
+        marks = [mine.change_mark()]
+        for act in (here.add_task, here.add_task, there.add_task, here.add_task, there.add_task):
+            act(TaskDraft(title="x"))
+            marks.append(mine.change_mark())
+            here.get_all_tasks()
+            assert mine.change_mark() == marks[-1]
+
+    moved = [before != after for before, after in pairwise(marks)]
+    assert moved == [False, False, True, False, True]
+
+
+def test_a_write_of_another_is_not_hidden_by_ones_own(kind_on_disk: str, tmp_path: Path) -> None:
+    with (
+        closing(make_store(kind_on_disk, tmp_path)) as mine,
+        closing(open_store(kind_on_disk, board_path(kind_on_disk, tmp_path))) as anothers,
+    ):
+        mark = mine.change_mark()
+        for store in (anothers, mine):
+            TaskNexus(store, FakeClock()).add_task(TaskDraft(title="x"))
+
+        assert mine.change_mark() != mark
 
 
 def test_the_offset_of_a_boot_is_measured_once(store: TaskStore) -> None:
