@@ -79,9 +79,9 @@ def w4(results: Results, *, repetitions: int, quick: bool) -> None:
             waits: dict[str, list[float]] = {way: [] for way in ways}
             chance = random.Random(repetition)
             for sample in range(samples):
-                for way, act in ways.items():
+                for number, (way, act) in enumerate(ways.items()):
                     time.sleep(chance.uniform(0.03, 0.08))  # the daemon is to be idle again
-                    stamp = home / f"stamp-{sample}-{way[-7:].strip()}"
+                    stamp = home / f"stamp-{sample}-{number}"
                     begin = time.time_ns()
                     act(f"t{sample}", stamp)
                     until(lambda stamp=stamp: stamp.exists() and stamp.stat().st_size > 10, 10)
