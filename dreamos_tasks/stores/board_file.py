@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import glob
 import os
 import stat
-from contextlib import suppress
 from pathlib import Path
 
 from dreamos_tasks.config.mounts import NETWORK_FILE_SYSTEMS, mount_kind
@@ -85,13 +83,6 @@ def create_file_with(path: Path, content: bytes) -> None:
     finally:
         beside.unlink(missing_ok=True)
     sync(path.parent)
-
-
-def remove_unfinished(path: Path) -> None:
-    """Remove what writers of this file left beside it when they were killed."""
-    with suppress(OSError):  # a folder that cannot be cleaned can still be read
-        for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-            left.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:
