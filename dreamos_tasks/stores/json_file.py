@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import filelock
 
-from dreamos_tasks.errors import BoardCorrupt, BoardGone, BoardLocked, BoardUnavailable
+from dreamos_tasks.errors import BoardLocked, BoardUnavailable
 from dreamos_tasks.model.event import Change, Event
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.protocols import ClockReading
-from dreamos_tasks.stores import board_file
-from dreamos_tasks.stores.json_document import JsonDocument, NotABoard, Writer, parse
-from dreamos_tasks.stores.json_text import BadText, place_of
+from dreamos_tasks.stores import board_file, json_troubles
+from dreamos_tasks.stores.json_document import JsonDocument, Writer, parse
 from dreamos_tasks.stores.memory import MemoryStore
 from dreamos_tasks.stores.replay import replay_problems
 from dreamos_tasks.stores.typed_form import Misfit
@@ -193,7 +192,7 @@ class JsonStore(MemoryStore):
             before = stamp
             time.sleep(SETTLE_SECONDS)
         else:
-            trouble = self._restless()
+            trouble = json_troubles.restless(self.path, tries=SETTLE_TRIES)
         raise trouble
 
     def _take_in(self) -> tuple[Stamp | None, BoardUnavailable | None]:
@@ -201,7 +200,7 @@ class JsonStore(MemoryStore):
         try:
             content, found = board_file.read_file(self._file)
         except FileNotFoundError:
-            return None, self._gone()
+            return None, json_troubles.gone(self.path, was_open=self._stamp is not None)
         except OSError as error:
             raise BoardUnavailable(f"{self.path} cannot be read", cause=str(error), fix=f"ls -l {self.path}") from error
         stamp = _stamp(found)
@@ -210,7 +209,7 @@ class JsonStore(MemoryStore):
             try:
                 document = parse(content, path=str(self.path), saved_at=saved_at)
             except Misfit as misfit:
-                return stamp, self._corrupt(content, misfit, saved_at=saved_at)
+                return stamp, json_troubles.corrupt(self._file, content, misfit, saved_at=saved_at)
             self._document = document
             self._tasks = dict(document.tasks)
             self._events = list(document.events)
@@ -220,57 +219,6 @@ class JsonStore(MemoryStore):
             self._others_mark = hash((self._others_mark, stamp))
             self._stamp = stamp
         return stamp, None
-
-    def _gone(self) -> BoardGone:
-        if self._stamp is None:
-            return BoardGone(f"there is no board at {self.path}", fix="dt init makes one")
-        return BoardGone(
-            f"the board at {self.path} was deleted while it was open",
-            cause="nothing was written in its place: a new, empty board would hide the loss",
-            fix="put the file back (dt backup makes copies) and try again; a new board is made by dt init",
-        )
-
-    def _restless(self) -> BoardUnavailable:
-        return BoardUnavailable(
-            f"{self.path} is being written all the time, and not as a board",
-            cause=f"it changed {SETTLE_TRIES} times in a row while it was read",
-            fix=f"fuser {self.path} may name the program",
-        )
-
-    def _corrupt(self, content: bytes, misfit: Misfit, *, saved_at: datetime) -> BoardCorrupt:
-        if not content.strip():
-            return BoardCorrupt(
-                f"{self.path} is empty",
-                cause="a board without tasks is not an empty file",
-                fix="dt board restore FILE puts a copy made by dt backup in its place; "
-                f"or begin anew: rm {self.path} && dt init",
-            )
-        place = "" if isinstance(misfit, NotABoard) else _place(content, misfit)
-        kept = "" if isinstance(misfit, NotABoard) else self._keep_aside(content, saved_at)
-        return BoardCorrupt(
-            f"{self.path}{place}: {misfit.what}",
-            cause="; ".join(part for part in (misfit.cause, kept) if part),
-            fix=misfit.fix or "mend it in an editor; it is read again as soon as it is saved",
-        )
-
-    def _keep_aside(self, content: bytes, saved_at: datetime) -> str:
-        """Copy the bytes to `NAME.corrupt-TIMESTAMP`, once; says where they are."""
-        name = f"{self._file.name}.corrupt-{saved_at:%Y%m%dT%H%M%S}"
-        try:
-            copies = [
-                path for path in self._file.parent.iterdir() if path.name.startswith(f"{self._file.name}.corrupt-")
-            ]
-            for copy in copies:
-                if copy.stat().st_size == len(content) and copy.read_bytes() == content:
-                    return f"the file is left as it is, with a copy in {copy}"
-            taken = {copy.name for copy in copies}
-            number = next(n for n in range(1, len(copies) + 2) if _numbered(name, n) not in taken)
-            copy = self._file.with_name(_numbered(name, number))
-            with suppress(FileExistsError):  # another process keeps the same content
-                board_file.create_file_with(copy, content)
-        except OSError as error:
-            return f"the file is left as it is; no copy could be made ({error})"
-        return f"the file is left as it is, with a copy in {copy}"
 
     def _current_stamp(self) -> Stamp | None:
         try:
@@ -301,7 +249,7 @@ class JsonStore(MemoryStore):
         content = self._writer.write(document)
         stamp = self._current_stamp()
         if stamp is None:
-            raise self._gone()
+            raise json_troubles.gone(self.path, was_open=True)
         if stamp != self._stamp:
             raise BoardUnavailable(
                 f"{self.path} was edited while it was being changed",
@@ -319,16 +267,3 @@ class JsonStore(MemoryStore):
 
 def _stamp(found: os.stat_result) -> Stamp:
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _place(content: bytes, misfit: Misfit) -> str:
-    if isinstance(misfit, BadText):
-        return f", line {misfit.line}, column {misfit.column}"
-    if not misfit.pointer:
-        return ""
-    line, column = place_of(content, misfit.pointer)
-    return f", line {line}, column {column} ({misfit.pointer})"
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}-{number}"

@@ -190,23 +190,10 @@ class SqliteStore:
         connection = self._session.open()
         if self.last_seq() or connection.execute("SELECT n FROM task LIMIT 1").fetchone():
             raise Refused("the board to fill is not empty", fix="name a new file for it")
-        numbers: dict[str, int] = {}
-        linked = []
-        for task in tasks:
-            connection.execute(INSERT_TASK, (*task_to_row(task), 0, _waits(task), 0, task.task_id))
-            numbers[task.task_id] = self._newest_n = connection.last_insert_rowid()
-            if task.tags or task.depends_on:
-                linked.append(task)
-        for task in linked:
-            self._link(connection, task, numbers[task.task_id])
-            unmet = len(task.depends_on) - self._met(task.depends_on)
-            connection.execute("UPDATE task SET unmet = ? WHERE n = ?", (unmet, numbers[task.task_id]))
-        newest: dict[int, int] = {}
-        for event in events:
-            n = numbers[event.task_id]
-            connection.execute(INSERT_EVENT, (event.seq, n, newest.get(n), *event_to_row(event)))
-            newest[n] = event.seq
-        connection.executemany("UPDATE task SET last_seq = ? WHERE n = ?", [(seq, n) for n, seq in newest.items()])
+        try:
+            self._fill(connection, tasks, events)
+        except UnicodeEncodeError as error:
+            raise sqlite_connection.not_unicode(error) from error
         for boot_id, offset_us in offsets.items():
             self.set_clock_offset(boot_id, offset_us)
 
@@ -307,6 +294,25 @@ class SqliteStore:
         seq = self._seq
         self._seq += count
         return seq
+
+    def _fill(self, connection: apsw.Connection, tasks: Iterable[Task], events: Iterable[Event]) -> None:
+        numbers: dict[str, int] = {}
+        linked = []
+        for task in tasks:
+            connection.execute(INSERT_TASK, (*task_to_row(task), 0, _waits(task), 0, task.task_id))
+            numbers[task.task_id] = self._newest_n = connection.last_insert_rowid()
+            if task.tags or task.depends_on:
+                linked.append(task)
+        for task in linked:
+            self._link(connection, task, numbers[task.task_id])
+            unmet = len(task.depends_on) - self._met(task.depends_on)
+            connection.execute("UPDATE task SET unmet = ? WHERE n = ?", (unmet, numbers[task.task_id]))
+        newest: dict[int, int] = {}
+        for event in events:
+            n = numbers[event.task_id]
+            connection.execute(INSERT_EVENT, (event.seq, n, newest.get(n), *event_to_row(event)))
+            newest[n] = event.seq
+        connection.executemany("UPDATE task SET last_seq = ? WHERE n = ?", [(seq, n) for n, seq in newest.items()])
 
     def _link(self, connection: apsw.Connection, task: Task, n: int) -> None:
         connection.executemany("INSERT INTO task_tag (tag, n) VALUES (?, ?)", [(tag, n) for tag in task.tags])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dreamos_tasks.board.nexus import TaskNexus
-from dreamos_tasks.errors import BoardUnavailable, Refused
+from dreamos_tasks.errors import BoardUnavailable, InvalidInput, Refused
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.plan import ErrorCategory, Plan, Step, TaskError
@@ -202,4 +202,14 @@ def test_a_board_without_tasks_is_converted_too(kind: str, tmp_path: Path) -> No
     (tmp_path / "target").mkdir()
     with closing(make_store(kind, tmp_path)) as source, closing(make_store("sqlite", tmp_path / "target")) as target:
         assert copy_board(source, target, measure=READING) == 0
+        assert everything(target) == ([], [], [], 0)
+
+
+def test_text_that_sqlite_cannot_keep_is_refused_and_leaves_an_empty_board(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    with closing(make_store("json", tmp_path)) as source, closing(make_store("sqlite", tmp_path / "target")) as target:
+        TaskNexus(source, FakeClock()).add_task(TaskDraft(title="half a character: \ud83d"))
+
+        with pytest.raises(InvalidInput, match="Unicode"):
+            copy_board(source, target, measure=READING)
         assert everything(target) == ([], [], [], 0)
