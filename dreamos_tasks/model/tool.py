@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dreamos_tasks.model.limits import NO_LIMITS, Limits, Usage
 from dreamos_tasks.model.plan import ErrorCategory
 
 
@@ -14,9 +15,11 @@ from dreamos_tasks.model.plan import ErrorCategory
 class ToolContext:
     """Where and for whom a tool runs.
 
+    `cwd` is the task's workspace: a tool that handles files itself stays within it.
     `run_dir` is this claim's folder (`runs/<task>/<token>`); it may not exist yet: a tool makes it when it has something
     to keep. `environment` is complete: nothing of the daemon's own environment is to be added. `output_limit_bytes` caps
-    what is kept of a step's output on disk.
+    what is kept of a step's output on disk. `secrets` are the texts, put into this call's parameters, that may stand in
+    nothing that is kept or shown.
     """
 
     task_id: str
@@ -29,11 +32,17 @@ class ToolContext:
     timeout_seconds: float | None = None
     grace_seconds: float = 5.0
     output_limit_bytes: int = 10 * 1024 * 1024
+    limits: Limits = NO_LIMITS
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
-    """What a tool call gave. `category` None means it succeeded."""
+    """What a tool call gave. `category` None means it succeeded.
+
+    `value` is JSON: what later steps may refer to. `undo` is JSON too: what the tool's own `undo` needs to take the call
+    back; None when it cannot.
+    """
 
     category: ErrorCategory | None = None
     message: str = ""
@@ -41,12 +50,15 @@ class ToolResult:
     suggestions: tuple[str, ...] = ()
     exit_code: int | None = None
     try_later: bool = False  # failed for now (exit 75): try again without counting an attempt
+    retry_after_seconds: float | None = None  # asked for by the other side: no attempt before
     output_head: str = ""
     output_tail: str = ""
     output_bytes: int = 0
     output_path: Path | None = None
     output_sha256: str = ""  # of what is kept
     value: Any = None
+    usage: Usage | None = None
+    undo: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,33 @@
+"""What one attempt at a step may use of the machine, and what it did use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The most that a step's whole tree of processes may use. None: any.
+
+    `memory_bytes` is resident memory of all processes together, `cpu_seconds` the processor time of all together;
+    `processes` counts those alive at once; `open_files` holds for each process; `written_bytes` is what they write to disk.
+    """
+
+    memory_bytes: int | None = None
+    cpu_seconds: float | None = None
+    processes: int | None = None
+    open_files: int | None = None
+    written_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a step's tree of processes used: peaks of what rises and falls, sums of what only grows."""
+
+    peak_memory_bytes: int = 0
+    peak_processes: int = 0
+    cpu_seconds: float = 0.0
+    written_bytes: int = 0
+
+
+NO_LIMITS = Limits()
