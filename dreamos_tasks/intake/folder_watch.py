@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -76,7 +75,7 @@ class InotifyWatch:
     def __init__(self, happened: asyncio.Event) -> None:
         self.happened = happened
         self._inotify = Inotify()
-        self._watches: dict[Path, tuple[int, tuple[int, int]]] = {}  # the watch, and which folder it is on
+        self._watches: dict[Path, int] = {}
         self._finished: set[Path] = set()
         self._told = False
         asyncio.get_running_loop().add_reader(self._inotify.fd, self._read)
@@ -84,10 +83,9 @@ class InotifyWatch:
     def follow(self, folders: Sequence[Path]) -> None:
         """See FolderWatch."""
         for folder in self._watches.keys() - set(folders):
-            self._inotify.unwatch(self._watches.pop(folder)[0])
+            self._inotify.unwatch(self._watches.pop(folder))
         for folder in folders:
-            with suppress(FileNotFoundError):
-                self._watch(folder)
+            self._watch(folder)
 
     def finished(self) -> frozenset[Path]:
         """See FolderWatch."""
@@ -101,26 +99,29 @@ class InotifyWatch:
         self._inotify.close()
 
     def _watch(self, folder: Path) -> None:
-        found = os.stat(folder)
-        identity = (found.st_dev, found.st_ino)
-        watched = self._watches.get(folder)
-        if watched is not None and watched[1] == identity:
-            return
-        if watched is not None:
-            self._inotify.unwatch(watched[0])
+        """A folder that is watched already keeps its watch; one that was made again in its place gets a new one."""
         try:
-            self._watches[folder] = (self._inotify.watch(folder), identity)
-            self.happened.set()  # what came in between the last look and the watch is seen by the next look
+            watch = self._inotify.watch(folder)
+        except FileNotFoundError:
+            return
         except OSError as error:
             if not self._told:
                 logger.warning("{} cannot be watched ({}): what is dropped there is found late", folder, error.strerror)
             self._told = True
+            return
+        before = self._watches.get(folder)
+        if watch != before:
+            if before is not None:
+                self._inotify.unwatch(before)
+            self._watches[folder] = watch
+            self.happened.set()  # what came in between the last look and the watch is seen by the next look
 
     def _read(self) -> None:
-        for wd, path, mask in self._inotify.read():
+        for watch, path, mask in self._inotify.read():
             self.happened.set()
             if mask & GONE:
-                self._watches = {folder: watch for folder, watch in self._watches.items() if watch[0] != wd}
+                self._watches = {folder: one for folder, one in self._watches.items() if one != watch}
+                self._inotify.unwatch(watch)
             elif mask & FINISHED and path is not None and len(self._finished) < MOST_FINISHED:
                 self._finished.add(path)
 

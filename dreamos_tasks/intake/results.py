@@ -28,8 +28,8 @@ _FINAL_WORDS = frozenset(state.value for state in FINAL)
 
 @dataclass(slots=True)
 class _Open:
-    waiting: set[str]
-    is_filed: bool
+    waiting: int = 0  # for so many tasks
+    is_filed: bool = False
 
 
 class ResultBook:
@@ -39,16 +39,21 @@ class ResultBook:
         self._folders = folders
         self._desk = desk
         self._open: dict[str, _Open] = {}  # by the name of the link
-        self._drops_of: dict[str, list[str]] = {}  # by task
+        self._drops_of: dict[str, tuple[str, ...]] = {}  # by task
         self._due: dict[str, None] = {}
         self._seq: int | None = None
 
     def expect(self, drop: str, tasks: Sequence[Task], *, is_filed: bool = False) -> None:
-        """A file's tasks are on the board; `filed` follows when its receipt is written."""
-        waiting = {task.task_id for task in tasks if not task.is_final}
-        self._open[drop] = _Open(waiting, is_filed)
-        for task_id in waiting:
-            self._drops_of.setdefault(task_id, []).append(drop)
+        """A file's tasks are on the board; `filed` follows when its receipt is written. May be called again."""
+        state = self._open.setdefault(drop, _Open())
+        state.is_filed = state.is_filed or is_filed
+        for task in tasks:
+            drops = self._drops_of.get(task.task_id, ())
+            if task.is_final:
+                self.settled(task.task_id)
+            elif drop not in drops:
+                self._drops_of[task.task_id] = (*drops, drop)
+                state.waiting += 1
         self._mark_due(drop)
 
     def filed(self, drop: str) -> None:
@@ -61,7 +66,7 @@ class ResultBook:
         for drop in self._drops_of.pop(task_id, ()):
             state = self._open.get(drop)
             if state is not None:
-                state.waiting.discard(task_id)
+                state.waiting -= 1
                 self._mark_due(drop)
 
     @property

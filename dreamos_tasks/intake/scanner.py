@@ -153,11 +153,14 @@ class Scanner:
         return Decided(taken=taken, outcome=error, at=now)
 
     def _may_take_up_leftovers(self) -> bool:
-        """Whether no other process has what lies in .taken in hand."""
-        if self._lock_fd >= 0 and not _is_open(self._lock_fd, self._folders.taken):
+        """Whether no other process has what lies in .taken in hand.
+
+        The lock is on the outbox: a folder that is held open in the inbox would keep the kernel from telling that it is gone.
+        """
+        if self._lock_fd >= 0 and not _is_open(self._lock_fd, self._folders.outbox):
             self.close()  # the folder was deleted and made again
         if self._lock_fd < 0:
-            fd = os.open(self._folders.taken, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fd = os.open(self._folders.outbox, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

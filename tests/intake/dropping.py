@@ -13,21 +13,21 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.intake.claiming import IntakeRules
 from dreamos_tasks.intake.inbox import InboxRules, InboxWatcher
 from dreamos_tasks.model.task import Task
-from dreamos_tasks.protocols import TaskStore
+from dreamos_tasks.protocols import Clock, TaskStore
 
 
 class Box:
     """The inbox, its board, and a watcher that is started where a test wants it."""
 
-    def __init__(self, folder: Path, store: TaskStore) -> None:
+    def __init__(self, folder: Path, store: TaskStore, clock: Clock | None = None) -> None:
         self.inbox = folder / "inbox"
         self.outbox = folder / "outbox"
         self.beside = folder / "beside"
         self.beside.mkdir()
         self.seconds = 0.0
         self.store = store
-        self.nexus = TaskNexus(store, BoardClock(store))
-        self.desk = BoardDesk(lambda: TaskNexus(store, BoardClock(store)))
+        self.nexus = TaskNexus(store, clock or BoardClock(store))
+        self.desk = BoardDesk(lambda: TaskNexus(store, clock or BoardClock(store)))
         self.watcher = self.new_watcher()
 
     def new_watcher(self, *, rescan_seconds: float = 3600.0, **rules: Any) -> InboxWatcher:
