@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from dreamos_tasks.tools.redaction import Redactor
+
 TEXT_BYTES = 4096  # of the head and of the tail, for the board
 LARGEST_TAIL_BYTES = 1_048_576  # it is held in memory, up to twice, until the step ends
 MARKER_BYTES = 64  # room for the marker line, whose number has at most 19 digits
@@ -27,8 +29,9 @@ _INNER_BYTES = re.compile(rb"\A[\x80-\xbf]{1,3}")  # what is left of a character
 class Captured:
     """What was kept of a step's output.
 
-    `head` and `tail` are text; the tail is empty when the head holds everything. `total_bytes` counts what was printed,
-    `sha256` is that of the file. Without output there is no file. `trouble` says why not all is kept that should be.
+    `head` and `tail` are text; the tail is empty when the head holds everything. `total_bytes` counts what was printed, with
+    a mark for each secret; `sha256` is that of the file. Without output there is no file. `trouble` says why not all is kept
+    that should be.
     """
 
     head: str = ""
@@ -40,11 +43,15 @@ class Captured:
 
 
 class Capture:
-    """Takes a step's output piece by piece. `feed` never raises: a disk that is full ends the file, not the step."""
+    """Takes a step's output piece by piece. `feed` never raises: a disk that is full ends the file, not the step.
 
-    def __init__(self, folder: Path, step: str, *, limit_bytes: int) -> None:
+    `redactor` blanks secrets before anything is kept; this stream is its only one.
+    """
+
+    def __init__(self, folder: Path, step: str, *, limit_bytes: int, redactor: Redactor | None = None) -> None:
         self._folder = folder
         self._step = step
+        self._redactor = redactor or Redactor(())
         self._tail_bytes = min(limit_bytes // 2, LARGEST_TAIL_BYTES)
         self._head_bytes = limit_bytes - self._tail_bytes  # less when the disk was full there
         self._total = 0
@@ -58,18 +65,11 @@ class Capture:
 
     def feed(self, chunk: bytes) -> None:
         """Take what was printed next."""
-        if len(self._head) < TEXT_BYTES:
-            self._head += chunk[: TEXT_BYTES - len(self._head)]
-        self._total += len(chunk)
-        if self._written < self._head_bytes:
-            self._write(chunk[: self._head_bytes - self._written])
-        self._recent += chunk
-        kept = TEXT_BYTES if self._written < self._head_bytes else max(TEXT_BYTES, self._tail_bytes)
-        if len(self._recent) > 2 * kept:
-            del self._recent[:-kept]
+        self._keep(self._redactor.feed(chunk))
 
     def finish(self) -> Captured:
         """Complete the file. Call it once, after the last piece."""
+        self._keep(self._redactor.rest())
         if self._total == 0:
             return Captured()
         self._write_tail()
@@ -84,6 +84,19 @@ class Capture:
             sha256=self._hash.hexdigest() if self._path is not None else "",
             trouble=f"its log is incomplete: {self._trouble}" if self._trouble else "",
         )
+
+    def _keep(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        if len(self._head) < TEXT_BYTES:
+            self._head += chunk[: TEXT_BYTES - len(self._head)]
+        self._total += len(chunk)
+        if self._written < self._head_bytes:
+            self._write(chunk[: self._head_bytes - self._written])
+        self._recent += chunk
+        kept = TEXT_BYTES if self._written < self._head_bytes else max(TEXT_BYTES, self._tail_bytes)
+        if len(self._recent) > 2 * kept:
+            del self._recent[:-kept]
 
     def _write_tail(self) -> None:
         rest = self._total - self._written

@@ -17,6 +17,7 @@ from dreamos_tasks.tools.children import Children
 from dreamos_tasks.tools.exit_status import result_of_end, result_of_refusal, with_notes
 from dreamos_tasks.tools.params import Params
 from dreamos_tasks.tools.process import Command
+from dreamos_tasks.tools.redaction import Redactor
 from dreamos_tasks.tools.run_tag import RunTag
 
 SHELL = "/bin/sh"
@@ -129,7 +130,8 @@ class ShellTool:
             message = "; ".join(f"{problem.pointer}: {problem.message}" for problem in problems)
             return ToolResult(category=ErrorCategory.CONFIGURATION, message=message)
         command = _command(values, context)
-        capture = Capture(context.run_dir, context.step, limit_bytes=context.output_limit_bytes)
+        redactor = Redactor(context.secrets)
+        capture = Capture(context.run_dir, context.step, limit_bytes=context.output_limit_bytes, redactor=redactor)
         try:
             end = await self._children.run(
                 command,
@@ -139,11 +141,11 @@ class ShellTool:
                 timeout_seconds=context.timeout_seconds,
             )
         except (OSError, ValueError) as error:
-            return result_of_refusal(error, command)
+            return redactor.result(result_of_refusal(error, command))
         finally:
             captured = capture.finish()
         result = result_of_end(end, success_codes=values.success_codes, timeout=context.timeout_seconds)
-        return _with_output(result, captured)
+        return redactor.result(_with_output(result, captured))
 
 
 def _command(values: ShellParams, context: ToolContext) -> Command:
