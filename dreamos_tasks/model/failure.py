@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from dreamos_tasks.errors import DreamosError
 from dreamos_tasks.model.failure_answers import CERTAIN_EXITS, CUSTOMARY_EXITS, HTTP_STATUSES
 from dreamos_tasks.model.failure_errors import ERRORS
 from dreamos_tasks.model.failure_row import Row
@@ -75,12 +76,15 @@ def diagnose(symptom: Symptom) -> Diagnosis:
     """What the failure is, by the first row of the table that knows it."""
     evidence = _evidence(symptom)
     row, found = _first(evidence)
-    cause = row.cause
+    cause, suggestions = row.cause, row.suggestions
     if found is not None:
         cause = f"{cause}: {_line_around(evidence.words, found)}"
+    if isinstance(symptom.error, DreamosError):  # it says these itself
+        cause = symptom.error.cause or cause
+        suggestions = (symptom.error.fix,) if symptom.error.fix else suggestions
     elif not cause and symptom.error is not None:
         cause = type(symptom.error).__name__
-    return Diagnosis(category=row.category, cause=cause, suggestions=row.suggestions, try_later=row.try_later)
+    return Diagnosis(category=row.category, cause=cause, suggestions=suggestions, try_later=row.try_later)
 
 
 def row_for(symptom: Symptom) -> Row:

@@ -25,6 +25,20 @@ ERRORS = (
         suggestions=(CERTIFICATE,),
     ),
     Row(
+        name="error_tls_cut",
+        error_types=frozenset({"ssl.SSLEOFError", "ssl.SSLZeroReturnError"}),
+        category=ErrorCategory.TRANSIENT,
+        cause="the other side ended the connection",
+        suggestions=(NETWORK,),
+    ),
+    Row(
+        name="error_tls",
+        error_types=frozenset({"ssl.SSLError"}),
+        category=ErrorCategory.CONFIGURATION,
+        cause="no encrypted connection could be agreed on",
+        suggestions=("see whether that port speaks TLS at all (http or https), and which versions of it",),
+    ),
+    Row(
         name="error_name_unknown",
         error_types=frozenset({"socket.gaierror", "socket.herror"}),
         category=ErrorCategory.TRANSIENT,

@@ -18,18 +18,18 @@ from dreamos_tasks.model.plan import ErrorCategory
 
 WORDS = (
     Row(
-        name="words_rate_limit",
-        text=RATE_WORDS,
-        category=ErrorCategory.RESOURCE,
-        cause="the other side asks for fewer requests",
-        suggestions=(FEWER_REQUESTS,),
-    ),
-    Row(
         name="words_disk_full",
         text=r"no space left on device|disk quota exceeded|\bdisk (is )?full\b|\bENOSPC\b|database or disk is full",
         category=ErrorCategory.RESOURCE,
         cause="no space is left on the disk",
         suggestions=(DISK_SPACE,),
+    ),
+    Row(
+        name="words_rate_limit",
+        text=RATE_WORDS,
+        category=ErrorCategory.RESOURCE,
+        cause="the other side asks for fewer requests",
+        suggestions=(FEWER_REQUESTS,),
     ),
     Row(
         name="words_out_of_memory",
@@ -154,8 +154,8 @@ WORDS = (
     ),
     Row(
         name="words_missing_command",
-        text=r"command not found|executable file not found|executable doesn't exist|: \d+: \S+: not found$|^\S+: not found$"
-        r"|env: .*: no such file or directory",
+        text=r"command not found|executable file not found|executable doesn't exist|env: .*: no such file or directory"
+        r"|: \d+: \S+: not found$|^(\S+: ){1,2}not found$",
         category=ErrorCategory.CONFIGURATION,
         cause="a program that it calls is not installed, or not found on PATH",
         suggestions=("install it, give its full path, or correct PATH in env",),
