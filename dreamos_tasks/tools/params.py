@@ -75,9 +75,9 @@ class Params(Generic[Values]):
         name = str(place[0]) if place else ""
         error = next((error for error in errors if error["type"] not in _EXPECTED), errors[0])
         if error["type"] in _UNKNOWN:
-            return self._unknown(pointer, name)
+            return self._unknown(pointer, place)
         if error["type"] == "missing":
-            return ParamProblem(pointer=pointer, message=f"{name} is missing", fix=self._meaning(name))
+            return ParamProblem(pointer=pointer, message=f"{place[-1]} is missing", fix=self._meaning(name))
         if error["type"] in _EXPECTED:
             expected = " or ".join(dict.fromkeys(_EXPECTED[one["type"]] for one in errors))
             message = f"expected {expected}, found {_shown(error['input'])}"
@@ -89,15 +89,24 @@ class Params(Generic[Values]):
             words = f"{words.removeprefix('Input ')}, found {_shown(error['input'])}"
         return ParamProblem(pointer=pointer, message=words, fix=self._meaning(name))
 
-    def _unknown(self, pointer: str, name: str) -> ParamProblem:
-        known = [field.name for field in fields(self._kind)]  # type: ignore[arg-type]
-        near = get_close_matches(name.casefold(), known, n=1)
-        message = f"there is no parameter {name!r}"
+    def _unknown(self, pointer: str, place: tuple[str | int, ...]) -> ParamProblem:
+        name = str(place[-1])
+        is_inner = len(place) > 1
+        known = self._inner_names if is_inner else [field.name for field in fields(self._kind)]  # type: ignore[arg-type]
+        near = [one for one in get_close_matches(name.casefold(), known, n=2) if one != name][:1]
+        message = f"there is no {name!r} here" if is_inner else f"there is no parameter {name!r}"
         if near:
             return ParamProblem(
                 pointer=pointer, message=f"{message}; did you mean {near[0]!r}?", fix=f"write {near[0]}"
             )
-        return ParamProblem(pointer=pointer, message=message, fix=f"it can be one of {', '.join(known)}")
+        fix = self._meaning(str(place[0])) if is_inner else f"it can be one of {', '.join(known)}"
+        return ParamProblem(pointer=pointer, message=message, fix=fix)
+
+    @cached_property
+    def _inner_names(self) -> Sequence[str]:
+        """What the objects within the parameters call their parts."""
+        inner: Any = self.schema.get("$defs", {})
+        return list(dict.fromkeys(name for definition in inner.values() for name in definition.get("properties", ())))
 
     def _meaning(self, name: str) -> str:
         """What the schema says about a parameter."""
@@ -118,6 +127,8 @@ def _place(error: ErrorDetails, params: Mapping[str, object]) -> tuple[str | int
         else:
             continue
         place.append(part)
+    if error["type"] == "missing" and place[-1:] != [error["loc"][-1]]:
+        place.append(error["loc"][-1])
     return tuple(place)
 
 
