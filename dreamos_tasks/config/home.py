@@ -7,12 +7,12 @@ import re
 import stat
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dreamos_tasks.config.variables import HOME_VARIABLE
 from dreamos_tasks.errors import ConfigError
+from dreamos_tasks.model.value import frozen_value
 
 if TYPE_CHECKING:
     from dreamos_tasks.config.settings import BoardSettings, InboxSettings
@@ -28,7 +28,7 @@ _MARK_PATTERN = re.compile(rb"""(["']?)dreamos_tasks\1[ \t]*:[ \t]+(["']?)([^\s#
 _FIRST_KEY_WITHIN_BYTES = 65_536  # comments may stand above it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Home:
     """A board's folder. It need not exist yet; nothing here touches the disk."""
 

@@ -7,8 +7,10 @@ annotated_types and what it pulls in take as long to load as half a command that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+
+from dreamos_tasks.model.value import frozen_value
 
 if TYPE_CHECKING:
     from dreamos_tasks.config.rules import (
@@ -48,7 +50,7 @@ class _Section:
     __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class BoardSettings(_Section):
     """Where tasks are kept."""
 
@@ -62,7 +64,7 @@ class BoardSettings(_Section):
     durability: Durability = _setting("full", "normal is faster, but a power cut may take the last commits")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class ClaimSettings(_Section):
     """How long an agent holds what it claimed."""
 
@@ -78,7 +80,7 @@ class ClaimSettings(_Section):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class DaemonSettings(_Section):
     """The process that runs what it can run itself."""
 
@@ -104,7 +106,7 @@ class DaemonSettings(_Section):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class InboxSettings(_Section):
     """The folder that files are dropped into."""
 
@@ -119,7 +121,7 @@ class InboxSettings(_Section):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class RetrySettings(_Section):
     """When a failed task is tried again, unless it brings its own rule."""
 
@@ -135,7 +137,7 @@ class RetrySettings(_Section):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class MonitoringSettings(_Section):
     """What is done about tasks that nobody moves."""
 
@@ -147,7 +149,7 @@ class MonitoringSettings(_Section):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class ServerSettings(_Section):
     """The dashboard and the HTTP interface."""
 
@@ -155,7 +157,7 @@ class ServerSettings(_Section):
     port: Port = _setting(8765, "0: any free one")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class BreakerSettings(_Section):
     """When a tool that keeps failing is left alone for a while."""
 
@@ -164,7 +166,7 @@ class BreakerSettings(_Section):
     open_seconds: Seconds = _setting(30.0, "then one call goes through to see whether the tool is back")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class ToolSettings(_Section):
     """One tool, by its name."""
 
@@ -178,7 +180,7 @@ class ToolSettings(_Section):
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class LimitSettings(_Section):
     """What one attempt at a task may use, unless the task names less."""
 
@@ -191,7 +193,7 @@ class LimitSettings(_Section):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class LoggingSettings(_Section):
     """The daemon's log, in runtime/logs."""
 
@@ -200,7 +202,7 @@ class LoggingSettings(_Section):
     keep_files: Count = _setting(5, "older ones are removed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Settings(_Section):
     """All settings of one board."""
 

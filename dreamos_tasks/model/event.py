@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from dreamos_tasks.model.value import frozen_value
+
 if TYPE_CHECKING:
     from dreamos_tasks.model.task import Task
 
@@ -41,7 +43,7 @@ class EventType(StrEnum):
     TASK_EDITED = "task_edited"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Event:
     """One thing that happened to one task.
 

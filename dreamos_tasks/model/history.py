@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.task import TASK_FIELDS, Task, evolve
+from dreamos_tasks.model.value import frozen_value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class StateChange:
     """One line of the status history: who, when, from, to, why."""
 
@@ -22,7 +23,7 @@ class StateChange:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Attempt:
     """One claim of the task and how it ended. `outcome` None: it is under way."""
 

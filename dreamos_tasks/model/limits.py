@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dreamos_tasks.model.value import frozen_value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Limits:
     """The most that a step's whole tree of processes may use. None: any.
 
@@ -20,7 +20,7 @@ class Limits:
     written_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Usage:
     """What a step's tree of processes used: peaks of what rises and falls, sums of what only grows."""
 

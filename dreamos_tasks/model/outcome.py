@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.model.plan import ErrorCategory, Evidence, TaskError
+from dreamos_tasks.model.value import frozen_value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Succeeded:
     """The work is done. `evidence` must cover the task's `verify` steps."""
 
@@ -18,28 +18,28 @@ class Succeeded:
     evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Failed:
     """The attempt failed; its category and the retry policy say whether there is another."""
 
     error: TaskError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class RetryLater:
     """Failed for now (exit 75): tried again with backoff, without counting an attempt spent."""
 
     error: TaskError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Snoozed:
     """Given back untouched: the daemon drains, or the work must wait. Nothing is counted."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Cancelled:
     """Somebody cancelled the task while it ran."""
 

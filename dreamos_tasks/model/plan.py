@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from dreamos_tasks.model.value import frozen_value
 
 if TYPE_CHECKING:
     from dreamos_tasks.model.constraints import PositiveSeconds, StepName, Steps
@@ -40,7 +42,7 @@ class ApprovalMode(StrEnum):
     REQUIRED = "required"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class TaskError:
     """Why a task or step failed, for a person: what, why, and what may help."""
 
@@ -51,7 +53,7 @@ class TaskError:
     step: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Step:
     """One call of one tool. `params` are checked by the tool's own schema."""
 
@@ -70,7 +72,7 @@ class Step:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Plan:
     """The steps of a task. Order is the list's, unless `needs` says otherwise."""
 
@@ -78,7 +80,7 @@ class Plan:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class StepResult:
     """How one run of a step went, as the board records it.
 
@@ -101,7 +103,7 @@ class StepResult:
     error: TaskError | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Evidence:
     """Proof that a verification passed: what ran, how it ended, and on which commit."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from dreamos_tasks.model.task import Priority
+from dreamos_tasks.model.value import frozen_value
 
 
 class Order(StrEnum):
@@ -17,7 +17,7 @@ class Order(StrEnum):
     QUEUE = "queue"  # as they would be claimed: priority, due instant, age
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class TaskQuery:
     """Which tasks to find. Everything given must fit.
 
@@ -41,7 +41,7 @@ class TaskQuery:
     after: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class ClaimRequest:
     """Who wants a task, and which kind. `runs_plans`: a daemon, which takes tasks with a plan and no others."""
 

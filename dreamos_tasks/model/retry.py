@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dreamos_tasks.model.plan import ErrorCategory
+from dreamos_tasks.model.value import frozen_value
 
 if TYPE_CHECKING:
     from dreamos_tasks.model.constraints import Attempts, Count, Factor, Seconds
@@ -16,7 +16,7 @@ RETRIED_BY_DEFAULT = (ErrorCategory.TRANSIENT, ErrorCategory.RESOURCE)
 LONGEST_PAUSE_SECONDS = 366 * 86_400.0  # whatever a policy says: an instant beyond the calendar's end cannot be written
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class RetryPolicy:
     """How often and how soon a failed task is tried again: exponential backoff with full jitter.
 

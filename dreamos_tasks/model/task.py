@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, field, fields
 from datetime import datetime
 from enum import StrEnum
 from itertools import repeat
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dreamos_tasks.errors import InvalidTask
 from dreamos_tasks.model.plan import Evidence, Plan, Step, StepResult, TaskError
 from dreamos_tasks.model.retry import RetryPolicy
+from dreamos_tasks.model.value import frozen_value
 
 if TYPE_CHECKING:
     from dreamos_tasks.model.constraints import Percent, PositiveSeconds, Title
@@ -91,7 +92,7 @@ def check_name(name: str, *, what: str, pointer: str = "") -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class ProcessIdentity:
     """Which process holds a claim: a pid alone is soon another process's."""
 
@@ -101,7 +102,7 @@ class ProcessIdentity:
     instance: str  # random, one a daemon start
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Claim:
     """A lease on a task. `token` grows with each claim of the task and fences late writers off."""
 
@@ -113,7 +114,7 @@ class Claim:
     process: ProcessIdentity | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Progress:
     """How far the holder says it is."""
 
@@ -123,7 +124,7 @@ class Progress:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class TaskDraft:
     """What somebody asks for: everything needed to add a task. Only a title (or a description) is required."""
 
@@ -163,7 +164,7 @@ class TaskDraft:
                 put(self, name, tuple(dict.fromkeys(getattr(self, name))))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Task(TaskDraft):
     """A task as the board has it. Only `lifecycle` makes a changed one."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from dreamos_tasks.model.limits import NO_LIMITS, Limits, Usage
 from dreamos_tasks.model.plan import ErrorCategory
+from dreamos_tasks.model.value import frozen_value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class ToolContext:
     """Where and for whom a tool runs.
 
@@ -36,7 +37,7 @@ class ToolContext:
     secrets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class ToolResult:
     """What a tool call gave. `category` None means it succeeded.
 
@@ -61,7 +62,7 @@ class ToolResult:
     undo: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Estimate:
     """What a call is expected to cost, before any history is known. None: no idea."""
 
@@ -69,7 +70,7 @@ class Estimate:
     destructive: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Health:
     """Whether a tool can be used now, and if not, why and what to do."""
 
@@ -78,7 +79,7 @@ class Health:
     fix: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class ParamProblem:
     """One wrong parameter of a call: where (JSON Pointer below `params`), what is expected, what was found."""
 

@@ -1,0 +1,103 @@
+"""Value: a frozen dataclass that costs little to define and little to make.
+
+`dataclasses.dataclass` writes and compiles nine methods for each frozen class, half a millisecond of them, and a command that
+agents call in a loop defines fifty classes, of which it uses a few. Here one method is compiled, `__init__`, when the first
+value is made; the others are shared. To everyone else (`fields`, `replace`, pickle, pydantic) the result is a dataclass.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from typing import Any, TypeVar, dataclass_transform
+
+Class = TypeVar("Class", bound=type)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def frozen_value(cls: Class) -> Class:
+    """Decorator: as `dataclass(frozen=True, slots=True, kw_only=True)`."""
+    made: Any = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=True)(cls)
+    for name, method in _SHARED.items():
+        if name not in made.__dict__:
+            setattr(made, name, method)
+    made.__init__ = _InitWhenUsed(made)
+    result: Class = made
+    return result
+
+
+class _InitWhenUsed:
+    """Stands in for a class's `__init__` until somebody asks for it, and puts the real one in its place."""
+
+    def __init__(self, cls: type) -> None:
+        self._cls: Any = cls
+
+    def __get__(self, value: object, owner: type | None = None) -> Any:
+        init = self._cls.__init__ = _init_of(self._cls)
+        return init if value is None else init.__get__(value, owner)
+
+
+def _init_of(cls: Any) -> Any:
+    """`__init__` with the fields as parameters. It fills the slots directly, past `_refuse`."""
+    known: dict[str, Any] = {"MISSING": MISSING}  # what the compiled lines refer to
+    parameters, lines = [], []
+    annotations: dict[str, Any] = {}
+    for each in fields(cls):
+        name = each.name
+        annotations[name] = each.type
+        known[f"_put_{name}"] = getattr(cls, name).__set__
+        default = ""
+        if each.default is not MISSING:
+            known[f"_default_{name}"] = each.default
+            default = f"=_default_{name}"
+        elif each.default_factory is not MISSING:
+            known[f"_make_{name}"] = each.default_factory
+            default = "=MISSING"
+            lines.append(f"  if {name} is MISSING: {name} = _make_{name}()")
+        parameters.append(name + default)
+        lines.append(f"  _put_{name}(self, {name})")
+    if hasattr(cls, "__post_init__"):
+        lines.append("  self.__post_init__()")
+    text = f"def closure({', '.join(known)}):\n def __init__(self, *, {', '.join(parameters)}):\n" + "\n".join(lines)
+    made: dict[str, Any] = {}
+    exec(f"{text}\n return __init__", vars(sys.modules[cls.__module__]), made)  # noqa: S102  names of fields, nothing else
+    init = made["closure"](**known)
+    init.__qualname__, init.__annotations__ = f"{cls.__qualname__}.__init__", {**annotations, "return": None}
+    return init
+
+
+def _values(value: Any) -> tuple[Any, ...]:
+    return tuple([getattr(value, name) for name in value.__dataclass_fields__])
+
+
+def _eq(self: Any, other: Any) -> bool:
+    return _values(self) == _values(other) if other.__class__ is self.__class__ else NotImplemented
+
+
+def _hash(self: Any) -> int:
+    return hash(_values(self))
+
+
+def _repr(self: Any) -> str:
+    shown = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.repr)
+    return f"{self.__class__.__qualname__}({shown})"
+
+
+def _refuse(_self: object, name: str, *_value: object) -> None:
+    raise FrozenInstanceError(f"cannot change field {name!r}")
+
+
+def _set_state(self: Any, state: tuple[Any, ...]) -> None:
+    for each, value in zip(fields(self), state, strict=True):
+        object.__setattr__(self, each.name, value)
+
+
+_SHARED = {
+    "__eq__": _eq,
+    "__hash__": _hash,
+    "__repr__": _repr,
+    "__setattr__": _refuse,
+    "__delattr__": _refuse,
+    "__getstate__": _values,  # how pickle and copy read and fill what cannot be assigned to
+    "__setstate__": _set_state,
+}

@@ -1,0 +1,134 @@
+"""Values are to everyone what frozen dataclasses with slots are, at a fraction of the cost."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+from collections.abc import Mapping
+from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, replace
+from typing import Any, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from dreamos_tasks.model.value import frozen_value
+
+
+@frozen_value
+class Point:
+    """A value as the model has them."""
+
+    x: int
+    y: int = 0
+    marks: Mapping[str, Any] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)
+
+    @property
+    def sum(self) -> int:
+        return self.x + self.y
+
+
+@frozen_value
+class Checked(Point):
+    """A value with a rule, and one field more than the value it extends."""
+
+    x: int = 1
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", f"point {self.x}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain:
+    """What Point would be without `frozen_value`."""
+
+    x: int
+    y: int = 0
+    marks: Mapping[str, Any] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)
+
+
+def test_a_value_is_made_of_its_fields_and_their_defaults() -> None:
+    point = Point(x=1)
+    assert (point.x, point.y, point.marks, point.secret, point.sum) == (1, 0, {}, "", 1)
+    assert point.marks is not Point(x=1).marks
+
+
+@pytest.mark.parametrize("call", ["Point()", "Point(1)", "Point(x=1, z=2)"])
+def test_a_value_is_made_of_nothing_else(call: str) -> None:
+    with pytest.raises(TypeError):
+        eval(call)
+
+
+def test_an_extended_value_has_all_fields_and_holds_its_own_rule() -> None:
+    assert [each.name for each in fields(Checked)] == ["x", "y", "marks", "secret", "name"]
+    assert Checked().name == "point 1"
+    assert Checked(x=7, y=2, name="n") == Checked(x=7, y=2, name="n")
+    assert replace(Checked(x=3), name="").name == "point 3"
+
+
+def test_a_value_cannot_be_changed() -> None:
+    point = Point(x=1)
+    for name in ("x", "other"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(point, name, 2)
+        with pytest.raises(FrozenInstanceError):
+            delattr(point, name)
+    assert point.x == 1
+    assert not hasattr(point, "__dict__")
+
+
+@given(st.builds(Point), st.builds(Point))
+def test_values_compare_hash_and_show_as_dataclasses_do(one: Point, other: Point) -> None:
+    plain: Any = Plain(**asdict(one))
+    plain_other = Plain(**asdict(other))
+    assert (one == other) == (plain == plain_other)
+    assert (one == replace(one)) == (plain == replace(plain))
+    assert repr(one) == repr(plain).replace("Plain", "Point")
+    assert one != plain
+
+
+def test_values_of_what_can_be_hashed_are_keys() -> None:
+    assert len({Point(x=1, marks=()), Point(x=1, marks=()), Point(x=2, marks=())}) == 2  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        hash(Point(x=1))
+
+
+def test_what_is_no_number_is_equal_to_itself_only() -> None:
+    nothing = float("nan")
+    assert Point(x=nothing) == Point(x=nothing)  # type: ignore[arg-type]
+    assert Point(x=nothing) != Point(x=float("nan"))  # type: ignore[arg-type]
+
+
+@given(st.builds(Checked))
+def test_values_survive_copying_and_pickling(value: Checked) -> None:
+    for copied in (copy.copy(value), copy.deepcopy(value), replace(value), pickle.loads(pickle.dumps(value))):
+        assert copied == value
+        assert copied.__class__ is Checked
+        with pytest.raises(FrozenInstanceError):
+            setattr(copied, "x", 2)
+
+
+def test_the_parameters_are_known_before_the_first_value_is_made() -> None:
+    @frozen_value
+    class Fresh:
+        x: int
+        y: str = "default"
+
+    assert str(inspect.signature(Fresh)) == "(*, x: 'int', y: 'str' = 'default') -> None"
+    assert get_type_hints(Fresh.__init__) == {"x": int, "y": str, "return": type(None)}
+    assert Fresh.__init__.__qualname__.endswith("Fresh.__init__")
+
+
+def test_pydantic_validates_values() -> None:
+    adapter = TypeAdapter(Checked)
+    assert adapter.validate_python({"x": "5", "marks": {"a": 1}}) == Checked(x=5, marks={"a": 1})
+    assert adapter.json_schema()["properties"].keys() == {"x", "y", "marks", "secret", "name"}
+    assert adapter.dump_python(Checked(x=5)) == asdict(Checked(x=5))
+    with pytest.raises(ValidationError):
+        adapter.validate_python({"x": "five"})
