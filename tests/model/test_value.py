@@ -107,11 +107,12 @@ def test_what_is_no_number_is_equal_to_itself_only() -> None:
 
 @given(st.builds(Checked))
 def test_values_survive_copying_and_pickling(value: Checked) -> None:
+    name = "x"
     for copied in (copy.copy(value), copy.deepcopy(value), replace(value), pickle.loads(pickle.dumps(value))):
         assert copied == value
         assert copied.__class__ is Checked
         with pytest.raises(FrozenInstanceError):
-            setattr(copied, "x", 2)
+            setattr(copied, name, 2)
 
 
 def test_the_parameters_are_known_before_the_first_value_is_made() -> None:
