@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from dreamos_tasks.board.nexus import TaskNexus
-from dreamos_tasks.execution.step_executor import StepExecutor, error_of, result_of
+from dreamos_tasks.execution.error_handler import outcome_of
+from dreamos_tasks.execution.step_executor import StepExecutor, result_of
 from dreamos_tasks.execution.verification import Verifier
-from dreamos_tasks.model.outcome import Failed, Outcome, RetryLater, Succeeded
+from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded
 from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus, TaskError
 from dreamos_tasks.model.task import Task
-from dreamos_tasks.model.tool import ToolResult
 
 Result = TypeVar("Result")
 
@@ -78,7 +78,7 @@ class TaskExecutor:
             ended, answer = await self._steps.run(task, step, started)
             unsaved = ended
             if ended.status is StepStatus.FAILED and step.critical and not step.optional:
-                return task, unsaved, _failure(step, answer)
+                return task, unsaved, outcome_of(step, answer)
         return task, unsaved, None
 
     async def _started(self, task: Task, step: Step, token: int) -> tuple[Task, StepResult]:
@@ -112,11 +112,6 @@ def steps_to_run(task: Task) -> Sequence[Step]:
 
 def _settled(nexus: TaskNexus, task_id: str, last: StepResult | None, outcome: Outcome, token: int) -> Task:
     return nexus.settle(task_id, outcome, token=token, last_step=last)
-
-
-def _failure(step: Step, answer: ToolResult) -> Outcome:
-    error = error_of(step, answer)
-    return RetryLater(error=error) if answer.try_later else Failed(error=error)
 
 
 def _nothing_to_run(task: Task) -> Failed:

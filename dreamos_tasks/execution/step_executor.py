@@ -10,13 +10,12 @@ from typing import Protocol
 
 from loguru import logger
 
+from dreamos_tasks.execution.error_handler import error_of, result_of_raising
 from dreamos_tasks.execution.surroundings import Surroundings
-from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus, TaskError
+from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.tool import ToolResult
 from dreamos_tasks.protocols import ToolAdapter
-
-EXCERPT_CHARACTERS = 2000  # of output in an error: enough for the last screen of a failing test
 
 
 class Tools(Protocol):
@@ -72,32 +71,12 @@ class StepExecutor:
             return await tool.execute(step.params, context)
         except Exception as error:  # noqa: BLE001  a tool may raise anything
             logger.opt(exception=True).warning("{} {}: tool {} raised", task.task_id, step.name, step.tool)
-            return ToolResult(
-                category=ErrorCategory.CONFIGURATION if isinstance(error, LookupError) else ErrorCategory.LOGIC,
-                message=f"{step.tool}: {error}",
-                cause=type(error).__name__,
-            )
+            return result_of_raising(step.tool, error)
 
 
 def attempts_of(task: Task, step: Step) -> int:
     """How often the step has been started, as the board recorded it."""
     return next((record.attempt for record in task.steps if record.name == step.name), 0)
-
-
-def error_of(step: Step, result: ToolResult) -> TaskError:
-    """Why the step failed, for a person."""
-    return TaskError(
-        category=result.category or ErrorCategory.LOGIC,
-        message=f"step {step.name!r}: {result.message}",
-        cause=result.cause or output_excerpt(result),
-        suggestions=result.suggestions,
-        step=step.name,
-    )
-
-
-def output_excerpt(result: ToolResult) -> str:
-    """The end of what was printed."""
-    return (result.output_tail or result.output_head)[-EXCERPT_CHARACTERS:].strip()
 
 
 def _misused(step: Step, problems: list[str]) -> ToolResult:

@@ -7,7 +7,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from dreamos_tasks.execution.step_executor import StepExecutor, output_excerpt
+from dreamos_tasks.execution.error_handler import output_excerpt
+from dreamos_tasks.execution.step_executor import StepExecutor
 from dreamos_tasks.model.plan import ErrorCategory, Evidence, Step, TaskError
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.tool import ToolResult

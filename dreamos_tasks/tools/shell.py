@@ -144,7 +144,12 @@ class ShellTool:
             return redactor.result(result_of_refusal(error, command))
         finally:
             captured = capture.finish()
-        result = result_of_end(end, success_codes=values.success_codes, timeout=context.timeout_seconds)
+        result = result_of_end(
+            end,
+            success_codes=values.success_codes,
+            timeout=context.timeout_seconds,
+            printed=captured.tail or captured.head,
+        )
         return redactor.result(_with_output(result, captured))
 
 

@@ -124,6 +124,20 @@ async def test_the_end_of_a_command_says_why_it_failed(
     assert (result.category, result.message) == (category, message)
 
 
+async def test_what_a_command_printed_last_says_why_it_failed(workshop: Workshop) -> None:
+    result = await workshop.run("echo copying; echo 'cp: write error: No space left on device' >&2; exit 1")
+
+    assert (result.category, result.message) == (ErrorCategory.RESOURCE, "exit code 1")
+    assert result.cause == "no space is left on the disk: cp: write error: No space left on device"
+    assert "df -h" in result.suggestions[0]
+
+
+async def test_what_a_command_printed_does_not_change_what_its_exit_code_says(workshop: Workshop) -> None:
+    result = await workshop.run("echo connection refused; no-such-program")
+
+    assert result.category is ErrorCategory.CONFIGURATION
+
+
 async def test_memory_is_suspected_when_a_command_was_killed(workshop: Workshop) -> None:
     result = await workshop.run("kill -KILL $$")
 
