@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -120,10 +120,10 @@ class Daemon:
         for task in tasks:
             logger.warning("{} was running when the daemon died; it goes on from its last recorded step", task.task_id)
 
-    def _committed(self) -> None:
+    def _committed(self, events: Sequence[Event]) -> None:
         self._orchestrator.wake()
         self._monitoring.wake()
-        self._pulse.written()
+        self._pulse.committed(events)
 
     def _others_wrote(self) -> None:
         self._orchestrator.wake(others_wrote=True)

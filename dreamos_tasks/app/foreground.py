@@ -67,7 +67,7 @@ class _Foreground:
         self._agent_id = foreground_agent()
         self._heartbeat_seconds = settings.claims.heartbeat_seconds
         self._process = this_process(secrets.token_hex(8))
-        self._desk = BoardDesk(lambda: open_board(home, settings), on_commit=lambda: self._written.set())
+        self._desk = BoardDesk(lambda: open_board(home, settings), on_commit=lambda _events: self._written.set())
         tools = build_tools(instance=self._process.instance, home=home)
         steps = build_steps(tools, home=home, settings=settings)
         self._executor = TaskExecutor(PatientDesk(self._desk), steps, Verifier(steps))
@@ -109,8 +109,9 @@ class _Foreground:
         task = nexus.get_task_by_id(self._task_id)
         if task.status is not Status.IN_PROGRESS and task.assigned_to != self._agent_id:
             nexus.edit_task(self._task_id, {"assigned_to": self._agent_id}, by=self._agent_id)
-        claimed = nexus.claim_task(self._task_id, self._agent_id, process=self._process)
-        return self._executor.begin(nexus, claimed)
+        return nexus.claim_task(
+            self._task_id, self._agent_id, process=self._process, first_step=self._executor.first_step
+        )
 
     async def _attempt(self, task: Task) -> Task:
         """One attempt; gives the task as it is afterwards, also when somebody else ended the claim meanwhile."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from loguru import logger
 
-from dreamos_tasks.board.desk import BoardDesk
+from dreamos_tasks.board.desk import MOST_EVENTS, BoardDesk
 from dreamos_tasks.board.doorbell import hang_doorbell
 from dreamos_tasks.errors import BoardUnavailable
 from dreamos_tasks.model.event import Event
-
-BATCH = 500  # events read in one go
 
 
 class Pulse:
@@ -67,9 +65,14 @@ class Pulse:
             with suppress(BoardUnavailable):
                 await self._read_new()
 
-    def written(self) -> None:
-        """This daemon has committed something."""
-        self._written.set()
+    def committed(self, events: Sequence[Event]) -> None:
+        """This daemon's desk has seen these events, in order. Told at once, unless there are others before them."""
+        if events[0].seq > self.seq + 1:
+            self._written.set()
+            return
+        self._tell(events)
+        if len(events) >= MOST_EVENTS:
+            self._written.set()
 
     def _rung(self) -> None:
         if self._bell is None:
@@ -111,7 +114,14 @@ class Pulse:
                 self._written.set()
 
     async def _read_new(self) -> None:
-        while events := await self._desk.read(lambda nexus: nexus.events(after=self.seq, limit=BATCH)):
-            for event in events:
+        while True:
+            events = await self._desk.read(lambda nexus: nexus.events(after=self.seq, limit=MOST_EVENTS))
+            self._tell(events)
+            if len(events) < MOST_EVENTS:
+                return
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.seq > self.seq:  # another way was faster
                 self.seq = event.seq
                 self._on_event(event)

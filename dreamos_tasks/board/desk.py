@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import BoardUnavailable, DreamosError
+from dreamos_tasks.model.event import Event
 
 Result = TypeVar("Result")
+MOST_EVENTS = 500  # handed over after one commit; whoever wants more reads on
 LARGEST_GROUP = 64  # calls in one commit: bounds how long the first of them waits
 
 
@@ -31,16 +33,22 @@ class BoardDesk:
     A call should be one verb of TaskNexus, or verbs of which each may stand alone: a refusal takes back the verb, not the
     verbs before it in the same call. A call is made once more, alone, when another one broke off the commit that both were
     to share; so it must do nothing but ask the nexus. `on_commit` is called in the loop after each commit that left an
-    event, and after no other: whoever it wakes may write in turn, and find nothing to do.
+    event, and after no other: whoever it wakes may write in turn, and find nothing to do. It is given the events since its
+    last call, others' among them, oldest first; of very many the first MOST_EVENTS.
     """
 
-    def __init__(self, open_nexus: Callable[[], TaskNexus], *, on_commit: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        open_nexus: Callable[[], TaskNexus],
+        *,
+        on_commit: Callable[[Sequence[Event]], None] = lambda _events: None,
+    ) -> None:
         self._open_nexus = open_nexus
         self._on_commit = on_commit
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._seq = -1
+        self._seq = 0
 
     async def start(self) -> None:
         """Open the board in the desk's thread. Raises what opening raises."""
@@ -76,6 +84,7 @@ class BoardDesk:
         assert self._loop is not None
         try:
             nexus = self._open_nexus()
+            self._seq = nexus.store.last_seq()
         except BaseException as error:  # noqa: BLE001  carried to whoever waits for the desk
             self._loop.call_soon_threadsafe(_fail, opened, error)
             return
@@ -109,29 +118,30 @@ class BoardDesk:
         if writing and not _share_commit(nexus, writing):
             for call in writing:
                 _share_commit(nexus, [call])
-        wrote = bool(writing) and self._has_written(nexus)
+        events = self._new_events(nexus) if writing else ()
         for call in group:
             if not call.writes:
                 _run(call, nexus)
-        self._loop.call_soon_threadsafe(self._answer, group, wrote)
+        self._loop.call_soon_threadsafe(self._answer, group, events)
 
-    def _has_written(self, nexus: TaskNexus) -> bool:
-        """Whether there are events that were not there after the group before: ours, or others' that came between."""
+    def _new_events(self, nexus: TaskNexus) -> Sequence[Event]:
+        """The events that were not there after the group before: ours, or others' that came between."""
         try:
-            seq = nexus.store.last_seq()
+            events = nexus.events(after=self._seq, limit=MOST_EVENTS)
+            if events:
+                self._seq = events[-1].seq if len(events) < MOST_EVENTS else nexus.store.last_seq()
         except BoardUnavailable:
-            return False
-        wrote, self._seq = seq != self._seq, seq
-        return wrote
+            return ()
+        return events
 
-    def _answer(self, group: list[_Call], wrote: bool) -> None:
+    def _answer(self, group: list[_Call], events: Sequence[Event]) -> None:
         for call in group:
             if call.error is not None:
                 _fail(call.future, call.error)
             else:
                 _succeed(call.future, call.result)
-        if wrote:
-            self._on_commit()
+        if events:
+            self._on_commit(events)
 
 
 def _share_commit(nexus: TaskNexus, calls: list[_Call]) -> bool:

@@ -24,6 +24,8 @@ from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
 from dreamos_tasks.model.task import ProcessIdentity, Progress, Status, Task, TaskDraft
 from dreamos_tasks.protocols import Clock, TaskStore
 
+FirstStep = Callable[[Task], StepResult | None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardRules:
@@ -77,13 +79,17 @@ class TaskNexus(BoardReader):
         capabilities: Iterable[str] = (),
         runs_plans: bool = False,
         process: ProcessIdentity | None = None,
+        first_step: FirstStep | None = None,
     ) -> Task | None:
-        """Claim the next ready task for the agent; None when there is none for it."""
+        """Claim the next ready task for the agent; None when there is none for it.
+
+        `first_step` gives the record of the step that is begun at once; it goes into the same write.
+        """
         request = ClaimRequest(
             agent_id=agent_id, tags=tuple(tags), capabilities=tuple(capabilities), runs_plans=runs_plans
         )
         with self._transaction() as now:
-            return self._claim_next(request, now=now, process=process)
+            return self._claim_next(request, now=now, process=process, first_step=first_step)
 
     def claim_task(
         self,
@@ -92,8 +98,11 @@ class TaskNexus(BoardReader):
         *,
         capabilities: Iterable[str] | None = None,
         process: ProcessIdentity | None = None,
+        first_step: FirstStep | None = None,
     ) -> Task:
         """Claim this task. `capabilities` None: whoever names a task vouches for being able to do it.
+
+        `first_step`: see get_next_task.
 
         Raises TaskNotFound, ClaimHeld, NotClaimable, IllegalTransition.
         """
@@ -101,7 +110,7 @@ class TaskNexus(BoardReader):
             task = self.fetch(task_id)
             offers = task.requires if capabilities is None else tuple(capabilities)
             request = ClaimRequest(agent_id=agent_id, capabilities=offers, runs_plans=task.plan is not None)
-            return self._claim(task, request, now=now, process=process)
+            return self._claim(task, request, now=now, process=process, first_step=first_step)
 
     mark_task_in_progress = claim_task
 
@@ -339,15 +348,30 @@ class TaskNexus(BoardReader):
             self.store.save(change)
         return change.task
 
-    def _claim_next(self, request: ClaimRequest, *, now: datetime, process: ProcessIdentity | None) -> Task | None:
+    def _claim_next(
+        self,
+        request: ClaimRequest,
+        *,
+        now: datetime,
+        process: ProcessIdentity | None,
+        first_step: FirstStep | None = None,
+    ) -> Task | None:
         most = self.rules.max_lost_leases
         while (task := self.store.next_claimable(request, now=now)) is not None:
             if task.lost_leases + 1 < most or not lifecycle.lease_expired(task, now):
-                return self._claim(task, request, now=now, process=process)
+                return self._claim(task, request, now=now, process=process, first_step=first_step)
             self._save(lifecycle.expire(task, now=now, max_lost_leases=most))  # it ends whoever takes it: no more
         return None
 
-    def _claim(self, task: Task, request: ClaimRequest, *, now: datetime, process: ProcessIdentity | None) -> Task:
+    def _claim(
+        self,
+        task: Task,
+        request: ClaimRequest,
+        *,
+        now: datetime,
+        process: ProcessIdentity | None,
+        first_step: FirstStep | None,
+    ) -> Task:
         change = lifecycle.claim(
             task,
             request,
@@ -356,6 +380,12 @@ class TaskNexus(BoardReader):
             lease_seconds=self.rules.lease_seconds,
             process=process,
         )
+        claim = change.task.claim
+        started = first_step(change.task) if first_step is not None else None
+        if started is not None and claim is not None:
+            change = change.followed_by(
+                lifecycle.record_step(change.task, started, agent_id=None, token=claim.token, now=now)
+            )
         return self._save(change)
 
     def _settle(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from dreamos_tasks.board.nexus import TaskNexus
@@ -16,6 +16,20 @@ from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus
 from dreamos_tasks.model.task import Task
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnd:
+    """How an attempt ended, which is not on the board yet: `settle` writes the outcome and the step that ended last."""
+
+    task_id: str
+    token: int
+    outcome: Outcome
+    last_step: StepResult | None = None
+
+    def settle(self, nexus: TaskNexus) -> Task:
+        """Put it on the board, in one write. Raises as TaskNexus.settle."""
+        return nexus.settle(self.task_id, self.outcome, token=self.token, last_step=self.last_step)
 
 
 class Desk(Protocol):
@@ -35,19 +49,21 @@ class TaskExecutor:
         self._steps = steps
         self._verifier = verifier
 
-    def begin(self, nexus: TaskNexus, task: Task) -> Task:
-        """Record the start of the first step, in the transaction that claims the task: one commit for both."""
+    def first_step(self, task: Task) -> StepResult | None:
+        """The record of the first step's start: given to the verb that claims the task, one write holds both."""
         step = next(iter(steps_to_run(task)), None)
-        if step is None or task.claim is None:
-            return task
-        started = self._steps.started(task, step, token=task.claim.token)
-        return nexus.record_step(task.task_id, started, token=task.claim.token)
+        return None if step is None or task.claim is None else self._steps.started(task, step, token=task.claim.token)
 
     async def run(self, task: Task) -> Task:
-        """Run a claimed (and begun) task to the end of this attempt; gives it settled. Raises StaleToken kinds.
+        """Run a claimed task to the end of this attempt; gives it settled. Raises StaleToken kinds.
 
         When cancelled it ends what it started and leaves the task as the board has it.
         """
+        end = await self.attempt(task)
+        return await self._desk.write(end.settle)
+
+    async def attempt(self, task: Task) -> AttemptEnd:
+        """As `run`, up to the end that is to be settled."""
         assert task.claim is not None, "only a claimed task is run"
         token = task.claim.token
         last: StepResult | None = None
@@ -59,7 +75,7 @@ class TaskExecutor:
                     outcome = await self._verified(task, last, token)
         except TimeoutError:
             outcome = _timed_out(task)
-        return await self._desk.write(lambda nexus: _settled(nexus, task.task_id, last, outcome, token))
+        return AttemptEnd(task_id=task.task_id, token=token, outcome=outcome, last_step=last)
 
     async def _run_steps(self, task: Task, token: int) -> tuple[Task, StepResult | None, Outcome | None]:
         """Each step in turn. The last step's record is given back unsaved: it shares the commit of the outcome."""
@@ -82,7 +98,7 @@ class TaskExecutor:
         return task, unsaved, None
 
     async def _started(self, task: Task, step: Step, token: int) -> tuple[Task, StepResult]:
-        """The record of the step's start, made now unless `begin` has made it."""
+        """The record of the step's start, made now unless it was made with the claim."""
         record = _record_of(task, step)
         if record is not None and record.status is StepStatus.RUNNING and record.token == token:
             return task, record
@@ -108,10 +124,6 @@ def steps_to_run(task: Task) -> Sequence[Step]:
         return ()
     ended = {record.name for record in task.steps if record.status is StepStatus.COMPLETED}
     return [step for step in task.plan.steps if step.name not in ended]
-
-
-def _settled(nexus: TaskNexus, task_id: str, last: StepResult | None, outcome: Outcome, token: int) -> Task:
-    return nexus.settle(task_id, outcome, token=token, last_step=last)
 
 
 def _nothing_to_run(task: Task) -> Failed:

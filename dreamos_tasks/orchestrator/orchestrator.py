@@ -6,18 +6,26 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 from loguru import logger
 
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import BoardUnavailable, DreamosError, NotFound, Refused
-from dreamos_tasks.execution.executor import TaskExecutor
+from dreamos_tasks.execution.executor import AttemptEnd, TaskExecutor
 from dreamos_tasks.model.task import ProcessIdentity, Task
 
 LONGEST_SLEEP_SECONDS = 3600.0  # nothing is due: the bell wakes us; this only bounds the arithmetic
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # between tries while the board cannot be used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """What one write at the board has done: ends settled (or refused, or failed), tasks taken, and when to look again."""
+
+    settled: Sequence[tuple[AttemptEnd, Task | Exception]]
+    taken: Sequence[Task]
+    look_again_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +63,12 @@ class Orchestrator:
         self._on_settled = on_settled
         self._wake = asyncio.Event()
         self._others_wrote = False
-        self._draining = False
+        self._draining = self._stopped = False
         self._trouble = self._lease_trouble = ""
         self._loop: asyncio.Task[None] | None = None
-        self._running: dict[str, tuple[Task, asyncio.Task[None]]] = {}
+        self._running: dict[str, tuple[Task, asyncio.Task[None]]] = {}  # until the end of the attempt is on the board
+        self._ended: list[AttemptEnd] = []  # of those that run: what is to be settled
+        self._idle = asyncio.Event()
 
     def wake(self, *, others_wrote: bool = False) -> None:
         """Look at the board again. `others_wrote`: another process did, which may have ended a claim of ours."""
@@ -80,24 +90,25 @@ class Orchestrator:
             self._loop = asyncio.create_task(self._work(), name="orchestrator")
 
     async def _work(self) -> None:
-        """Work until drained. Errors of the board are survived: said once, tried again with growing pauses."""
+        """Work until stopped. Errors of the board are survived: said once, tried again with growing pauses."""
         heartbeats = asyncio.create_task(self._keep_leases(), name="heartbeats")
         failures = 0
         try:
-            while not self._draining:
+            while not self._stopped:
                 self._wake.clear()
                 try:
                     await self._drop_ended_claims()
-                    pause = await self._claim()
+                    pause = await self._take_turn()
                     failures, self._trouble = 0, ""
                 except BoardUnavailable as error:
                     pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
                     failures += 1
                     if self._trouble != error.message:
-                        logger.error("claiming stopped: {} ({})", error.message, error.cause)
+                        logger.error("claiming and settling stopped: {} ({})", error.message, error.cause)
                     self._trouble = error.message
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
         finally:
             heartbeats.cancel()
             with suppress(asyncio.CancelledError):
@@ -106,48 +117,81 @@ class Orchestrator:
     async def drain(self, grace_seconds: float) -> None:
         """Claim nothing more, give running tasks `grace_seconds` to end, then put the rest back. May be called twice."""
         self._draining = True
+        if self._loop is not None and self._running:
+            self._idle.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace_seconds):
+                    await self._idle.wait()
+        self._stopped = True
         self._wake.set()
         if self._loop is not None:
             await self._loop
-        runs = [run for _, run in self._running.values()]
-        if runs:
-            await asyncio.wait(runs, timeout=grace_seconds)
         for task_id in list(self._running):
             task, run = self._running[task_id]
             run.cancel()
             await asyncio.wait([run])
+            self._let_go(task_id)
             await self._put_back(task)
 
-    async def _claim(self) -> float:
-        """Claim up to capacity and start what was claimed. Gives the seconds until there may be more to do."""
-        free = self._capacity - len(self._running)
-        tasks, next_at, now = await self._desk.write(lambda nexus: self._take(nexus, free))
-        for task in tasks:
+    async def _take_turn(self) -> float:
+        """Settle what has ended, claim up to capacity, and start it. Gives the seconds until there may be more to do."""
+        ended = list(self._ended)
+        free = 0 if self._draining else self._capacity - len(self._running) + len(ended)
+        turn = await self._desk.write(lambda nexus: self._at_board(nexus, ended, free))
+        del self._ended[: len(ended)]
+        for end, settled in turn.settled:
+            self._let_go(end.task_id)
+            self._tell(end, settled)
+        for task in turn.taken:
             run = asyncio.create_task(self._see_through(task), name=task.task_id)
             self._running[task.task_id] = (task, run)
-        if next_at is None:
-            return LONGEST_SLEEP_SECONDS
-        # A lease of somebody else that ran out, or a waiting task without room, gives no new instant: not before a second.
-        seconds = (next_at - now).total_seconds()
-        return min(LONGEST_SLEEP_SECONDS, seconds if seconds > 0 else 1.0)
+        return turn.look_again_seconds
 
-    def _take(self, nexus: TaskNexus, free: int) -> tuple[list[Task], datetime | None, datetime]:
-        taken = []
+    def _at_board(self, nexus: TaskNexus, ended: Sequence[AttemptEnd], free: int) -> _Turn:
+        settled = [(end, _settled(nexus, end)) for end in ended]
+        taken: list[Task] = []
         now = nexus.clock.now()  # before looking: what is reached meanwhile is still to come
-        for _ in range(free):
+        while len(taken) < free:
             task = nexus.get_next_task(
-                self._agent_id, capabilities=self._capabilities, runs_plans=True, process=self._process
+                self._agent_id,
+                capabilities=self._capabilities,
+                runs_plans=True,
+                process=self._process,
+                first_step=self._executor.first_step,
             )
             if task is None:
                 break
-            taken.append(self._executor.begin(nexus, task))
-        return taken, nexus.store.next_instant(now=now), now
+            taken.append(task)
+        pause = LONGEST_SLEEP_SECONDS
+        if len(taken) == free:
+            return _Turn(settled=settled, taken=taken, look_again_seconds=pause)  # whoever ends wakes us
+        if (next_at := nexus.store.next_instant(now=now)) is not None:
+            # A lease of somebody else that ran out gives no new instant: not before a second.
+            seconds = (next_at - now).total_seconds()
+            pause = min(pause, seconds if seconds > 0 else 1.0)
+        return _Turn(settled=settled, taken=taken, look_again_seconds=pause)
+
+    def _tell(self, end: AttemptEnd, settled: Task | Exception) -> None:
+        match settled:
+            case Task():
+                self._on_settled(settled)
+            case Refused() | NotFound():
+                logger.warning("{}: run ended without a result: {}", end.task_id, settled.message)
+            case _:
+                logger.opt(exception=settled).error(
+                    "{}: its end cannot be recorded; its lease will run out", end.task_id
+                )
+
+    def _let_go(self, task_id: str) -> None:
+        self._running.pop(task_id, None)
+        if not self._running:
+            self._idle.set()
 
     async def _see_through(self, task: Task) -> None:
-        """Run one task; whatever happens, its slot is free afterwards."""
+        """Run one task to its end. Whatever happens, its place is free afterwards."""
+        end: AttemptEnd | None = None
         try:
-            settled = await self._executor.run(task)
-            self._on_settled(settled)
+            end = await self._executor.attempt(task)
         except (Refused, NotFound) as error:
             logger.warning("{}: run ended without a result: {}", task.task_id, error.message)
         except DreamosError as error:
@@ -155,7 +199,10 @@ class Orchestrator:
         except Exception:  # noqa: BLE001  one task's trouble is not the others'
             logger.exception("{}: the run broke off; its lease will run out", task.task_id)
         finally:
-            self._running.pop(task.task_id, None)
+            if end is not None:
+                self._ended.append(end)
+            else:
+                self._let_go(task.task_id)
             self._wake.set()
 
     async def _drop_ended_claims(self) -> None:
@@ -200,6 +247,17 @@ class Orchestrator:
             )
         except DreamosError as error:
             logger.warning("{} could not be put back: {}", task.task_id, error.message)
+
+
+def _settled(nexus: TaskNexus, end: AttemptEnd) -> Task | Exception:
+    """The settled task, or why there is none. Of one that cannot be written nothing is left, and the others stand."""
+    try:
+        with nexus.store.transaction():
+            return end.settle(nexus)
+    except BoardUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001  a result may be anything; it is logged
+        return error
 
 
 def _is_held(nexus: TaskNexus, task: Task) -> bool:
