@@ -6,7 +6,8 @@ DreamosError
 │   └── AgentNotNamed                 a verb that needs an agent was given none
 ├── NotFound                       3  no such thing
 │   ├── TaskNotFound
-│   └── ToolNotFound
+│   ├── ToolNotFound
+│   └── RequestNotFound
 ├── Refused                        4  the board said no; nothing was changed
 │   ├── ClaimHeld                     another agent holds the task
 │   ├── StaleToken                    the claim it was written under is over
@@ -16,6 +17,8 @@ DreamosError
 │   ├── AmbiguousTaskId               a prefix names several tasks
 │   ├── DuplicateTaskId               the id is taken
 │   ├── VerificationFailed            the task's own checks did not pass
+│   ├── RequestClosed                 it is decided, or another kind of decision is asked
+│   ├── OwnApproval                   who works on a task cannot approve for it
 │   └── AlreadyRunning                another daemon holds this board
 ├── NothingReady                   5  no task to claim
 ├── BoardUnavailable               6  the board cannot be read or written
@@ -103,6 +106,17 @@ class ToolNotFound(NotFound, LookupError):
         self.nearest = nearest
         hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(known)}"
         super().__init__(f"no tool {name!r}; {hint}", fix="dt schema tool NAME shows what a tool takes")
+
+
+class RequestNotFound(NotFound):
+    """The task has asked nothing of this id."""
+
+    code = "request_not_found"
+
+    def __init__(self, task_id: str, *, request_id: str) -> None:
+        self.task_id = task_id
+        self.request_id = request_id
+        super().__init__(f"{task_id} has asked nothing that is called {request_id!r}", fix="dt approvals --all")
 
 
 class Refused(DreamosError):
@@ -231,6 +245,33 @@ class VerificationFailed(Refused):
             f"{task_id} is not completed: its verification {step!r} did not pass",
             cause=detail,
             fix="mend what it names and complete the task again; you still hold it",
+        )
+
+
+class RequestClosed(Refused):
+    """The request is no longer open, or not of the kind that such a decision fits."""
+
+    code = "request_closed"
+
+    def __init__(self, task_id: str, *, request_id: str, state: str) -> None:
+        self.task_id = task_id
+        self.request_id = request_id
+        super().__init__(f"{request_id} is {state}; nothing was changed", fix=f"dt show {task_id}")
+
+
+class OwnApproval(Refused):
+    """Who works on a task wants to approve for it."""
+
+    code = "own_approval"
+
+    def __init__(self, task_id: str, *, request_id: str, agent_id: str) -> None:
+        self.task_id = task_id
+        self.request_id = request_id
+        self.agent_id = agent_id
+        super().__init__(
+            f"{agent_id} works on {task_id} and cannot approve {request_id}",
+            cause="an approval is another's decision",
+            fix=f"a person runs: dt approve {request_id}",
         )
 
 

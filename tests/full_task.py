@@ -18,6 +18,7 @@ from dreamos_tasks.model.plan import (
     StepStatus,
     TaskError,
 )
+from dreamos_tasks.model.request import Pause, PauseEnd, Request, RequestKind, RequestState, Risk
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Claim, Priority, ProcessIdentity, Progress, Status, Task, TaskDraft
 from tests.fakes import at
@@ -54,7 +55,7 @@ def full_task(task_id: str = "dt-full") -> Task:
         related_task_id="dt-other",
         assigned_to="ada",
         requires=("gpu",),
-        plan=Plan(steps=(Step(name="prepare"), STEP), extra={"by": "hand"}),
+        plan=Plan(steps=(Step(name="prepare"), STEP), max_concurrent_steps=3, rollback=True, extra={"by": "hand"}),
         verify=(Step(name="test", params={"command": ["make", "test"]}),),
         context={"cwd": ".", "deep": {"a": [{"b": None}]}},
         dedupe_key="once",
@@ -96,6 +97,28 @@ def full_task(task_id: str = "dt-full") -> Task:
         stall_noted_at=at(8),
         started_at=at(-20),
         finished_at=at(-10),
+        requests=(
+            Request(
+                request_id=f"{task_id}.r1",
+                kind=RequestKind.APPROVAL,
+                asked_by="ada",
+                asked_at=at(1),
+                step="build",
+                text="make -j8",
+                risk=Risk.HIGH,
+                reasons=("it removes files",),
+                params={"command": "make"},
+                choices=("yes", "no"),
+                expires_at=at(301),
+                state=RequestState.APPROVED,
+                decided_by="eve",
+                decided_at=at(2),
+                reason="it is fine",
+                answer="yes",
+                decided_params={"command": "make -n"},
+            ),
+        ),
+        pause=Pause(by="eve", at=at(9), reason="lunch", until=at(3600), then=PauseEnd.CANCEL),
     )
     left_out = {f.name for f in fields(Task) if getattr(task, f.name) == f.default} - {"depends_on", "parent_id"}
     assert not left_out, left_out

@@ -17,6 +17,7 @@ from dreamos_tasks.model.plan import (
     StepStatus,
     TaskError,
 )
+from dreamos_tasks.model.request import Pause, PauseEnd, Request, RequestKind, RequestState, Risk
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Claim, Priority, ProcessIdentity, Progress, Status, Task
 
@@ -121,6 +122,31 @@ claims = st.builds(
 )
 
 
+requests = st.builds(
+    Request,
+    request_id=names,
+    kind=st.sampled_from(RequestKind),
+    asked_by=names,
+    asked_at=instants(),
+    step=maybe(names),
+    text=texts,
+    risk=maybe(st.sampled_from(Risk)),
+    reasons=tuples_of(texts, max_size=2),
+    params=objects,
+    choices=tuples_of(texts, max_size=2),
+    expires_at=maybe(instants()),
+    state=st.sampled_from(RequestState),
+    decided_by=maybe(names),
+    decided_at=maybe(instants()),
+    reason=texts,
+    answer=maybe(texts),
+    decided_params=maybe(objects),
+)
+pauses = st.builds(
+    Pause, by=names, at=instants(), reason=texts, until=maybe(instants()), then=st.sampled_from(PauseEnd)
+)
+
+
 @st.composite
 def tasks(draw: st.DrawFn) -> Task:
     """A task of any state, alone on its board."""
@@ -164,4 +190,6 @@ def tasks(draw: st.DrawFn) -> Task:
         stall_noted_at=draw(maybe(instants())),
         started_at=draw(maybe(instants())),
         finished_at=draw(instants()),
+        requests=draw(tuples_of(requests, max_size=2)),
+        pause=draw(maybe(pauses)),
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from dreamos_tasks.board.clock import BoardClock
 from dreamos_tasks.board.doorbell import Doorbell
-from dreamos_tasks.board.nexus import BoardRules, TaskNexus
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.board.writer import BoardRules
 from dreamos_tasks.errors import BoardGone, BoardUnavailable, ConfigError
 from dreamos_tasks.model.retry import RetryPolicy
 

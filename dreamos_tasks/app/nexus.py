@@ -9,13 +9,14 @@ from dreamos_tasks.app.boards import open_store
 from dreamos_tasks.board import nexus
 from dreamos_tasks.board.clock import BoardClock
 from dreamos_tasks.board.doorbell import Doorbell
+from dreamos_tasks.board.writer import BoardRules
 
 
 class TaskNexus(nexus.TaskNexus):
     """The shared board. `TaskNexus.open("runtime/nexus.db")` opens or makes one."""
 
     @classmethod
-    def open(cls, path: str | Path, *, durability: str = "full", rules: nexus.BoardRules | None = None) -> Self:
+    def open(cls, path: str | Path, *, durability: str = "full", rules: BoardRules | None = None) -> Self:
         """The board in the file: SQLite, or JSON when its name ends in .json. Raises BoardUnavailable kinds.
 
         Verbs ring the doorbell beside it, so a daemon that serves the board wakes at once.

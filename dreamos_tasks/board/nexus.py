@@ -3,57 +3,29 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from threading import get_ident
 from typing import Any
 
 from dreamos_tasks.board import adding
 from dreamos_tasks.board.by_status import bring_to
-from dreamos_tasks.board.reader import BoardReader
-from dreamos_tasks.board.verb import GroupedVerb, Verb
+from dreamos_tasks.board.steering import SteeringVerbs
 from dreamos_tasks.errors import VerificationFailed
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Change
 from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_from_payload
 from dreamos_tasks.model.plan import ErrorCategory, Evidence, StepResult, TaskError
 from dreamos_tasks.model.query import ClaimRequest, TaskQuery
-from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
 from dreamos_tasks.model.task import ProcessIdentity, Progress, Status, Task, TaskDraft
-from dreamos_tasks.protocols import Clock, TaskStore
 
 FirstStep = Callable[[Task], StepResult | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoardRules:
-    """What a board's owner has settled: how long a lease lasts, when a failure is tried again."""
-
-    lease_seconds: float = 900.0
-    max_lost_leases: int = 10
-    retry: RetryPolicy = DEFAULT_RETRY
-
-
-class TaskNexus(BoardReader):
+class TaskNexus(SteeringVerbs):
     """The shared board, for one process. Threads may share it.
 
     Reads give tasks as they are to be seen: a task whose lease has run out is pending again.
     """
-
-    def __init__(
-        self,
-        store: TaskStore,
-        clock: Clock,
-        *,
-        rules: BoardRules | None = None,
-        ring: Callable[[], None] = lambda: None,
-    ) -> None:
-        super().__init__(store, clock)
-        self.rules = rules or BoardRules()
-        self.ring = ring
-        self._group_thread = 0  # the thread that is inside `together`; thread ids are never 0
 
     # -- adding
 
@@ -223,34 +195,7 @@ class TaskNexus(BoardReader):
             task = self.fetch(task_id)
             return self._save(lifecycle.release(task, agent_id=agent_id, token=token, now=now, reason=reason))
 
-    # -- steering
-
-    def pause_task(self, task_id: str, *, by: str, reason: str = "") -> Task:
-        """Set the task aside until it is resumed. Raises TaskNotFound, IllegalTransition."""
-        with self._transaction() as now:
-            return self._save(lifecycle.pause(self._current(task_id, now), by=by, now=now, reason=reason))
-
-    def resume_task(self, task_id: str, *, by: str) -> Task:
-        """Put a paused task back in the queue. Raises TaskNotFound, IllegalTransition."""
-        with self._transaction() as now:
-            return self._save(lifecycle.resume(self.fetch(task_id), by=by, now=now))
-
-    def cancel_task(self, task_id: str, *, by: str, reason: str = "") -> Task:
-        """End the task for good. Raises TaskNotFound, IllegalTransition."""
-        with self._transaction() as now:
-            return self._save(lifecycle.cancel(self._current(task_id, now), by=by, now=now, reason=reason))
-
-    def retry_task(self, task_id: str, *, by: str) -> Task:
-        """Give a failed or cancelled task a fresh start. Raises TaskNotFound, IllegalTransition."""
-        with self._transaction() as now:
-            return self._save(lifecycle.retry(self.fetch(task_id), by=by, now=now))
-
-    def edit_task(self, task_id: str, fields: Mapping[str, Any], *, by: str) -> Task:
-        """Change what was asked for. Raises TaskNotFound, IllegalTransition, InvalidTask, DependencyCycle."""
-        with self._transaction() as now:
-            change = lifecycle.edit(self._current(task_id, now), fields, by=by, now=now)
-            adding.check_links(self.store, change.task, now=now)
-            return self._save(change)
+    # -- by name
 
     def update_task_status(
         self, task_id: str, status: str, result: Any = None, *, agent_id: str | None = None, token: int | None = None
@@ -260,37 +205,6 @@ class TaskNexus(BoardReader):
         Raises as that verb does, and InvalidInput for a strange state.
         """
         return bring_to(self, task_id, status, result, agent_id=agent_id, token=token)
-
-    def mark_task_stalled(self, task_id: str, *, by: str, reason: str, seen: Task | None = None) -> Task:
-        """Mark a task that has waited too long. Raises TaskNotFound, IllegalTransition, TaskChanged."""
-        with self._transaction() as now:
-            return self._save(lifecycle.stall(self._unchanged(task_id, seen, now), by=by, now=now, reason=reason))
-
-    def reassign_task(self, task_id: str, *, by: str, reason: str, seen: Task | None = None) -> Task:
-        """Open the task to every agent. Raises TaskNotFound, IllegalTransition, TaskChanged."""
-        with self._transaction() as now:
-            return self._save(lifecycle.reassign(self._unchanged(task_id, seen, now), by=by, now=now, reason=reason))
-
-    def note_stall(self, task_id: str, *, by: str, strategy: str, reason: str, seen: Task | None = None) -> Task:
-        """Remember that this stall has been dealt with. Raises TaskNotFound, IllegalTransition, TaskChanged."""
-        with self._transaction() as now:
-            task = self._unchanged(task_id, seen, now)
-            return self._save(lifecycle.note_stall(task, by=by, now=now, strategy=strategy, reason=reason))
-
-    def escalate_task(
-        self, task_id: str, escalation: TaskDraft, *, by: str, reason: str, seen: Task | None = None
-    ) -> tuple[Task, Task]:
-        """Add the escalation task and note it on the stalled one, in one commit. Gives (stalled, escalation).
-
-        Raises as note_stall and add_task.
-        """
-        with self._transaction() as now:
-            task = self._unchanged(task_id, seen, now)
-            (added,) = adding.add_all(self.store, (escalation,), now=now)
-            change = lifecycle.note_stall(
-                task, by=by, now=now, strategy="escalate", reason=reason, escalation=added.task_id
-            )
-            return self._save(change), added
 
     # -- looking after claims
 
@@ -313,40 +227,7 @@ class TaskNexus(BoardReader):
                 if task.claim is not None and task.claim.process is not None and not is_alive(task.claim.process)
             ]
 
-    def close(self) -> None:
-        """May be called twice."""
-        self.store.close()
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Verbs inside share one commit, and the bell rings once; each can still be refused alone."""
-        with self.store.transaction():
-            self._group_thread = get_ident()
-            try:
-                yield
-            finally:
-                self._group_thread = 0
-        self.ring()
-
     # -- what the verbs share
-
-    def _transaction(self) -> Verb | GroupedVerb:
-        return GroupedVerb(self) if self._group_thread == get_ident() else Verb(self)
-
-    def _current(self, task_id: str, now: datetime) -> Task:
-        """The task, with an expired claim written down first."""
-        task = self.fetch(task_id)
-        return self._save(lifecycle.expire(task, now=now)) if lifecycle.lease_expired(task, now) else task
-
-    def _unchanged(self, task_id: str, seen: Task | None, now: datetime) -> Task:
-        """The task as `_current` gives it, if it still is as the caller saw it."""
-        lifecycle.require_unchanged(self.fetch(task_id), seen, now=now)
-        return self._current(task_id, now)
-
-    def _save(self, change: Change) -> Task:
-        if not change.is_empty:
-            self.store.save(change)
-        return change.task
 
     def _claim_next(
         self,

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dreamos_tasks.board.nexus import TaskNexus
+    from dreamos_tasks.board.writer import BoardWriter
 
 
 class Verb:
@@ -18,7 +18,7 @@ class Verb:
 
     __slots__ = ("_nexus", "_transaction")
 
-    def __init__(self, nexus: TaskNexus) -> None:
+    def __init__(self, nexus: BoardWriter) -> None:
         self._nexus = nexus
         self._transaction = nexus.store.transaction()
 
@@ -43,7 +43,7 @@ class GroupedVerb:
 
     __slots__ = ("_nexus",)
 
-    def __init__(self, nexus: TaskNexus) -> None:
+    def __init__(self, nexus: BoardWriter) -> None:
         self._nexus = nexus
 
     def __enter__(self) -> datetime:

@@ -16,10 +16,13 @@ from dreamos_tasks.intake.problems import nearest, pointer_to, shown
 from dreamos_tasks.intake.step_forms import CheckCall, StepForm, check_steps, list_forms, run_forms, verify_forms
 from dreamos_tasks.intake.typed import refuse_retry, retry_form, typed_draft
 from dreamos_tasks.model.instants import read_instant
+from dreamos_tasks.model.plan import Plan
 from dreamos_tasks.model.task import DRAFT_FIELDS, PRIORITY_WORDS, TASK_FIELDS, TaskDraft, check_name, priority_from
 
 # Derived or decided by the board; a task that `dt show --json` printed has them, and can be dropped again all the same.
 BOARD_FIELDS = frozenset(TASK_FIELDS) - frozenset(DRAFT_FIELDS) | {"waiting_for"}
+PLAN_FIELDS = tuple(f.name for f in fields(Plan))
+PLAN_CHOICES = tuple(name for name in PLAN_FIELDS if name not in ("steps", "extra"))
 WRITTEN_FIELDS = (*DRAFT_FIELDS, "run")
 INSTANT_FIELDS = ("not_before", "due_at")
 NAMES = {"tags": "a tag", "requires": "a capability"}
@@ -257,9 +260,9 @@ def _read_steps(form: _Form, check_call: CheckCall | None) -> None:
 def _take_plan(form: _Form, plan: Mapping[str, Any], steps: list[StepForm], check_call: CheckCall | None) -> None:
     before = len(form.findings.problems)
     check_steps(steps, form.findings, check_call)
-    extra = {key: inner for key, inner in plan.items() if key not in ("steps", "extra")}
+    extra = {key: inner for key, inner in plan.items() if key not in PLAN_FIELDS}
     for key in extra:
-        form.findings.note_unknown(form.at("plan", key), key, ("steps",), of="a plan")
+        form.findings.note_unknown(form.at("plan", key), key, PLAN_FIELDS, of="a plan")
     given = plan.get("extra")
     if given is not None and not isinstance(given, dict):
         form.findings.refuse_type(form.at("plan", "extra"), given, expected="an object {...}")
@@ -269,7 +272,8 @@ def _take_plan(form: _Form, plan: Mapping[str, Any], steps: list[StepForm], chec
         )
     if steps:
         kept = {**(given if isinstance(given, dict) else {}), **extra}
-        form.known["plan"] = {"steps": [step.form for step in steps], **({"extra": kept} if kept else {})}
+        chosen = {key: plan[key] for key in PLAN_CHOICES if plan.get(key) is not None}
+        form.known["plan"] = {"steps": [step.form for step in steps], **chosen, **({"extra": kept} if kept else {})}
         form.sources.update({("plan", "steps", index): step for index, step in enumerate(steps)})
 
 

@@ -21,6 +21,7 @@ PositiveSeconds = Annotated[float, Gt(0), Le(YEAR_SECONDS)]
 Seconds = Annotated[float, Ge(0), Le(YEAR_SECONDS)]
 Percent = Annotated[float, Ge(0), Le(100)]
 Attempts = Annotated[int, Ge(1), Le(1000)]
+StepCount = Annotated[int, Ge(1), Le(100)]
 Count = Annotated[int, Ge(0)]
 Factor = Annotated[float, Ge(1), Le(100)]
 

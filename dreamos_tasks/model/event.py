@@ -41,6 +41,14 @@ class EventType(StrEnum):
     TASK_REASSIGNED = "task_reassigned"
     TASK_ESCALATED = "task_escalated"
     TASK_EDITED = "task_edited"
+    PAUSE_REQUESTED = "pause_requested"
+    APPROVAL_REQUESTED = "approval_requested"
+    APPROVAL_GRANTED = "approval_granted"
+    APPROVAL_REJECTED = "approval_rejected"
+    QUESTION_ASKED = "question_asked"
+    QUESTION_ANSWERED = "question_answered"
+    REQUEST_EXPIRED = "request_expired"
+    STEP_PAUSED = "step_paused"
 
 
 @frozen_value

@@ -26,6 +26,7 @@ from dreamos_tasks.model.plan import (
     StepStatus,
     TaskError,
 )
+from dreamos_tasks.model.request import Pause, PauseEnd, Request, RequestKind, RequestState, Risk
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import (
     DRAFT_FIELDS,
@@ -42,7 +43,7 @@ from dreamos_tasks.model.task import (
 _draft_values = attrgetter(*DRAFT_FIELDS)
 SCALARS = frozenset({str, int, bool, type(None)})
 # Values whose defaults say nothing: they are written sparsely. (A retry policy is not: an empty one means the board's own.)
-SPARSE = (Step, StepResult, Plan, TaskError, Progress)
+SPARSE = (Step, StepResult, Plan, TaskError, Progress, Request, Pause)
 
 
 def instant_to_text(instant: datetime) -> str:
@@ -169,6 +170,7 @@ def step_result_from_json(form: Mapping[str, Any]) -> StepResult:
             known[name] = instant_from_text(known[name])
     if known.get("error") is not None:
         known["error"] = error_from_json(known["error"])
+    known["failures"] = tuple(map(ErrorCategory, known.get("failures", ())))
     return StepResult(**known)
 
 
@@ -251,7 +253,7 @@ def _claim_from_json(form: Mapping[str, Any]) -> Claim:
 
 
 def _plan_from_json(form: Mapping[str, Any]) -> Plan:
-    return Plan(steps=tuple(map(step_from_json, form["steps"])), extra=form.get("extra", {}))
+    return Plan(**{**form, "steps": tuple(map(step_from_json, form["steps"]))})
 
 
 def _retry_from_json(form: Mapping[str, Any]) -> RetryPolicy | None:
@@ -268,6 +270,29 @@ def _progress_from_json(form: Mapping[str, Any]) -> Progress:
     if known.get("at") is not None:
         known["at"] = instant_from_text(known["at"])
     return Progress(**known)
+
+
+def _request_from_json(form: Mapping[str, Any]) -> Request:
+    known = dict(form)
+    known["kind"] = RequestKind(known["kind"])
+    known["state"] = RequestState(known.get("state", RequestState.OPEN))
+    for name in ("asked_at", "expires_at", "decided_at"):
+        if known.get(name) is not None:
+            known[name] = instant_from_text(known[name])
+    if known.get("risk") is not None:
+        known["risk"] = Risk(known["risk"])
+    for name in ("reasons", "choices"):
+        known[name] = tuple(known.get(name, ()))
+    return Request(**known)
+
+
+def _pause_from_json(form: Mapping[str, Any]) -> Pause:
+    known = dict(form)
+    for name in ("at", "until"):
+        if known.get(name) is not None:
+            known[name] = instant_from_text(known[name])
+    known["then"] = PauseEnd(known.get("then", PauseEnd.RESUME))
+    return Pause(**known)
 
 
 def _evidence_from_json(form: Mapping[str, Any]) -> Evidence:
@@ -293,6 +318,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "claim": _claim_from_json,
     "progress": _progress_from_json,
     "error": error_from_json,
+    "requests": _each(_request_from_json),
+    "pause": _pause_from_json,
     "retry": _retry_from_json,
     **dict.fromkeys(
         (

@@ -122,10 +122,10 @@ def expire(task: Task, *, now: datetime, max_lost_leases: int | None = None, by:
         task,
         EventType.TASK_LEASE_EXPIRED,
         now=now,
+        since=lease.lease_until,  # as reads have shown it since then
         by=by,
         detail=detail,
         lost_leases=lost,
-        pending_since=lease.lease_until,  # as reads have shown it since then
     )
 
 

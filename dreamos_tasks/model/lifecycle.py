@@ -7,6 +7,7 @@ rooms of their own; this is the door by which others come to them: `lifecycle.cl
 
 from __future__ import annotations
 
+from dreamos_tasks.model.asking import answer, approve, ask, deadline_of, find_request, lapse, open_requests, reject
 from dreamos_tasks.model.leases import claim, expire, heartbeat, held, recover, release
 from dreamos_tasks.model.readiness import lease_expired, offered_in_turn, refusals, seen_at, waiting_for
 from dreamos_tasks.model.recording import STEP_EVENTS, add, fold, record_progress, record_step
@@ -32,23 +33,31 @@ __all__ = [
     "STEP_EVENTS",
     "TRANSITIONS",
     "add",
+    "answer",
+    "approve",
+    "ask",
     "cancel",
     "claim",
+    "deadline_of",
     "edit",
     "expire",
+    "find_request",
     "fold",
     "heartbeat",
     "held",
+    "lapse",
     "lease_expired",
     "legal_verbs",
     "note_stall",
     "offered_in_turn",
+    "open_requests",
     "pause",
     "reassign",
     "record_progress",
     "record_step",
     "recover",
     "refusals",
+    "reject",
     "reject_verification",
     "release",
     "require_evidence",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dreamos_tasks.model.value import frozen_value
 
 if TYPE_CHECKING:
-    from dreamos_tasks.model.constraints import PositiveSeconds, StepName, Steps
+    from dreamos_tasks.model.constraints import PositiveSeconds, StepCount, StepName, Steps
 
 
 class StepStatus(StrEnum):
@@ -74,9 +74,17 @@ class Step:
 
 @frozen_value
 class Plan:
-    """The steps of a task. Order is the list's, unless `needs` says otherwise."""
+    """The steps of a task.
+
+    Without any `needs` they run one after another, in the list's order. As soon as one step names its needs, or
+    `max_concurrent_steps` is set, order is what needs say: steps that do not need each other run side by side, as many as
+    `max_concurrent_steps` allows (None: the executor's own limit). `rollback`: when the task fails for good, the changes of
+    its steps are undone, newest first, as far as their tools can.
+    """
 
     steps: Steps
+    max_concurrent_steps: StepCount | None = None
+    rollback: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -86,6 +94,7 @@ class StepResult:
 
     `output_head` and `output_tail` are text (undecodable bytes replaced), a few KiB each; the tail is empty when the head
     holds everything. `output_path` is the captured file, relative to the board's home, or None when nothing was printed.
+    `failures` are the categories in which the step has failed so far, this run included; what was only put off is not there.
     """
 
     name: str
@@ -101,6 +110,7 @@ class StepResult:
     output_path: str | None = None
     value: Any = None
     error: TaskError | None = None
+    failures: tuple[ErrorCategory, ...] = ()
 
 
 @frozen_value

@@ -22,7 +22,8 @@ class TaskQuery:
     """Which tasks to find. Everything given must fit.
 
     `statuses` may hold the kept states and the derived `ready`, `blocked`, `scheduled`, `expired` (pending, because a lease
-    ran out that nobody has written down yet); empty means all. `after` is the id of the last task of the page before.
+    ran out that nobody has written down yet) and `lapsed` (a pause or a request has lasted its time); empty means all.
+    `after` is the id of the last task of the page before.
     """
 
     statuses: frozenset[str] = frozenset()

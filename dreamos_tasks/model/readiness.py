@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from dreamos_tasks.model.json_form import (
     instant_to_text,
@@ -15,6 +16,7 @@ from dreamos_tasks.model.task import (
     Task,
     evolve,
 )
+from dreamos_tasks.model.transitions import resting_status
 
 
 def lease_expired(task: Task, now: datetime) -> bool:
@@ -26,8 +28,11 @@ def seen_at(task: Task, now: datetime) -> Task:
     """The task as it is to be shown: under an expired lease nobody works on it, so it is pending."""
     if not lease_expired(task, now):
         return task
-    since = task.claim and task.claim.lease_until
-    return evolve(task, {"status": Status.PENDING, "claim": None, "pending_since": since, "stall_noted_at": None})
+    status = resting_status(task.pause, task.requests)
+    seen: dict[str, Any] = {"status": status, "claim": None, "stall_noted_at": None}
+    if status is Status.PENDING:
+        seen["pending_since"] = task.claim and task.claim.lease_until
+    return evolve(task, seen)
 
 
 def waiting_for(task: Task, *, unfinished: Sequence[str], now: datetime) -> tuple[str, ...]:
@@ -37,8 +42,16 @@ def waiting_for(task: Task, *, unfinished: Sequence[str], now: datetime) -> tupl
     if task.not_before is not None and task.not_before > now:
         reasons.append(f"it starts not before {instant_to_text(task.not_before)}")
     if task.status not in QUEUED:
-        reasons.append(f"it is {task.status.value.replace('_', ' ')}")
+        reasons.append(f"it is {task.status.value.replace('_', ' ')}" + _what_for(task))
     return tuple(reasons)
+
+
+def _what_for(task: Task) -> str:
+    asked = ", ".join(request.request_id for request in task.requests if request.is_open)
+    if task.status is Status.AWAITING_APPROVAL:
+        return f": {asked}" if asked else ""
+    until = task.pause.until if task.status is Status.PAUSED and task.pause is not None else None
+    return f" until {instant_to_text(until)}" if until is not None else ""
 
 
 def refusals(task: Task, request: ClaimRequest, *, unfinished: Sequence[str], now: datetime) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ STEP_EVENTS = {
     StepStatus.COMPLETED: EventType.STEP_COMPLETED,
     StepStatus.FAILED: EventType.STEP_FAILED,
     StepStatus.SKIPPED: EventType.STEP_SKIPPED,
+    StepStatus.PAUSED: EventType.STEP_PAUSED,
 }
 
 

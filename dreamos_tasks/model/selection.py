@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from dreamos_tasks.model.lifecycle import lease_expired, offered_in_turn, refusals, seen_at
+from dreamos_tasks.model.lifecycle import deadline_of, lease_expired, offered_in_turn, refusals, seen_at
 from dreamos_tasks.model.query import ClaimRequest, TaskQuery
 from dreamos_tasks.model.task import QUEUED, Task
 
@@ -24,8 +24,11 @@ def can_be_next(task: Task, request: ClaimRequest, *, unfinished: Sequence[str],
 
 
 def derived_states(task: Task, *, unfinished: Sequence[str], now: datetime) -> frozenset[str]:
-    """The words by which the task can be asked for: its state, and ready, blocked, scheduled or expired."""
+    """The words by which the task can be asked for: its state, and ready, blocked, scheduled, expired or lapsed."""
     words = {"expired"} if lease_expired(task, now) else set()
+    deadline = deadline_of(task)
+    if deadline is not None and deadline <= now:
+        words.add("lapsed")
     task = seen_at(task, now)
     words.add(task.status.value)
     if task.status in QUEUED:

@@ -3,45 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from dreamos_tasks.errors import (
+    IllegalTransition,
     InvalidTask,
     TaskChanged,
 )
 from dreamos_tasks.model.event import Change, EventType
 from dreamos_tasks.model.readiness import seen_at
+from dreamos_tasks.model.request import Pause, PauseEnd
 from dreamos_tasks.model.task import (
     DRAFT_FIELDS,
     Status,
     Task,
     TaskDraft,
 )
-from dreamos_tasks.model.transitions import changed, ended, requeued, require, why
+from dreamos_tasks.model.transitions import changed, ended, legal_verbs, requeued, require, why
 
 EDITABLE = frozenset(DRAFT_FIELDS) - {"task_id", "created_by", "dedupe_key"}
 
 
-def pause(task: Task, *, by: str, now: datetime, reason: str = "") -> Change:
-    """Set the task aside until it is resumed. A holder's claim ends; recorded steps stay recorded."""
+def pause(
+    task: Task,
+    *,
+    by: str,
+    now: datetime,
+    reason: str = "",
+    at_boundary: bool = False,
+    until: datetime | None = None,
+    then: PauseEnd = PauseEnd.RESUME,
+) -> Change:
+    """Set the task aside until it is resumed, or until `until`. Recorded steps stay recorded.
+
+    A holder's claim ends, and steps under way are cut off; `at_boundary` leaves both to the holder, who is to let the task
+    go when the step that runs has ended.
+    """
     require(task, "pause")
-    return changed(
-        task,
-        EventType.TASK_PAUSED,
-        now=now,
-        by=by,
-        detail=why(reason),
-        status=Status.PAUSED,
-        claim=None,
-        stall_noted_at=None,
-    )
+    rest = Pause(by=by, at=now, reason=reason, until=until, then=then)
+    if at_boundary and task.status is Status.IN_PROGRESS:
+        return changed(task, EventType.PAUSE_REQUESTED, now=now, by=by, detail=why(reason), pause=rest)
+    return requeued(task, EventType.TASK_PAUSED, now=now, by=by, detail=why(reason), pause=rest)
 
 
 def resume(task: Task, *, by: str, now: datetime) -> Change:
-    """Put a paused task back in the queue, at the step where it stood."""
+    """Put a paused task back in the queue, at the step where it stood. One that was only to pause goes on."""
     require(task, "resume")
-    return requeued(task, EventType.TASK_RESUMED, now=now, by=by)
+    if task.status is Status.IN_PROGRESS:
+        if task.pause is None:
+            raise IllegalTransition(
+                task.task_id, state=task.status.value, verb="resume", legal=legal_verbs(task.status)
+            )
+        return changed(task, EventType.TASK_RESUMED, now=now, by=by, pause=None)
+    return requeued(task, EventType.TASK_RESUMED, now=now, by=by, pause=None)
 
 
 def cancel(task: Task, *, by: str, now: datetime, reason: str = "") -> Change:
@@ -63,6 +79,7 @@ def retry(task: Task, *, by: str, now: datetime) -> Change:
         lost_leases=0,
         not_before=None,
         finished_at=None,
+        steps=tuple(replace(step, failures=()) if step.failures else step for step in task.steps),
     )
 
 

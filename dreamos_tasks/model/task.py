@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.errors import InvalidTask
 from dreamos_tasks.model.plan import Evidence, Plan, Step, StepResult, TaskError
+from dreamos_tasks.model.request import Pause, Request
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.value import frozen_value
 
@@ -162,6 +163,8 @@ class TaskDraft:
             _check_names(self)
             for name in ("tags", "depends_on", "requires"):
                 put(self, name, tuple(dict.fromkeys(getattr(self, name))))
+        if self.plan is not None or self.verify:
+            _check_retries(self)
 
 
 @frozen_value
@@ -185,6 +188,8 @@ class Task(TaskDraft):
     evidence: tuple[Evidence, ...] = ()
     error: TaskError | None = None
     stall_noted_at: datetime | None = None  # the monitor acts once a stall
+    requests: tuple[Request, ...] = ()  # what people were asked, and what they said
+    pause: Pause | None = None  # it rests, or is to rest at the next step's end
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
@@ -247,6 +252,16 @@ def _title_from(title: str, description: str) -> str:
             fix='add "title": "..."',
         )
     return first_line if len(first_line) <= TITLE_MAX_LENGTH else first_line[: TITLE_MAX_LENGTH - 1] + "…"
+
+
+def _check_retries(draft: TaskDraft) -> None:
+    planned = draft.plan.steps if draft.plan is not None else ()
+    for place, steps in (("/plan/steps", planned), ("/verify", draft.verify)):
+        for index, step in enumerate(steps):
+            if step.retry:
+                from dreamos_tasks.model.step_retry import check_retry
+
+                check_retry(step.retry, pointer=f"{place}/{index}/retry")
 
 
 def _check_names(draft: TaskDraft) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from dreamos_tasks.model.event import Change, Event, EventType
 from dreamos_tasks.model.json_form import (
     to_json,
 )
+from dreamos_tasks.model.request import Pause, Request, RequestState
 from dreamos_tasks.model.task import (
     FINAL,
     QUEUED,
@@ -22,6 +24,9 @@ from dreamos_tasks.model.task import (
 )
 
 OPEN = frozenset(Status) - FINAL
+# Where a task comes to rest when its claim ends and it is not over: in the queue, unless a pause or a person's word is due.
+RESTING = frozenset({Status.PENDING, Status.PAUSED, Status.AWAITING_APPROVAL})
+ASKING = frozenset({Status.IN_PROGRESS, Status.AWAITING_APPROVAL, Status.PAUSED})  # where a request may be open
 
 
 # verb -> (the states it may start from, the states it may lead to). `None` is "not there yet".
@@ -31,16 +36,24 @@ TRANSITIONS: Mapping[str, tuple[frozenset[Status | None], frozenset[Status]]] = 
     "heartbeat": (frozenset({Status.IN_PROGRESS}), frozenset({Status.IN_PROGRESS})),
     "record": (frozenset({Status.IN_PROGRESS}), frozenset({Status.IN_PROGRESS})),
     "complete": (frozenset({Status.IN_PROGRESS}), frozenset({Status.COMPLETED})),
-    "fail": (frozenset({Status.IN_PROGRESS}), frozenset({Status.FAILED, Status.PENDING})),
-    "release": (frozenset({Status.IN_PROGRESS}), frozenset({Status.PENDING})),
-    "expire": (frozenset({Status.IN_PROGRESS}), frozenset({Status.PENDING, Status.FAILED})),
-    "recover": (frozenset({Status.IN_PROGRESS}), frozenset({Status.PENDING})),
-    "pause": (QUEUED | {Status.IN_PROGRESS}, frozenset({Status.PAUSED})),
-    "resume": (frozenset({Status.PAUSED}), frozenset({Status.PENDING})),
+    "fail": (frozenset({Status.IN_PROGRESS}), RESTING | {Status.FAILED}),
+    "release": (frozenset({Status.IN_PROGRESS}), RESTING),
+    "expire": (frozenset({Status.IN_PROGRESS}), RESTING | {Status.FAILED}),
+    "recover": (frozenset({Status.IN_PROGRESS}), RESTING),
+    "pause": (
+        QUEUED | {Status.IN_PROGRESS, Status.AWAITING_APPROVAL},
+        frozenset({Status.PAUSED, Status.IN_PROGRESS}),  # in progress: until the step that runs has ended
+    ),
+    "resume": (frozenset({Status.PAUSED, Status.IN_PROGRESS}), RESTING | {Status.IN_PROGRESS}),
+    "ask": (frozenset({Status.IN_PROGRESS}), frozenset({Status.IN_PROGRESS})),
+    "approve": (ASKING, ASKING | {Status.PENDING}),
+    "reject": (ASKING, ASKING | {Status.PENDING}),
+    "answer": (ASKING, ASKING | {Status.PENDING}),
+    "lapse": (OPEN, OPEN | {Status.CANCELLED}),
     "cancel": (OPEN, frozenset({Status.CANCELLED})),
     "retry": (frozenset({Status.FAILED, Status.CANCELLED}), frozenset({Status.PENDING})),
     "stall": (frozenset({Status.PENDING}), frozenset({Status.STALLED})),
-    "reassign": (QUEUED | {Status.IN_PROGRESS}, frozenset({Status.PENDING})),
+    "reassign": (QUEUED | {Status.IN_PROGRESS}, RESTING),
     "note": (QUEUED | {Status.IN_PROGRESS}, frozenset({Status.PENDING, Status.STALLED, Status.IN_PROGRESS})),
     "edit": (OPEN, OPEN),
 }
@@ -53,6 +66,10 @@ SPOKEN_VERBS = (
     "complete",
     "fail",
     "release",
+    "ask",
+    "approve",
+    "reject",
+    "answer",
     "pause",
     "resume",
     "cancel",
@@ -102,11 +119,22 @@ def requeued(
     now: datetime,
     by: str,
     detail: Mapping[str, Any] | None = None,
+    since: datetime | None = None,
     **changes: Any,
 ) -> Change:
-    """Back to pending: no claim, and the monitor's clock begins anew."""
-    back = {"status": Status.PENDING, "claim": None, "pending_since": now, "stall_noted_at": None}
+    """Back in the queue: no claim, and the monitor's clock begins anew. A pause or an open request keeps it out of it."""
+    status = resting_status(changes.get("pause", task.pause), changes.get("requests", task.requests))
+    back: dict[str, Any] = {"status": status, "claim": None, "stall_noted_at": None}
+    if status is Status.PENDING:
+        back["pending_since"] = since or now
     return changed(task, type_, now=now, by=by, detail=detail, **{**back, **changes})
+
+
+def resting_status(pause: Pause | None, requests: Sequence[Request]) -> Status:
+    """Where a task rests that is not over and that nobody holds."""
+    if pause is not None:
+        return Status.PAUSED
+    return Status.AWAITING_APPROVAL if any(request.is_open for request in requests) else Status.PENDING
 
 
 def ended(
@@ -119,8 +147,19 @@ def ended(
     detail: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Change:
-    """Into a final state: no claim, and the instant is kept."""
-    end = {"status": status, "claim": None, "finished_at": now, "stall_noted_at": None}
+    """Into a final state: no claim, and the instant is kept. What was still asked is withdrawn."""
+    requests = tuple(
+        replace(request, state=RequestState.WITHDRAWN, decided_at=now) if request.is_open else request
+        for request in task.requests
+    )
+    end = {
+        "status": status,
+        "claim": None,
+        "finished_at": now,
+        "stall_noted_at": None,
+        "pause": None,
+        "requests": requests,
+    }
     return changed(task, type_, now=now, by=by, detail=detail, **{**end, **changes})
 
 

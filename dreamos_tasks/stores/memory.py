@@ -12,7 +12,7 @@ from threading import RLock
 
 from dreamos_tasks.errors import BoardUnavailable, DuplicateTaskId, Refused
 from dreamos_tasks.model.event import Change, Event
-from dreamos_tasks.model.lifecycle import seen_at
+from dreamos_tasks.model.lifecycle import deadline_of, seen_at
 from dreamos_tasks.model.query import ClaimRequest, Order, TaskQuery
 from dreamos_tasks.model.selection import can_be_next, fits, queue_key
 from dreamos_tasks.model.task import QUEUED, Status, Task
@@ -150,6 +150,7 @@ class MemoryStore:
             tasks = self._tasks.values()
             instants = [task.claim.lease_until for task in tasks if task.claim is not None]
             instants += [task.not_before for task in tasks if task.not_before is not None and task.status in QUEUED]
+            instants += [deadline for deadline in map(deadline_of, tasks) if deadline is not None]
         return min((instant for instant in instants if instant > now), default=None)
 
     def change_mark(self) -> int:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
+from dreamos_tasks.model.asking import deadline_of
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.json_form import field_from_json, to_json
 from dreamos_tasks.model.task import (
@@ -52,6 +53,8 @@ STATE_FIELDS: Mapping[str, Any] = {
     "evidence": (),
     "error": None,
     "stall_noted_at": None,
+    "requests": (),
+    "pause": None,
 }
 COLUMNS = (
     "task_id, status, priority, due, title, assigned_to, parent_id, dedupe_key, not_before, claimed_by, claimed_at, "
@@ -147,6 +150,7 @@ def row_to_task(row: Sequence[Any]) -> Task:
     if state is not None:
         kept = json.loads(state)
         process = kept.pop("process", None)
+        kept.pop("deadline", None)
         for name, value in kept.items():
             rest[name] = field_from_json(name, value)
     claim = None
@@ -217,6 +221,9 @@ def _state(task: Task) -> str | None:
     if process is None and values == _STATE_DEFAULTS:
         return None
     kept = _sparse(STATE_FIELDS, values)
+    deadline = deadline_of(task)
+    if deadline is not None:
+        kept["deadline"] = to_us(deadline)  # for its index
     if process is not None:
         kept["process"] = to_json(process)
     return encode(kept)

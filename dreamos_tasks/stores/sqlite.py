@@ -77,7 +77,9 @@ ORDER BY event.seq LIMIT ?3"""
 
 NEXT_INSTANT = """
 SELECT min(at) FROM (SELECT min(lease_until) AS at FROM task WHERE lease_until > ?1
-                     UNION ALL SELECT min(wait_until) FROM task WHERE wait_until > ?1)"""
+                     UNION ALL SELECT min(wait_until) FROM task WHERE wait_until > ?1
+                     UNION ALL SELECT min(json_extract(state, '$.deadline')) FROM task
+                               WHERE status IN ('paused', 'awaiting_approval') AND json_extract(state, '$.deadline') > ?1)"""
 
 
 class SqliteStore:

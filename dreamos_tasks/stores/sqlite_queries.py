@@ -14,12 +14,15 @@ READY_ROWS = "SELECT n FROM task WHERE queued = 1 AND unmet = 0 AND wait_until I
 HELD_BACK_ROWS = "SELECT n FROM task WHERE queued = 1 AND (unmet > 0 OR wait_until IS NOT NULL)"
 EXPIRED_ROWS = "SELECT n FROM task WHERE lease_until <= :now"
 LEASED_ROWS = "SELECT n FROM task WHERE lease_until IS NOT NULL"
+LAPSED_ROWS = """SELECT n FROM task
+WHERE status IN ('paused', 'awaiting_approval') AND json_extract(state, '$.deadline') <= :now"""
 ROWS_BY_WORD = {
     "pending": (READY_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
     "ready": (READY_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
     "blocked": (HELD_BACK_ROWS, EXPIRED_ROWS),
     "scheduled": (HELD_BACK_ROWS, EXPIRED_ROWS),
     "expired": (EXPIRED_ROWS,),
+    "lapsed": (LAPSED_ROWS,),
     "in_progress": (LEASED_ROWS,),
     **{
         state.value: (

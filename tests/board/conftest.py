@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dreamos_tasks.board.nexus import BoardRules, TaskNexus
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.board.writer import BoardRules
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.stores.memory import MemoryStore
 from tests.fakes import FakeClock

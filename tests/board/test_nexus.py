@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dreamos_tasks.board.nexus import BoardRules, TaskNexus
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.board.writer import BoardRules
 from dreamos_tasks.errors import (
     ClaimHeld,
     IllegalTransition,

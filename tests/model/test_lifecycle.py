@@ -25,6 +25,7 @@ from dreamos_tasks.model.history import ATTEMPT_ENDS, attempts, differing_fields
 from dreamos_tasks.model.outcome import Cancelled, Failed, Outcome, RetryLater, Snoozed, Succeeded
 from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, TaskError
 from dreamos_tasks.model.query import ClaimRequest
+from dreamos_tasks.model.request import Pause, Request, RequestKind
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import FINAL, Claim, Progress, Status, Task, TaskDraft, evolve
 from tests.fakes import START, at
@@ -44,6 +45,20 @@ def task_in(status: Status) -> Task:
     return evolve(task, changes)
 
 
+def asking_task_in(status: Status) -> Task:
+    """A task in this state that has asked for leave and for an answer, and that is to rest if somebody holds it."""
+    task = task_in(status)
+    asked = tuple(
+        Request(request_id=f"a.r{number}", kind=kind, asked_by="ada", asked_at=START)
+        for number, kind in enumerate(RequestKind, start=1)
+    )
+    if status in FINAL:
+        return task
+    return evolve(task, {"requests": asked, "pause": Pause(by="cli", at=START) if status in PAUSABLE else None})
+
+
+PAUSABLE = (Status.PAUSED, Status.IN_PROGRESS)
+APPROVAL = Request(request_id="", kind=RequestKind.APPROVAL, asked_by="", asked_at=START, step="wipe")
 # Every verb of the table, said to a task at an instant.
 VERBS: dict[str, Callable[[Task, datetime], Change]] = {
     "claim": lambda task, now: lifecycle.claim(task, ADA, unfinished=(), now=now, lease_seconds=900),
@@ -61,6 +76,11 @@ VERBS: dict[str, Callable[[Task, datetime], Change]] = {
     "stall": lambda task, now: lifecycle.stall(task, by="monitor", now=now, reason="long"),
     "reassign": lambda task, now: lifecycle.reassign(task, by="monitor", now=now, reason="long"),
     "note": lambda task, now: lifecycle.note_stall(task, by="monitor", now=now, strategy="log_only", reason="long"),
+    "ask": lambda task, now: lifecycle.ask(task, APPROVAL, agent_id="ada", token=None, now=now),
+    "approve": lambda task, now: lifecycle.approve(task, "a.r1", by="eve", now=now),
+    "reject": lambda task, now: lifecycle.reject(task, "a.r1", by="eve", now=now),
+    "answer": lambda task, now: lifecycle.answer(task, "a.r2", "blue", by="eve", now=now),
+    "lapse": lambda task, now: lifecycle.lapse(task, by="monitor", now=now),
     "edit": lambda task, now: lifecycle.edit(task, {"title": f"at {now}"}, by="cli", now=now),
 }
 
@@ -72,7 +92,7 @@ def test_every_verb_of_the_table_is_tried_here() -> None:
 @pytest.mark.parametrize("status", list(Status))
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_works_from_the_states_of_the_table_and_from_no_other(verb: str, status: Status) -> None:
-    task = task_in(status)
+    task = asking_task_in(status)
     now = at(900) if verb == "expire" else at(1)
     starts, ends = lifecycle.TRANSITIONS[verb]
 
@@ -94,7 +114,7 @@ def test_a_verb_works_from_the_states_of_the_table_and_from_no_other(verb: str, 
 @pytest.mark.parametrize("status", list(Status))
 def test_the_legal_verbs_are_those_that_work(status: Status) -> None:
     for verb in lifecycle.legal_verbs(status):
-        VERBS[verb](task_in(status), at(1))
+        VERBS[verb](asking_task_in(status), at(1))
 
 
 def test_from_a_final_state_little_or_nothing_is_legal() -> None:

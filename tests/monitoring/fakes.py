@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from dreamos_tasks.board.nexus import BoardRules, TaskNexus
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.board.writer import BoardRules
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.task import ProcessIdentity, Task, TaskDraft
 from dreamos_tasks.monitoring.escalation import EscalationStrategy, is_escalation

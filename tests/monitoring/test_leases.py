@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dreamos_tasks.board.nexus import BoardRules
+from dreamos_tasks.board.writer import BoardRules
 from dreamos_tasks.errors import StaleToken
 from dreamos_tasks.model.event import EventType
 from dreamos_tasks.model.json_form import to_json

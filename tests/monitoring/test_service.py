@@ -14,7 +14,8 @@ from loguru import logger
 
 from dreamos_tasks.board.clock import BoardClock
 from dreamos_tasks.board.desk import BoardDesk
-from dreamos_tasks.board.nexus import BoardRules, TaskNexus
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.board.writer import BoardRules
 from dreamos_tasks.config.settings import MonitoringSettings
 from dreamos_tasks.errors import BoardUnavailable, ConfigError
 from dreamos_tasks.model.event import EventType

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from dreamos_tasks import TaskNexus
-from dreamos_tasks.board.nexus import BoardRules
+from dreamos_tasks.board.writer import BoardRules
 from dreamos_tasks.errors import Refused
 from dreamos_tasks.model.task import Progress
 from tests.torture.journal import WORK, Entry, Journal

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.torture
 HOLDS_A_CLAIM = """
 import sys
 from dreamos_tasks import TaskNexus
-from dreamos_tasks.board.nexus import BoardRules
+from dreamos_tasks.board.writer import BoardRules
 nexus = TaskNexus.open(sys.argv[1], rules=BoardRules(lease_seconds=float(sys.argv[2])))
 print(nexus.get_next_task("ada").claim.token, flush=True)
 sys.stdin.read()

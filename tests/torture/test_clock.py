@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from functools import cache
-from glob import glob
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,53 +15,57 @@ from dreamos_tasks.model.event import EventType
 from dreamos_tasks.model.task import Status, TaskDraft
 from tests.torture.rig import Rig, quick_retry
 from tests.torture.waiting import until
+from tests.torture.wall_clock import WallClock, build_library
 
 pytestmark = pytest.mark.torture
 
-JUMPS = ("-1h", "+1y", "+30d", "-10y")
+HOUR = 3600
+DAY = 24 * HOUR
+YEAR = 365 * DAY
+JUMPS = {"-1h": -HOUR, "+1y": YEAR, "+30d": 30 * DAY, "-10y": -10 * YEAR}
+TELL_TIME = "import time; print(time.time(), time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME), flush=True); "
 
 
-@cache
-def _library() -> str | None:
-    found = glob("/usr/lib/*/faketime/libfaketimeMT.so.1") + glob("/usr/lib*/faketime/libfaketimeMT.so.1")
-    return found[0] if found else None
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_library(tmp_path_factory.mktemp("wall-clock"))
 
 
-def faked(jump: str) -> Mapping[str, str]:
-    """The environment in which a program sees another wall clock; skips the test without libfaketime."""
-    return {**_preloaded(), "FAKETIME": jump}
+@pytest.fixture
+def wall_clock(library: Path, tmp_path: Path) -> WallClock:
+    return WallClock(library, tmp_path / "wall-clock")
 
 
-def faked_by(file: Path) -> Mapping[str, str]:
-    """The same, told by a file that may change while the program runs."""
-    return {**_preloaded(), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1"}
-
-
-def _preloaded() -> Mapping[str, str]:
-    library = _library()
-    if library is None:
-        pytest.skip("libfaketime is not installed (Debian, Ubuntu: apt install faketime)")
-    return {"LD_PRELOAD": library, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
-
-
-def test_the_fake_is_one() -> None:
-    told = subprocess.run(
-        [sys.executable, "-c", "import time; print(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME))"],
-        env=dict(faked("+1y")),
-        capture_output=True,
+def test_only_the_wall_clock_is_another_one_and_also_in_a_program_that_runs(wall_clock: WallClock) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{TELL_TIME} input(); {TELL_TIME}"],
+        env=dict(wall_clock.environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        check=True,
-    )
-    import time
+    ) as program:
+        assert program.stdout is not None
+        before = program.stdout.readline()
+        wall_clock.set(-YEAR)
+        after, _ = program.communicate("\n")
 
-    wall, since_boot = map(float, told.stdout.split())
-    assert wall - time.time() > 300 * 86400
-    assert 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot < 60
+    assert program.returncode == 0
+    for told, moved in ((before, 0), (after, -YEAR)):
+        wall, monotonic, since_boot = map(float, told.split())
+        assert abs(wall - time.time() - moved) < HOUR
+        assert abs(monotonic - time.monotonic()) < HOUR
+        assert abs(since_boot - time.clock_gettime(time.CLOCK_BOOTTIME)) < HOUR
+
+
+def logs_ahead(rig: Rig, seconds: int) -> bool:
+    """Whether the newest line of the daemon's log is stamped by a wall clock that is so far ahead of ours."""
+    stamp = datetime.strptime(rig.log().splitlines()[-1][:19], "%Y-%m-%d %H:%M:%S").astimezone()
+    return abs((stamp - datetime.now(UTC)).total_seconds() - seconds) < HOUR / 2
 
 
 @pytest.mark.parametrize("jump", JUMPS)
 def test_a_command_with_another_wall_clock_expires_no_lease_and_starts_nothing_early(
-    make_rig: Callable[..., Rig], jump: str
+    make_rig: Callable[..., Rig], wall_clock: WallClock, jump: str
 ) -> None:
     rig = make_rig(monitoring={"silent_agent_seconds": 600})
     now = rig.nexus.clock.now()
@@ -71,7 +74,8 @@ def test_a_command_with_another_wall_clock_expires_no_lease_and_starts_nothing_e
     tokens = {task_id: rig.nexus.claim_task(task_id, "ada").last_token for task_id in held}
     before = rig.nexus.store.last_seq()
 
-    environment = faked(jump)
+    wall_clock.set(JUMPS[jump])
+    environment = wall_clock.environment
     assert rig.dt("next", "--agent", "bob", environment=environment).code == 5
     taken = rig.dt("claim", held[0], "--agent", "bob", "--json", environment=environment)
     assert (taken.code, taken.error["code"]) == (4, "claim_held")
@@ -88,17 +92,17 @@ def test_a_command_with_another_wall_clock_expires_no_lease_and_starts_nothing_e
 
 
 @pytest.mark.parametrize("jump", ["-1h", "+1y"])
-def test_a_running_daemon_whose_wall_clock_jumps_goes_on_as_before(rig: Rig, tmp_path: Path, jump: str) -> None:
-    told = tmp_path / "clock"
-    told.write_text("+0\n")
+def test_a_running_daemon_whose_wall_clock_jumps_goes_on_as_before(
+    rig: Rig, wall_clock: WallClock, tmp_path: Path, jump: str
+) -> None:
     held = rig.add(TaskDraft(title="held by an agent"))
     token = rig.nexus.claim_task(held, "ada").last_token
     gate = tmp_path / "gate"
     running = rig.add_journalled("running", steps=2, then=f"until test -e '{gate}'; do sleep 0.05; done")
-    daemon = rig.start_daemon(environment=faked_by(told))
+    daemon = rig.start_daemon(environment=wall_clock.environment)
     until(rig.journal.entries, what="the first step runs")
 
-    told.write_text(f"{jump}\n")
+    wall_clock.set(JUMPS[jump])
     checked = (daemon.status() or {})["monitor"].get("checks")
     failing = rig.add_plan("tried three times", rig.journal.command("exit 75"), retry=quick_retry(3))
     until(lambda: rig.task(failing).deferrals >= 3, what="backoff goes by the time since boot")
@@ -106,6 +110,7 @@ def test_a_running_daemon_whose_wall_clock_jumps_goes_on_as_before(rig: Rig, tmp
     if checked is not None:
         until(lambda: (daemon.status() or {})["monitor"]["checks"] > checked, what="the monitor goes on checking")
     rig.nexus.cancel_task(failing, by="test")
+    until(lambda: logs_ahead(rig, JUMPS[jump]), what="its own wall clock has jumped")
     gate.touch()
 
     assert rig.wait_for(running, "final").status is Status.COMPLETED
@@ -117,12 +122,13 @@ def test_a_running_daemon_whose_wall_clock_jumps_goes_on_as_before(rig: Rig, tmp
     rig.assert_sound()
 
 
-def test_a_daemon_started_with_another_wall_clock_takes_no_live_claim_away(rig: Rig) -> None:
+def test_a_daemon_started_with_another_wall_clock_takes_no_live_claim_away(rig: Rig, wall_clock: WallClock) -> None:
     held = rig.add(TaskDraft(title="held by an agent"))
     rig.nexus.rules = type(rig.nexus.rules)(lease_seconds=600)
     token = rig.nexus.claim_task(held, "ada").last_token
 
-    daemon = rig.start_daemon(environment=faked("+1y"))
+    wall_clock.set(YEAR)
+    daemon = rig.start_daemon(environment=wall_clock.environment)
     done = rig.add_journalled("done meanwhile")
 
     assert rig.wait_for(done, "final").status is Status.COMPLETED

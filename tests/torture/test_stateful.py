@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from dreamos_tasks.board.nexus import BoardRules, TaskNexus
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.board.writer import BoardRules
 from dreamos_tasks.errors import DreamosError, Refused
 from dreamos_tasks.model.outcome import Cancelled, Failed, RetryLater, Snoozed, Succeeded
 from dreamos_tasks.model.plan import ErrorCategory, Plan, Step, StepResult, StepStatus, TaskError

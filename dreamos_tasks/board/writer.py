@@ -1,0 +1,76 @@
+"""BoardWriter: what every verb of the board shares: its transaction, the task as it is now, and saving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from threading import get_ident
+
+from dreamos_tasks.board.reader import BoardReader
+from dreamos_tasks.board.verb import GroupedVerb, Verb
+from dreamos_tasks.model import lifecycle
+from dreamos_tasks.model.event import Change
+from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
+from dreamos_tasks.model.task import Task
+from dreamos_tasks.protocols import Clock, TaskStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardRules:
+    """What a board's owner has settled: how long a lease lasts, when a failure is tried again."""
+
+    lease_seconds: float = 900.0
+    max_lost_leases: int = 10
+    retry: RetryPolicy = DEFAULT_RETRY
+
+
+class BoardWriter(BoardReader):
+    """The board, for those who change it."""
+
+    def __init__(
+        self,
+        store: TaskStore,
+        clock: Clock,
+        *,
+        rules: BoardRules | None = None,
+        ring: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(store, clock)
+        self.rules = rules or BoardRules()
+        self.ring = ring
+        self._group_thread = 0  # the thread that is inside `together`; thread ids are never 0
+
+    def close(self) -> None:
+        """May be called twice."""
+        self.store.close()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Verbs inside share one commit, and the bell rings once; each can still be refused alone."""
+        with self.store.transaction():
+            self._group_thread = get_ident()
+            try:
+                yield
+            finally:
+                self._group_thread = 0
+        self.ring()
+
+    def _transaction(self) -> Verb | GroupedVerb:
+        return GroupedVerb(self) if self._group_thread == get_ident() else Verb(self)
+
+    def _current(self, task_id: str, now: datetime) -> Task:
+        """The task, with an expired claim written down first."""
+        task = self.fetch(task_id)
+        return self._save(lifecycle.expire(task, now=now)) if lifecycle.lease_expired(task, now) else task
+
+    def _unchanged(self, task_id: str, seen: Task | None, now: datetime) -> Task:
+        """The task as `_current` gives it, if it still is as the caller saw it."""
+        lifecycle.require_unchanged(self.fetch(task_id), seen, now=now)
+        return self._current(task_id, now)
+
+    def _save(self, change: Change) -> Task:
+        if not change.is_empty:
+            self.store.save(change)
+        return change.task
