@@ -63,7 +63,9 @@ def full_task(task_id: str = "dt-full") -> Task:
         due_at=at(5000.000001),
         timeout_seconds=60,
         limits={"memory_bytes": 1 << 40},
-        retry=RetryPolicy(max_attempts=7, jitter="none", categories=(ErrorCategory.LOGIC,)),
+        retry=RetryPolicy(
+            max_attempts=7, jitter="none", categories=(ErrorCategory.LOGIC,), refresh="login", after_crash=True
+        ),
         concurrency_key="db",
         created_by="cli",
         extra={"colour": "red", "events": 3, "nothing": None},
@@ -87,7 +89,15 @@ def full_task(task_id: str = "dt-full") -> Task:
         progress=Progress(percent=40.5, note="half", step="build", at=at(9)),
         steps=(
             StepResult(name="prepare", status=StepStatus.COMPLETED, value={"n": 1}, exit_code=0, output_head="ok"),
-            StepResult(name="build", status=StepStatus.FAILED, attempt=2, token=3, started_at=at(1), error=ERROR),
+            StepResult(
+                name="build",
+                status=StepStatus.FAILED,
+                attempt=2,
+                token=3,
+                started_at=at(1),
+                error=ERROR,
+                failures=(ErrorCategory.TRANSIENT, ErrorCategory.RESOURCE),
+            ),
         ),
         result={"partial": [1, "two"]},
         evidence=(

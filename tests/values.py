@@ -87,6 +87,7 @@ results = st.builds(
     output_path=maybe(texts),
     value=json_values,
     error=maybe(errors),
+    failures=tuples_of(st.sampled_from(ErrorCategory), max_size=3),
 )
 evidence = st.builds(
     Evidence,
@@ -106,6 +107,8 @@ policies = st.builds(
     jitter=st.sampled_from(["full", "none"]),
     max_deferrals=st.integers(0, 100),
     categories=maybe(tuples_of(st.sampled_from(ErrorCategory))),
+    refresh=texts,
+    after_crash=st.booleans(),
 )
 claims = st.builds(
     Claim,

@@ -20,16 +20,24 @@ class Succeeded:
 
 @frozen_value
 class Failed:
-    """The attempt failed; its category and the retry policy say whether there is another."""
+    """The attempt failed; its category and the retry policy say whether there is another.
+
+    `step` names the step of the plan that failed: its own retry policy counts, if it has one. `retry_after_seconds`: the
+    other side asks not to be called again before.
+    """
 
     error: TaskError
+    step: str | None = None
+    retry_after_seconds: float | None = None
 
 
 @frozen_value
 class RetryLater:
-    """Failed for now (exit 75): tried again with backoff, without counting an attempt spent."""
+    """Failed for now (exit 75): tried again with backoff, without counting an attempt spent. Fields as of Failed."""
 
     error: TaskError
+    step: str | None = None
+    retry_after_seconds: float | None = None
 
 
 @frozen_value

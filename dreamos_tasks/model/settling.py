@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from dreamos_tasks.errors import (
     VerificationFailed,
@@ -15,6 +15,7 @@ from dreamos_tasks.model.leases import held, release
 from dreamos_tasks.model.outcome import Cancelled, Failed, Outcome, RetryLater, Snoozed, Succeeded
 from dreamos_tasks.model.plan import Evidence, TaskError
 from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
+from dreamos_tasks.model.ruling import instant_of_retry, policy_for, ruling_on, step_of
 from dreamos_tasks.model.steering import cancel
 from dreamos_tasks.model.task import (
     Status,
@@ -50,9 +51,9 @@ def settle(
                 error=None,
             )
         case Failed():
-            return _failed(task, outcome.error, by=lease.agent_id, now=now, retry=retry, roll=roll)
+            return _failed(task, outcome, by=lease.agent_id, now=now, retry=retry, roll=roll)
         case RetryLater():
-            return _deferred(task, outcome.error, by=lease.agent_id, now=now, retry=retry, roll=roll)
+            return _deferred(task, outcome, by=lease.agent_id, now=now, retry=retry, roll=roll)
         case Snoozed():
             return release(task, agent_id=agent_id, token=token, now=now, reason=outcome.reason)
         case Cancelled():
@@ -77,25 +78,26 @@ def reject_verification(
     return changed(task, EventType.VERIFICATION_FAILED, now=now, by=lease.agent_id, error=error)
 
 
-def _failed(task: Task, error: TaskError, *, by: str, now: datetime, retry: RetryPolicy, roll: float) -> Change:
-    policy = task.retry or retry
-    failures = task.failures + 1
-    if not policy.tries_again(error.category, failures=failures, own=task.retry is not None):
+def _failed(task: Task, failed: Failed, *, by: str, now: datetime, retry: RetryPolicy, roll: float) -> Change:
+    ruling = ruling_on(task, failed, board=retry)
+    error, failures = failed.error, task.failures + 1
+    if not ruling.again:
         return ended(task, EventType.TASK_FAILED, Status.FAILED, now=now, by=by, failures=failures, error=error)
     return requeued(
         task,
         EventType.TASK_RETRY_SCHEDULED,
         now=now,
         by=by,
-        failures=failures,
+        detail=_told(failed, failures=ruling.failures, most=ruling.policy.max_attempts),
+        failures=task.failures if ruling.of_step else failures,
         error=error,
-        not_before=now + policy.delay(failures, roll=roll),
+        not_before=instant_of_retry(ruling.policy, failed, failures=ruling.failures, now=now, roll=roll),
     )
 
 
-def _deferred(task: Task, error: TaskError, *, by: str, now: datetime, retry: RetryPolicy, roll: float) -> Change:
-    policy = task.retry or retry
-    deferrals = task.deferrals + 1
+def _deferred(task: Task, later: RetryLater, *, by: str, now: datetime, retry: RetryPolicy, roll: float) -> Change:
+    policy = policy_for(task, step_of(task, later.step), board=retry)
+    error, deferrals = later.error, task.deferrals + 1
     if deferrals > policy.max_deferrals:
         return ended(task, EventType.TASK_FAILED, Status.FAILED, now=now, by=by, deferrals=deferrals, error=error)
     return requeued(
@@ -103,7 +105,15 @@ def _deferred(task: Task, error: TaskError, *, by: str, now: datetime, retry: Re
         EventType.TASK_DEFERRED,
         now=now,
         by=by,
+        detail=_told(later, deferrals=deferrals, most=policy.max_deferrals),
         deferrals=deferrals,
         error=error,
-        not_before=now + policy.delay(deferrals, roll=roll),
+        not_before=instant_of_retry(policy, later, failures=deferrals, now=now, roll=roll),
     )
+
+
+def _told(failed: Failed | RetryLater, **counts: int) -> Mapping[str, Any]:
+    """What no field keeps of why there is another attempt."""
+    step = {"step": failed.step} if failed.step is not None else {}
+    asked = {"retry_after_seconds": failed.retry_after_seconds} if failed.retry_after_seconds is not None else {}
+    return {**step, **asked, **counts}
