@@ -11,6 +11,7 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.settings import MonitoringSettings
 from dreamos_tasks.model.task import ProcessIdentity
 from dreamos_tasks.monitoring.escalation import strategy_from
+from dreamos_tasks.monitoring.lapses import LapseMonitor
 from dreamos_tasks.monitoring.leases import LeaseMonitor
 from dreamos_tasks.monitoring.pending import PendingTaskMonitor
 from dreamos_tasks.monitoring.report import MonitorReport, joined
@@ -63,6 +64,7 @@ def monitors_of(settings: MonitoringSettings, *, is_alive: Callable[[ProcessIden
     """
     strategy = strategy_from(settings.escalation_strategy)
     return (
+        LapseMonitor,
         partial(LeaseMonitor, silent_seconds=settings.silent_agent_seconds, strategy=strategy, is_alive=is_alive),
         partial(PendingTaskMonitor, timeout_seconds=settings.pending_timeout_seconds, strategy=strategy),
     )

@@ -62,6 +62,14 @@ class SilentAgent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LapsedTask:
+    """A task whose pause, or whose request to people, had lasted its time. `status`: what the task is since then."""
+
+    task_id: str
+    status: Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorReport:
     """One check, or one monitor's part of it. `pending` None: this monitor does not count.
 
@@ -75,6 +83,7 @@ class MonitorReport:
     expired: tuple[ExpiredClaim, ...] = ()
     silent_agents: tuple[SilentAgent, ...] = ()
     truncated: bool = False
+    lapsed: tuple[LapsedTask, ...] = ()
 
 
 def joined(reports: Iterable[MonitorReport], *, checked_at: datetime) -> MonitorReport:
@@ -87,4 +96,5 @@ def joined(reports: Iterable[MonitorReport], *, checked_at: datetime) -> Monitor
         expired=tuple(claim for part in parts for claim in part.expired),
         silent_agents=tuple(agent for part in parts for agent in part.silent_agents),
         truncated=any(part.truncated for part in parts),
+        lapsed=tuple(task for part in parts for task in part.lapsed),
     )

@@ -1,0 +1,222 @@
+"""Risk: which calls can destroy what no undo brings back. One table, which a board's settings can lengthen or shorten."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from dreamos_tasks.model.request import Risk
+from dreamos_tasks.model.value import frozen_value
+
+
+@frozen_value
+class Pattern:
+    """One kind of destructive call: a regular expression that its text matches (any case), and what is at stake."""
+
+    name: str
+    kind: str  # fs | db | git | cloud | system
+    expression: str
+    risk: Risk
+    reason: str
+    example: str = ""
+
+
+@frozen_value
+class Assessment:
+    """What a call puts at stake: the highest risk, and why, worst first."""
+
+    risk: Risk
+    reasons: tuple[str, ...]
+
+
+_RISKS = tuple(Risk)
+# Where a command begins: the start, or after what separates commands, an assignment or sudo and the like.
+_BEGIN = r"(?:^|[\s;&|(`'\"])"
+
+DESTRUCTIVE: tuple[Pattern, ...] = (
+    Pattern(
+        name="fs-remove-outside",
+        kind="fs",
+        expression=_BEGIN + r"rm\s+(?=.*(?:-\w*r|--recursive)).*?\s(?:/|~|\$HOME|\$\{HOME\}|\.\.)",
+        risk=Risk.CRITICAL,
+        reason="it removes folders outside the task's own",
+        example="rm -rf /var/lib/app",
+    ),
+    Pattern(
+        name="fs-remove-everything",
+        kind="fs",
+        expression=_BEGIN + r"rm\s+(?=.*(?:-\w*r|--recursive)).*?\s(?:\*|\./?)(?:\s|$)",
+        risk=Risk.HIGH,
+        reason="it removes everything in the folder",
+        example="rm -rf *",
+    ),
+    Pattern(
+        name="fs-find-delete",
+        kind="fs",
+        expression=_BEGIN + r"find\s.*\s(?:-delete\b|-exec\s+rm\b)",
+        risk=Risk.HIGH,
+        reason="it removes whatever it finds",
+        example="find . -name '*.orig' -delete",
+    ),
+    Pattern(
+        name="fs-overwrite-device",
+        kind="fs",
+        expression=_BEGIN
+        + r"(?:dd\s.*\bof=/dev/|mkfs(?:\.\w+)?\s|wipefs\s|shred\s|blkdiscard\s)|>\s*/dev/(?:sd|nvme|vd|disk)",
+        risk=Risk.CRITICAL,
+        reason="it overwrites a disk or a file beyond recovery",
+        example="dd if=image.iso of=/dev/sdb",
+    ),
+    Pattern(
+        name="fs-permissions",
+        kind="fs",
+        expression=_BEGIN + r"ch(?:mod|own|grp)\s+(?=.*(?:-\w*R|--recursive)).*?\s(?:/|~)",
+        risk=Risk.HIGH,
+        reason="it changes owner or permissions of whole folders outside the task's own",
+        example="chmod -R 777 /srv",
+    ),
+    Pattern(
+        name="git-force-push",
+        kind="git",
+        expression=_BEGIN
+        + r"git\s+(?:\S+\s+)*?push\s+(?:.*\s)?(?:-f\b|--force\b|--force-with-lease|--mirror|--delete|\+\S+:)",
+        risk=Risk.HIGH,
+        reason="it rewrites or removes what others have on the remote",
+        example="git push --force origin main",
+    ),
+    Pattern(
+        name="git-discard",
+        kind="git",
+        expression=_BEGIN
+        + r"git\s+(?:\S+\s+)*?(?:reset\s+(?:.*\s)?--hard|clean\s+(?:.*\s)?-\w*f|checkout\s+(?:--\s+)?\.(?:\s|$)|restore\s+\.)",
+        risk=Risk.MEDIUM,
+        reason="it discards changes that are not committed",
+        example="git reset --hard HEAD~3",
+    ),
+    Pattern(
+        name="git-history",
+        kind="git",
+        expression=_BEGIN + r"git\s+(?:\S+\s+)*?(?:filter-branch|filter-repo|reflog\s+expire|"
+        r"branch\s+(?:.*\s)?-D\b|stash\s+(?:drop|clear)|update-ref\s+-d)",
+        risk=Risk.HIGH,
+        reason="it rewrites or drops history",
+        example="git branch -D feature",
+    ),
+    Pattern(
+        name="db-drop",
+        kind="db",
+        expression=r"\b(?:drop\s+(?:table|database|schema|index|view|user|role)|truncate\s+(?:table\s+)?\w)",
+        risk=Risk.CRITICAL,
+        reason="it drops data from a database",
+        example="psql -c 'DROP TABLE users'",
+    ),
+    Pattern(
+        name="db-change-all",
+        kind="db",
+        expression=r"\b(?:delete\s+from\s+[\w.\"`]+|update\s+[\w.\"`]+\s+set\b(?:(?!\bwhere\b)[^;])*)(?:;|\s*['\"]?\s*$)",
+        risk=Risk.HIGH,
+        reason="it changes every row of a table",
+        example="sqlite3 app.db 'DELETE FROM users'",
+    ),
+    Pattern(
+        name="db-flush",
+        kind="db",
+        expression=r"\b(?:flushall|flushdb|dropdatabase|drop-database|dropdb)\b",
+        risk=Risk.CRITICAL,
+        reason="it empties a database",
+        example="redis-cli FLUSHALL",
+    ),
+    Pattern(
+        name="cloud-destroy",
+        kind="cloud",
+        expression=_BEGIN
+        + r"(?:terraform|tofu|pulumi|cdk)\s+(?:.*\s)?(?:destroy|apply\s+(?:.*\s)?-auto-approve|state\s+rm)\b",
+        risk=Risk.CRITICAL,
+        reason="it destroys or changes infrastructure",
+        example="terraform destroy",
+    ),
+    Pattern(
+        name="cloud-kubernetes",
+        kind="cloud",
+        expression=_BEGIN
+        + r"(?:kubectl\s+(?:.*\s)?(?:delete|drain|replace\s+--force)|helm\s+(?:.*\s)?(?:uninstall|delete))\b",
+        risk=Risk.HIGH,
+        reason="it removes what runs in a cluster",
+        example="kubectl delete namespace staging",
+    ),
+    Pattern(
+        name="cloud-delete",
+        kind="cloud",
+        expression=_BEGIN + r"(?:aws|gcloud|az|doctl|flyctl|fly|heroku|gh)\s+(?:.*\s)?"
+        r"(?:delete|terminate|destroy|rm|rb|purge|remove)(?:-[\w-]+)?\b",
+        risk=Risk.HIGH,
+        reason="it deletes something in a cloud",
+        example="aws s3 rb s3://backups --force",
+    ),
+    Pattern(
+        name="cloud-containers",
+        kind="cloud",
+        expression=_BEGIN + r"(?:docker|podman)\s+(?:.*\s)?(?:(?:system|volume|image|container)\s+prune|volume\s+rm)\b",
+        risk=Risk.MEDIUM,
+        reason="it removes containers, images or volumes",
+        example="docker system prune -af",
+    ),
+    Pattern(
+        name="system-power",
+        kind="system",
+        expression=_BEGIN + r"(?:shutdown|reboot|poweroff|halt)(?:\s|$)",
+        risk=Risk.HIGH,
+        reason="it stops the machine",
+        example="sudo reboot",
+    ),
+    Pattern(
+        name="system-remote-script",
+        kind="system",
+        expression=r"\b(?:curl|wget)\b[^|;&]*\|\s*(?:sudo\s+)?(?:ba|z|da)?sh\b",
+        risk=Risk.HIGH,
+        reason="it runs a script that nobody has read",
+        example="curl https://example.org/install | sh",
+    ),
+)
+
+
+def assess(params: Mapping[str, Any], patterns: Sequence[Pattern] = DESTRUCTIVE) -> Assessment | None:
+    """What a call with these parameters puts at stake; None when no pattern says anything about it."""
+    texts = [text for text in _texts(params) if text.strip()]
+    found = [pattern for pattern in patterns if any(_compiled(pattern.expression).search(text) for text in texts)]
+    if not found:
+        return None
+    found.sort(key=lambda pattern: -_RISKS.index(pattern.risk))
+    return Assessment(risk=found[0].risk, reasons=tuple(f"{one.reason} ({one.name})" for one in found))
+
+
+def preview_of(tool: str, params: Mapping[str, Any]) -> str:
+    """What a call would do, in a line or a few, for whoever is to approve it."""
+    command = params.get("command")
+    if isinstance(command, str):
+        return command
+    if isinstance(command, list | tuple):
+        return " ".join(map(str, command))
+    return f"{tool} {json.dumps(params, ensure_ascii=False, sort_keys=True)}"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts of a call: each by itself, and the words of a list as one line, as a command is written."""
+    if isinstance(value, str):
+        yield from value.splitlines() or [""]
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        if value and all(isinstance(inner, str) for inner in value):
+            yield " ".join(value)
+        for inner in value:
+            yield from _texts(inner)
+
+
+@cache
+def _compiled(expression: str) -> re.Pattern[str]:
+    return re.compile(expression, re.IGNORECASE)
