@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
 from dreamos_tasks.model.value import frozen_value
 
 
@@ -19,6 +23,17 @@ class Limits:
     open_files: int | None = None
     written_bytes: int | None = None
 
+    @property
+    def need_watching(self) -> bool:
+        """Whether any of them is kept by looking at all processes together."""
+        watched = (self.memory_bytes, self.cpu_seconds, self.processes, self.written_bytes)
+        return any(limit is not None for limit in watched)
+
+    def lowered(self, wishes: Mapping[str, Any]) -> Limits:
+        """These limits where a task asks for less, by name; what it asks for beyond them is not granted."""
+        own = {name: getattr(self, name) for name in LIMIT_NAMES}
+        return Limits(**{name: _lesser(most, wishes.get(name)) for name, most in own.items()})
+
 
 @frozen_value
 class Usage:
@@ -31,3 +46,10 @@ class Usage:
 
 
 NO_LIMITS = Limits()
+LIMIT_NAMES = tuple(field.name for field in fields(Limits))
+
+
+def _lesser(most: float | None, wish: Any) -> Any:
+    if isinstance(wish, bool) or not isinstance(wish, int | float) or wish <= 0:
+        return most
+    return wish if most is None else min(most, wish)

@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
+from dreamos_tasks.model.limits import NO_LIMITS, Limits, Usage
+from dreamos_tasks.tools.bounds import Bounds
+from dreamos_tasks.tools.breach import Breach
+from dreamos_tasks.tools.cgroup import Cgroups
 from dreamos_tasks.tools.ending import Ended, end_processes
+from dreamos_tasks.tools.hurry import before_all_others
 from dreamos_tasks.tools.orphans import Orphans
 from dreamos_tasks.tools.process import Command, Process
 from dreamos_tasks.tools.process_table import ProcessStat, with_descendants
+from dreamos_tasks.tools.rlimits import limited
 from dreamos_tasks.tools.run_tag import Origin, RunTag
 
 SWEEP_SECONDS = 5.0  # how long the zombie of an orphan may keep its pid while runs go on
@@ -21,20 +28,24 @@ class RunEnd:
 
     `status` is its exit code, or minus the signal that ended it; None when it could not be ended, or when somebody else took
     its status. `left_behind`: how many processes outlived it and were ended. `survivors`: pids that could not be ended.
+    `breach`: the limit for which it was ended.
     """
 
     status: int | None
     timed_out: bool = False
     left_behind: int = 0
     survivors: tuple[int, ...] = ()
+    breach: Breach | None = None
+    usage: Usage | None = None
 
 
 class Children:
     """Runs commands for one home. One a process; call `become_subreaper` first."""
 
-    def __init__(self, *, home_id: str, instance: str) -> None:
+    def __init__(self, *, home_id: str, instance: str, cgroups: Cgroups | None = None) -> None:
         self._origin = Origin(home_id, instance)
         self._orphans = Orphans(self._origin)
+        self._cgroups = cgroups
         self._runs: dict[int, RunTag] = {}
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -46,33 +57,41 @@ class Children:
         on_output: Callable[[bytes], None],
         grace_seconds: float,
         timeout_seconds: float | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> RunEnd:
         """Run a command to its end, and end whatever it leaves behind: afterwards no process of it is alive.
 
-        At the timeout, or when cancelled, the whole tree is asked by TERM to end, and killed after the grace; a cancellation
-        goes on when that is done. Raises OSError and ValueError as `Process.start` does.
+        At the timeout, at a limit, or when cancelled, the whole tree is asked by TERM to end, and killed after the grace (at
+        once when it spreads); a cancellation goes on when that is done. Raises OSError and ValueError as `Process.start` does.
         """
         environment = {**command.environment, **self._origin.environment(tag)}
-        process = Process.start(replace(command, environment=environment), on_output)
+        arguments = limited(command.arguments, limits)
+        process = Process.start(replace(command, arguments=arguments, environment=environment), on_output)
         self._begin(process.pid, tag)
+        bounds = Bounds(process, limits, self._cgroups, find=partial(self._living, process))
         ended = Ended()
         in_time = True
         try:
             in_time = await process.wait(timeout_seconds)
         finally:
+            bounds.stop_looking()
             try:
-                if self._living(process):
-                    ended = await end_processes(
-                        lambda: self._living(process), grace_seconds=grace_seconds, group=process.pid
-                    )
+                if bounds.spreads:
+                    with before_all_others():
+                        ended = await end_processes(bounds.living, grace_seconds=0.0, kill=bounds.kill)
+                elif bounds.living():
+                    ended = await end_processes(bounds.living, grace_seconds=grace_seconds, kill=bounds.kill)
             finally:
                 status = process.close()
+                usage, breach = bounds.close(status)
                 self._finish(process.pid, ended)
         return RunEnd(
             status=status,
-            timed_out=not in_time,
+            timed_out=not in_time and breach is None,
             left_behind=ended.signalled if in_time else 0,
             survivors=tuple(pid for pid, _ in ended.survivors),
+            breach=breach,
+            usage=usage,
         )
 
     def _begin(self, pid: int, tag: RunTag) -> None:
@@ -80,21 +99,26 @@ class Children:
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
 
-    def _living(self, process: Process) -> list[ProcessStat]:
+    def _living(
+        self,
+        process: Process,
+        *,
+        at_most: int | None = None,
+        visit: Callable[[ProcessStat], object] = lambda _stat: None,
+    ) -> list[ProcessStat]:
         """What is alive of a run: the first process and all below it, and what was orphaned."""
         self._orphans.look(self._runs)
         roots = self._orphans.left_by(process.pid)
         if not process.has_ended:
             roots.append(process.pid)
-        return with_descendants(roots)
+        return with_descendants(roots, at_most=at_most, visit=visit)
 
     def _finish(self, pid: int, ended: Ended) -> None:
         del self._runs[pid]
         self._orphans.forget(pid, survivors=ended.survivors)
-        if not self._runs and self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
 
     def _sweep(self) -> None:
+        """Once more after the last run: some of those it left may not have become ours before it was over."""
         self._orphans.look(self._runs)
-        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+        again = asyncio.get_running_loop().call_later
+        self._sweeper = again(SWEEP_SECONDS, self._sweep) if self._runs else None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from dreamos_tasks.tools.process_table import Identity, ProcessStat, send_signal
@@ -25,62 +23,75 @@ class Ended:
 
 
 async def end_processes(
-    find: Callable[[], Sequence[ProcessStat]], *, grace_seconds: float, group: int | None = None
+    find: Callable[[], Sequence[ProcessStat]],
+    *,
+    grace_seconds: float,
+    kill: Callable[[], Sequence[ProcessStat]] | None = None,
 ) -> Ended:
-    """End all that `find` gives, until it gives none; done within grace + 1 s.
+    """End all that `find` gives, until it gives none; done within grace + 1 s. Without a grace they are killed unasked.
 
-    `group` is killed as a whole, which not even a fork bomb outruns; its leader must not have been reaped. A cancellation
-    cuts the grace short and is passed on when the processes are gone.
+    `kill` is a better way to find and kill them: it gives those that it found. A cancellation cuts the grace short and is
+    passed on when the processes are gone.
     """
-    ending = _Ending(find, group)
+    ending = _Ending(find, kill)
     try:
-        await ending.ask(grace_seconds)
+        if grace_seconds > 0:
+            await ending.ask(grace_seconds)
     finally:
         await ending.kill()
     return Ended(signalled=len(ending.seen), survivors=tuple(stat.identity for stat in ending.living))
 
 
 class _Ending:
-    def __init__(self, find: Callable[[], Sequence[ProcessStat]], group: int | None) -> None:
+    def __init__(
+        self, find: Callable[[], Sequence[ProcessStat]], kill: Callable[[], Sequence[ProcessStat]] | None
+    ) -> None:
         self._find = find
-        self._group = group
+        self._kill = kill or self._find_and_kill
         self.seen: set[Identity] = set()
-        self.living = find()
+        self.living: Sequence[ProcessStat] = ()
+        self._are_gone = False
 
     async def ask(self, grace_seconds: float) -> None:
         """TERM to each, once. What a program starts in order to clean up may work; left alone, it is asked too."""
         deadline = _now() + grace_seconds
         pause = FIRST_PAUSE_SECONDS
-        while self.living and _now() < deadline:
-            if not any(stat.identity in self.seen for stat in self.living):
-                self._signal(self.living, signal.SIGTERM)
-                self._signal((stat for stat in self.living if stat.is_stopped), signal.SIGCONT)
+        while (living := self._find()) and _now() < deadline:
+            if not any(stat.identity in self.seen for stat in living):
+                self._signal(living, signal.SIGTERM)
+                self._signal((stat for stat in living if stat.is_stopped), signal.SIGCONT)
                 pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(min(pause, max(0.0, deadline - _now())))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            self.living = self._find()
+        self._are_gone = not living
 
     async def kill(self) -> None:
         """KILL to all, again and again: some may fork while they are looked for."""
+        if self._are_gone:
+            return
         deadline = _now() + KILL_PATIENCE_SECONDS
         pause = FIRST_PAUSE_SECONDS
         cancelled: asyncio.CancelledError | None = None
-        while self.living:
-            all_known = all(stat.identity in self.seen for stat in self.living)
-            if self._group is not None:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self._group, signal.SIGKILL)
-            self._signal(self.living, signal.SIGKILL)
-            if _now() > deadline:
+        while True:
+            began = _now()
+            self.living = self._kill()
+            took = _now() - began
+            if not self.living or began > deadline:
                 break
+            all_known = all(stat.identity in self.seen for stat in self.living)
+            self.seen.update(stat.identity for stat in self.living)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS) if all_known else FIRST_PAUSE_SECONDS
             try:
-                await asyncio.sleep(pause)
+                await asyncio.sleep(max(pause, took))  # who is killed needs a processor to die on
             except asyncio.CancelledError as error:
                 cancelled = error
-            self.living = self._find()
         if cancelled is not None:
             raise cancelled
+
+    def _find_and_kill(self) -> Sequence[ProcessStat]:
+        living = self._find()
+        self._signal(living, signal.SIGKILL)
+        return living
 
     def _signal(self, stats: Iterable[ProcessStat], number: signal.Signals) -> None:
         for stat in stats:

@@ -23,7 +23,9 @@ def result_of_end(
     `printed` is the end of its output: it may say why the command failed when the exit code does not.
     """
     code = end.status if end.status is None or end.status >= 0 else SIGNAL_BASE - end.status
-    if end.timed_out:
+    if end.breach is not None:
+        result = replace(end.breach.result(), exit_code=code)
+    elif end.timed_out:
         result = ToolResult(
             category=ErrorCategory.RESOURCE,
             message=f"timed out after {timeout:g} s",
@@ -44,7 +46,7 @@ def result_of_end(
             try_later=diagnosis.try_later,
             exit_code=code,
         )
-    return with_notes(result, *_notes(end))
+    return replace(with_notes(result, *_notes(end)), usage=end.usage)
 
 
 def result_of_refusal(error: OSError | ValueError, command: Command) -> ToolResult:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -43,11 +45,13 @@ class Process:
         "_process",
         "has_ended",
         "pid",
+        "used",
     )
 
     def __init__(self, process: subprocess.Popen[bytes], output: int, on_output: OnOutput) -> None:
         self.pid = process.pid
         self.has_ended = False  # the first process; others of its tree may live on
+        self.used: resource.struct_rusage | None = None  # by it and those it has waited for, once it is closed
         self._process = process
         self._on_output = on_output
         self._output = output
@@ -103,6 +107,10 @@ class Process:
         finally:
             timer.cancel()
 
+    def give_up(self) -> None:
+        """Have whoever waits go on, as at a timeout."""
+        self._tell(False)
+
     def close(self) -> int | None:
         """Hand on what is left of the output, and reap. Until then its pid, and so its process group, is nobody else's.
 
@@ -150,14 +158,13 @@ class Process:
             self._output = -1
 
     def _reap(self) -> int | None:
-        try:
-            ended = os.waitid(os.P_PIDFD, self._handle, os.WEXITED)
-        except ChildProcessError:
-            ended = None
-        os.close(self._handle)
+        # By its pid, which is its own until it is reaped: only so the kernel tells what it has used.
         status = None
-        if ended is not None:
-            status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        with suppress(ChildProcessError):
+            pid, ended, used = os.wait4(self.pid, os.WNOHANG)
+            if pid == self.pid:
+                status, self.used = os.waitstatus_to_exitcode(ended), used
+        os.close(self._handle)
         self._process.returncode = status or 0  # so that Popen does not wait for it too
         return status
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 Identity = tuple[int, int]  # pid, and clock ticks from boot to its start
 
@@ -27,6 +29,7 @@ class ProcessStat:
     session: int
     threads: int
     started_ticks: int  # clock ticks after boot
+    cpu_ticks: int = 0  # of processor time: its own, and that of the children it has waited for
 
     @property
     def identity(self) -> Identity:
@@ -58,6 +61,7 @@ def stat_of(pid: int) -> ProcessStat | None:
         session=int(fields[3]),
         threads=int(fields[17]),
         started_ticks=int(fields[19]),
+        cpu_ticks=sum(map(int, fields[11:15])),
     )
 
 
@@ -70,6 +74,28 @@ def is_alive(identity: Identity) -> bool:
 def environment_of(pid: int) -> bytes:
     """The environment it was started with, NAME=VALUE entries that each end in NUL; empty when we may not or cannot see it."""
     return _read(f"/proc/{pid}/environ") or b""
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory it holds, with what it shares with others; 0 when it is gone."""
+    fields = (_read(f"/proc/{pid}/statm") or b"").split()
+    return int(fields[1]) * _PAGE_BYTES if len(fields) > 1 else 0
+
+
+def proportional_bytes(pid: int) -> int | None:
+    """The memory it holds, its part of what it shares with others: slower to tell. None when we may not or cannot see it."""
+    for line in (_read(f"/proc/{pid}/smaps_rollup") or b"").splitlines():
+        if line.startswith(b"Pss:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def written_bytes(pid: int) -> int:
+    """What it caused to be written to disks, and the children it has waited for; 0 when we may not or cannot see it."""
+    for line in (_read(f"/proc/{pid}/io") or b"").splitlines():
+        if line.startswith(b"write_bytes:"):
+            return int(line.split()[1])
+    return 0
 
 
 def all_pids() -> list[int]:
@@ -95,16 +121,25 @@ def adopted_by_us() -> list[int]:
     return _children_of_thread(pid, pid) if _kernel_lists_children() else children_of(pid)
 
 
-def with_descendants(roots: Iterable[int]) -> list[ProcessStat]:
-    """These processes and all below them, as far as they are alive, each once."""
+def with_descendants(
+    roots: Iterable[int],
+    *,
+    at_most: int | None = None,
+    visit: Callable[[ProcessStat], object] = lambda _stat: None,
+) -> list[ProcessStat]:
+    """These processes and all below them, as far as they are alive, each once; the look ends when it has found `at_most`.
+
+    `visit` is shown each one before its children are looked for: who stops it there sees all children that it ever has.
+    """
     found: dict[int, ProcessStat] = {}
     waiting = list(roots)
-    while waiting:
+    while waiting and len(found) != at_most:
         pid = waiting.pop()
         stat = None if pid in found else stat_of(pid)
         if stat is None or stat.is_over:
             continue
         found[pid] = stat
+        visit(stat)
         waiting.extend(children_of(pid))
     return list(found.values())
 

@@ -123,14 +123,14 @@ class ShellTool:
 
     async def execute(self, params: Mapping[str, object], context: ToolContext) -> ToolResult:
         """See ToolAdapter. `exit_code` is 128 + N when signal N ended the command; exit code 75 asks to be tried later."""
+        redactor = Redactor(context.secrets)
         try:
             values = self._params.read(params)
         except ValidationError:
             problems = self.validate(params)
             message = "; ".join(f"{problem.pointer}: {problem.message}" for problem in problems)
-            return ToolResult(category=ErrorCategory.CONFIGURATION, message=message)
+            return redactor.result(ToolResult(category=ErrorCategory.CONFIGURATION, message=message))
         command = _command(values, context)
-        redactor = Redactor(context.secrets)
         capture = Capture(context.run_dir, context.step, limit_bytes=context.output_limit_bytes, redactor=redactor)
         try:
             end = await self._children.run(
@@ -139,6 +139,7 @@ class ShellTool:
                 on_output=capture.feed,
                 grace_seconds=context.grace_seconds,
                 timeout_seconds=context.timeout_seconds,
+                limits=context.limits,
             )
         except (OSError, ValueError) as error:
             return redactor.result(result_of_refusal(error, command))
