@@ -10,7 +10,7 @@ from typing import Any
 from loguru import logger
 
 from dreamos_tasks import __version__
-from dreamos_tasks.app.boards import make_folder, open_board
+from dreamos_tasks.app.boards import make_folder, open_board, rules_of
 from dreamos_tasks.app.daemon_lock import DaemonCard, DaemonLock
 from dreamos_tasks.app.event_log import log_event
 from dreamos_tasks.app.identity import is_alive, this_process
@@ -46,7 +46,7 @@ class Daemon:
         steps = build_steps(self._tools, home=home, settings=settings)
         self._orchestrator = Orchestrator(
             self._desk,
-            TaskExecutor(PatientDesk(self._desk), steps, Verifier(steps)),
+            TaskExecutor(PatientDesk(self._desk), steps, Verifier(steps), retry=rules_of(settings).retry),
             agent_id=settings.daemon.agent_id,
             capabilities=self._tools.names(),
             process=self.process,

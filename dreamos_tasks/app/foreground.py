@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from dreamos_tasks.app.boards import open_board
+from dreamos_tasks.app.boards import open_board, rules_of
 from dreamos_tasks.app.identity import this_process
 from dreamos_tasks.app.parts import build_steps, build_tools
 from dreamos_tasks.board.desk import BoardDesk
@@ -70,7 +70,7 @@ class _Foreground:
         self._desk = BoardDesk(lambda: open_board(home, settings), on_commit=lambda _events: self._written.set())
         tools = build_tools(instance=self._process.instance, home=home)
         steps = build_steps(tools, home=home, settings=settings)
-        self._executor = TaskExecutor(PatientDesk(self._desk), steps, Verifier(steps))
+        self._executor = TaskExecutor(PatientDesk(self._desk), steps, Verifier(steps), retry=rules_of(settings).retry)
         self._on_event = on_event
         self._written = asyncio.Event()
         self._seq = 0

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from dreamos_tasks.board.nexus import TaskNexus
-from dreamos_tasks.execution.error_handler import outcome_of
+from dreamos_tasks.execution.error_handler import goes_on_without, outcome_of
 from dreamos_tasks.execution.step_executor import StepExecutor, result_of
 from dreamos_tasks.execution.verification import Verifier
 from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded
 from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus, TaskError
+from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
+from dreamos_tasks.model.ruling import record_of
 from dreamos_tasks.model.task import Task
 
 Result = TypeVar("Result")
@@ -44,8 +46,11 @@ class TaskExecutor:
     Every write names the claim's token: when the claim is over, the write raises StaleToken and the run ends there.
     """
 
-    def __init__(self, desk: Desk, steps: StepExecutor, verifier: Verifier) -> None:
+    def __init__(
+        self, desk: Desk, steps: StepExecutor, verifier: Verifier, *, retry: RetryPolicy = DEFAULT_RETRY
+    ) -> None:
         self._desk = desk
+        self._retry = retry  # the board's own policy
         self._steps = steps
         self._verifier = verifier
 
@@ -93,13 +98,14 @@ class TaskExecutor:
             task, started = await self._started(task, step, token)
             ended, answer = await self._steps.run(task, step, started)
             unsaved = ended
-            if ended.status is StepStatus.FAILED and step.critical and not step.optional:
+            failed = ended.status is StepStatus.FAILED
+            if failed and not goes_on_without(task, step, ended, answer, board=self._retry):
                 return task, unsaved, outcome_of(step, answer)
         return task, unsaved, None
 
     async def _started(self, task: Task, step: Step, token: int) -> tuple[Task, StepResult]:
         """The record of the step's start, made now unless it was made with the claim."""
-        record = _record_of(task, step)
+        record = record_of(task, step.name)
         if record is not None and record.status is StepStatus.RUNNING and record.token == token:
             return task, record
         started = self._steps.started(task, step, token=token)
@@ -146,10 +152,6 @@ def _timed_out(task: Task) -> Failed:
             suggestions=("give it more time, or split it into steps of their own",),
         )
     )
-
-
-def _record_of(task: Task, step: Step) -> StepResult | None:
-    return next((record for record in task.steps if record.name == step.name), None)
 
 
 def _unmet_need(task: Task, step: Step) -> str | None:

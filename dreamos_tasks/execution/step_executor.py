@@ -10,9 +10,10 @@ from typing import Protocol
 
 from loguru import logger
 
-from dreamos_tasks.execution.error_handler import error_of, result_of_raising
+from dreamos_tasks.execution.error_handler import error_of, failures_after, refresh_step, result_of_raising
 from dreamos_tasks.execution.surroundings import Surroundings
 from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus
+from dreamos_tasks.model.ruling import record_of
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.tool import ToolResult
 from dreamos_tasks.protocols import ToolAdapter
@@ -34,17 +35,21 @@ class StepExecutor:
 
     def started(self, task: Task, step: Step, *, token: int) -> StepResult:
         """The record that goes on the board before the call is made."""
+        record = record_of(task, step.name)
         return StepResult(
             name=step.name,
             status=StepStatus.RUNNING,
-            attempt=attempts_of(task, step) + 1,
+            attempt=record.attempt + 1 if record is not None else 1,
             token=token,
             started_at=self.now(),
+            failures=record.failures if record is not None else (),
         )
 
     async def run(self, task: Task, step: Step, started: StepResult) -> tuple[StepResult, ToolResult]:
         """Make the call. Gives the record that goes on the board after it, and the tool's own answer."""
-        result = await self.call(task, step, token=started.token, attempt=started.attempt)
+        result = await self._refreshed(task, step, started)
+        if result is None:
+            result = await self.call(task, step, token=started.token, attempt=started.attempt)
         failed = result.category is not None
         ended = replace(
             started,
@@ -57,8 +62,19 @@ class StepExecutor:
             output_path=_below(result.output_path, self.surroundings.runs),
             value=result.value,
             error=error_of(step, result) if failed else None,
+            failures=failures_after(started, result),
         )
         return ended, result
+
+    async def _refreshed(self, task: Task, step: Step, started: StepResult) -> ToolResult | None:
+        """Renew what the step signs in with, if that is due. Gives the failure when that did not work."""
+        line = refresh_step(task, step, started)
+        if line is None:
+            return None
+        result = await self.call(task, line, token=started.token, attempt=started.attempt)
+        if result.category is None:
+            return None
+        return replace(result, message=f"its credentials could not be renewed: {result.message}")
 
     async def call(self, task: Task, step: Step, *, token: int, attempt: int, verifying: bool = False) -> ToolResult:
         """The tool's answer. An error in a tool becomes a failed result: it ends the step, never the executor."""
@@ -72,11 +88,6 @@ class StepExecutor:
         except Exception as error:  # noqa: BLE001  a tool may raise anything
             logger.opt(exception=True).warning("{} {}: tool {} raised", task.task_id, step.name, step.tool)
             return result_of_raising(step.tool, error)
-
-
-def attempts_of(task: Task, step: Step) -> int:
-    """How often the step has been started, as the board recorded it."""
-    return next((record.attempt for record in task.steps if record.name == step.name), 0)
 
 
 def _misused(step: Step, problems: list[str]) -> ToolResult:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dreamos_tasks.execution.error_handler import reductions
 from dreamos_tasks.model.plan import Step
+from dreamos_tasks.model.ruling import record_of
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.tool import ToolContext
 
@@ -45,6 +47,7 @@ class Surroundings:
                 "DREAMOS_TASKS_TOKEN": str(token),
                 "DREAMOS_TASKS_STEP": name,
                 "DREAMOS_TASKS_ATTEMPT": str(attempt),
+                "DREAMOS_TASKS_REDUCE": str(reductions(record_of(task, step.name))),
             },
             timeout_seconds=timeout,
             grace_seconds=self.grace_seconds,

@@ -76,6 +76,7 @@ def test_variables_that_are_no_settings_and_empty_ones_are_left_alone(home: Home
         "DREAMOS_TASKS_TOKEN": "3",
         "DREAMOS_TASKS_STEP": "run",
         "DREAMOS_TASKS_ATTEMPT": "1",
+        "DREAMOS_TASKS_REDUCE": "0",
         "DREAMOS_TASKS_CLAIMS__LEASE_SECONDS": "",
     }
     assert load(home, environ).settings == Settings()
