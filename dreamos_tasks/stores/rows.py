@@ -13,8 +13,6 @@ from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.json_form import field_from_json, to_json
 from dreamos_tasks.model.task import (
     PRIORITIES_BY_RANK,
-    PRIORITY_RANKS,
-    QUEUED,
     Claim,
     ProcessIdentity,
     Status,
@@ -25,6 +23,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 NEVER = 2**62  # `due` of a task without due_at: sorts after all others
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_read_json = json.JSONDecoder().raw_decode
 
 # What goes into the two JSON columns, with the default that is left out.
 SPEC_FIELDS: Mapping[str, Any] = {
@@ -59,13 +58,18 @@ STATE_FIELDS: Mapping[str, Any] = {
 COLUMNS = (
     "task_id, status, priority, due, title, assigned_to, parent_id, dedupe_key, not_before, claimed_by, claimed_at, "
     "lease_until, heartbeat_at, last_token, attempt, created_at, updated_at, pending_since, started_at, finished_at, "
-    "spec, state, n"
+    "spec, state, n, last_seq"
 )
 
 
 def to_us(instant: datetime) -> int:
     """Microseconds since 1970."""
     return (instant - EPOCH) // MICROSECOND
+
+
+def decode(text: str) -> Any:
+    """What `encode` wrote."""
+    return _read_json(text)[0]  # `loads` looks for blanks around it first, which takes longer than reading it
 
 
 def from_us(microseconds: int | None) -> datetime | None:
@@ -82,38 +86,6 @@ def lane_of(task: Task) -> str:
     if task.assigned_to is not None:
         return "agent:" + task.assigned_to
     return "plan" if task.plan is not None else "open"
-
-
-def task_to_row(task: Task) -> tuple[Any, ...]:
-    """The values of the columns from `status` to `state`, as the INSERT and UPDATE of a task name them."""
-    claim = task.claim
-    due_at, not_before, pending_since = task.due_at, task.not_before, task.pending_since
-    started_at, finished_at = task.started_at, task.finished_at
-    lease: tuple[Any, ...] = (None, None, None, None)
-    if claim is not None:
-        lease = (claim.agent_id, to_us(claim.claimed_at), to_us(claim.lease_until), to_us(claim.heartbeat_at))
-    return (
-        task.status.value,
-        PRIORITY_RANKS[task.priority],
-        lane_of(task),
-        1 if task.status in QUEUED else 0,
-        NEVER if due_at is None else to_us(due_at),
-        task.title,
-        task.assigned_to,
-        task.parent_id,
-        task.dedupe_key,
-        None if not_before is None else to_us(not_before),
-        *lease,
-        task.last_token,
-        task.attempt,
-        to_us(task.created_at),
-        to_us(task.updated_at),
-        None if pending_since is None else to_us(pending_since),
-        None if started_at is None else to_us(started_at),
-        None if finished_at is None else to_us(finished_at),
-        _spec(task),
-        _state(task),
-    )
 
 
 def row_to_task(row: Sequence[Any]) -> Task:
@@ -142,13 +114,14 @@ def row_to_task(row: Sequence[Any]) -> Task:
         spec,
         state,
         _,
+        _,
     ) = row
     rest: dict[str, Any] = {}
     if spec is not None:
-        rest = {name: field_from_json(name, value) for name, value in json.loads(spec).items()}
+        rest = {name: field_from_json(name, value) for name, value in decode(spec).items()}
     process = None
     if state is not None:
-        kept = json.loads(state)
+        kept = decode(state)
         process = kept.pop("process", None)
         kept.pop("deadline", None)
         for name, value in kept.items():
@@ -198,7 +171,7 @@ def event_to_row(event: Event) -> tuple[Any, ...]:
 def row_to_event(row: Sequence[Any]) -> Event:
     """The event of a row (seq, task_id, type, at, by, data)."""
     seq, task_id, type_, at, by, data = row
-    kept = json.loads(data)
+    kept = decode(data)
     return Event(
         seq=seq,
         task_id=task_id,
@@ -210,12 +183,14 @@ def row_to_event(row: Sequence[Any]) -> Event:
     )
 
 
-def _spec(task: Task) -> str | None:
+def spec_text(task: Task) -> str | None:
+    """The column `spec`."""
     values = _spec_values(task)
     return None if values == _SPEC_DEFAULTS else encode(_sparse(SPEC_FIELDS, values))
 
 
-def _state(task: Task) -> str | None:
+def state_text(task: Task) -> str | None:
+    """The column `state`."""
     process = task.claim.process if task.claim is not None else None
     values = _state_values(task)
     if process is None and values == _STATE_DEFAULTS:

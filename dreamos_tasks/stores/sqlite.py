@@ -14,7 +14,7 @@ from dreamos_tasks.errors import BoardUnavailable, DuplicateTaskId, Refused
 from dreamos_tasks.model.event import Change, Event
 from dreamos_tasks.model.query import ClaimRequest, TaskQuery
 from dreamos_tasks.model.selection import can_be_next, fits
-from dreamos_tasks.model.task import QUEUED, Status, Task
+from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.protocols import ClockReading
 from dreamos_tasks.stores import sqlite_connection, sqlite_queries
 from dreamos_tasks.stores.rows import (
@@ -24,30 +24,17 @@ from dreamos_tasks.stores.rows import (
     from_us,
     row_to_event,
     row_to_task,
-    task_to_row,
     to_us,
 )
 from dreamos_tasks.stores.sqlite_session import Row, SqliteSession
+from dreamos_tasks.stores.task_writes import insert_of, update_of
 
 GET_TASK = f"SELECT {COLUMNS} FROM task WHERE task_id = ?"
 # What the order of a list goes by.
 PLACE_OF_TASK = "SELECT priority, due, n FROM task WHERE task_id = ?"
 
-# A new task. `wait_until` is its not_before; one that is past is cleared when the next task is looked for.
-INSERT_TASK = """
-INSERT INTO task (status, priority, lane, queued, due, title, assigned_to, parent_id, dedupe_key, not_before, claimed_by,
-  claimed_at, lease_until, heartbeat_at, last_token, attempt, created_at, updated_at, pending_since, started_at,
-  finished_at, spec, state, last_seq, wait_until, unmet, task_id)
-VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"""
-
-# A task as a verb has left it. `unmet` is kept by the dependencies' own statements.
-UPDATE_TASK = """
-UPDATE task SET status=?, priority=?, lane=?, queued=?, due=?, title=?, assigned_to=?, parent_id=?, dedupe_key=?,
-  not_before=?, claimed_by=?, claimed_at=?, lease_until=?, heartbeat_at=?, last_token=?, attempt=?, created_at=?,
-  updated_at=?, pending_since=?, started_at=?, finished_at=?, spec=?, state=?, last_seq=?, wait_until=?
-WHERE n=?"""
-# Of the row as it was: its number, and its newest event, which the next one follows.
-LINKS_OF_TASK = "SELECT n, last_seq FROM task WHERE task_id = ?"
+# Of a row as it is: its number, its newest event, which the next one follows, and when it was changed.
+VERSION_OF_TASK = "SELECT n, last_seq, updated_at FROM task WHERE task_id = ?"
 
 INSERT_EVENT = "INSERT INTO event (seq, n, prev, type, at, by, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
@@ -64,6 +51,7 @@ MEET_DEPENDANTS = "UPDATE task SET unmet = unmet - 1 WHERE n IN (SELECT task FRO
 # Tasks whose not_before has been reached are as ready as any other from here on.
 END_WAITING = "UPDATE task SET wait_until = NULL WHERE wait_until <= ?"
 
+NEWEST_SEQ = "SELECT max(seq) FROM event"
 EVENTS_AFTER = """
 SELECT event.seq, task.task_id, event.type, event.at, event.by, event.data FROM event JOIN task ON task.n = event.n
 WHERE event.seq > ? ORDER BY event.seq LIMIT ?"""
@@ -209,7 +197,7 @@ class SqliteStore:
 
     def last_seq(self) -> int:
         """See TaskStore."""
-        row = self._session.row("SELECT max(seq) FROM event")
+        row = self._session.row(NEWEST_SEQ)
         return int(row[0] or 0) if row else 0
 
     def task_count(self) -> int:
@@ -254,11 +242,10 @@ class SqliteStore:
 
     def _insert(self, connection: apsw.Connection, change: Change) -> None:
         task = change.task
-        seq = self._take_seqs(len(change.events))
+        seq = self._take_seqs(connection, len(change.events))
         unmet = len(task.depends_on) - self._met(task.depends_on) if task.depends_on else 0
-        row = (*task_to_row(task), seq + len(change.events), _waits(task), unmet, task.task_id)
         try:
-            connection.execute(INSERT_TASK, row)
+            connection.execute(*insert_of(task, last_seq=seq + len(change.events), unmet=unmet))
         except apsw.ConstraintError as error:
             if getattr(error, "extendedresult", 0) == apsw.SQLITE_CONSTRAINT_UNIQUE:
                 raise DuplicateTaskId(task.task_id) from error
@@ -271,15 +258,15 @@ class SqliteStore:
     def _update(self, connection: apsw.Connection, change: Change) -> None:
         task, before = change.task, change.before
         assert before is not None
-        links = connection.execute(LINKS_OF_TASK, (task.task_id,)).fetchone()
-        assert links is not None, "only a task that was fetched is changed"
-        n, prev = links
-        last = prev
+        version = connection.execute(VERSION_OF_TASK, (task.task_id,)).fetchone()
+        assert version is not None, "only a task that was fetched is changed"
+        n, prev, _ = version
+        seq = last = prev
         if change.events:
-            seq = self._take_seqs(len(change.events))
-            self._append(connection, change.events, n=n, seq=seq, prev=prev)
+            seq = self._take_seqs(connection, len(change.events))
             last = seq + len(change.events)
-        connection.execute(UPDATE_TASK, (*task_to_row(task), last, _waits(task), n))
+        self._append(connection, change.events, n=n, seq=seq, prev=prev)
+        connection.execute(*update_of(before, task, last_seq=last, n=n))
         if task.status is Status.COMPLETED and before.status is not Status.COMPLETED:
             connection.execute(MEET_DEPENDANTS, (n,))
         if task.tags != before.tags or task.depends_on != before.depends_on:
@@ -289,10 +276,11 @@ class SqliteStore:
             unmet = len(task.depends_on) - self._met(task.depends_on)
             connection.execute("UPDATE task SET unmet = ? WHERE n = ?", (unmet, n))
 
-    def _take_seqs(self, count: int) -> int:
+    def _take_seqs(self, connection: apsw.Connection, count: int) -> int:
         """The newest seq, after which the next `count` are taken. It is asked for once a transaction."""
         if self._seq_turn != self._session.turn:
-            self._seq_turn, self._seq = self._session.turn, self.last_seq()
+            (newest,) = connection.execute(NEWEST_SEQ).fetchone() or (None,)
+            self._seq_turn, self._seq = self._session.turn, newest or 0
         seq = self._seq
         self._seq += count
         return seq
@@ -301,7 +289,7 @@ class SqliteStore:
         numbers: dict[str, int] = {}
         linked = []
         for task in tasks:
-            connection.execute(INSERT_TASK, (*task_to_row(task), 0, _waits(task), 0, task.task_id))
+            connection.execute(*insert_of(task, last_seq=0, unmet=0))
             numbers[task.task_id] = self._newest_n = connection.last_insert_rowid()
             if task.tags or task.depends_on:
                 linked.append(task)
@@ -348,11 +336,6 @@ class SqliteStore:
                 found: Row = row
                 return found
         return None
-
-
-def _waits(task: Task) -> int | None:
-    """The not_before of a task that a claim could otherwise take."""
-    return None if task.not_before is None or task.status not in QUEUED else to_us(task.not_before)
 
 
 def _place_in_queue(row: Sequence[Any]) -> tuple[int, int, int]:
