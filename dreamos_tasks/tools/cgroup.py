@@ -186,7 +186,7 @@ def _make(folder: Path) -> None:
 
 def _write(file: Path, value: str | int) -> None:
     """Into a file that is there: the kernel makes them."""
-    handle = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    handle = os.open(file, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
     try:
         os.write(handle, str(value).encode("ascii"))
     finally:
