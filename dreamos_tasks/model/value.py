@@ -1,17 +1,22 @@
 """Value: a frozen dataclass that costs little to define and little to make.
 
 `dataclasses.dataclass` writes and compiles nine methods for each frozen class, half a millisecond of them, and a command that
-agents call in a loop defines fifty classes, of which it uses a few. Here one method is compiled, `__init__`, when the first
-value is made; the others are shared. To everyone else (`fields`, `replace`, pickle, pydantic) the result is a dataclass.
+agents call in a loop defines fifty classes, of which it uses a few. Here one method is compiled, `__init__`, once many values
+are made; the others are shared. To everyone else (`fields`, `replace`, pickle, pydantic) the result is a dataclass.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from functools import cached_property, partial
 from typing import Any, TypeVar, dataclass_transform
 
 Class = TypeVar("Class", bound=type)
+WORTH_COMPILING = (
+    64  # compiling takes as long as is saved on about so many values; most commands make fewer of each class
+)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
@@ -21,20 +26,48 @@ def frozen_value(cls: Class) -> Class:
     for name, method in _SHARED.items():
         if name not in made.__dict__:
             setattr(made, name, method)
-    made.__init__ = _InitWhenUsed(made)
+    made.__init__ = _FirstInit(made)
     result: Class = made
     return result
 
 
-class _InitWhenUsed:
-    """Stands in for a class's `__init__` until somebody asks for it, and puts the real one in its place."""
+class _FirstInit:
+    """Stands in for a class's `__init__`: fills the first values by itself, then puts a compiled one in its place."""
 
     def __init__(self, cls: type) -> None:
         self._cls: Any = cls
+        self._made = 0
 
     def __get__(self, value: object, owner: type | None = None) -> Any:
+        self._made += 1
+        if value is not None and self._made <= WORTH_COMPILING:
+            return partial(self._fill, value)
         init = self._cls.__init__ = _init_of(self._cls)
         return init if value is None else init.__get__(value, owner)
+
+    @cached_property
+    def _slots(self) -> tuple[tuple[str, Callable[[object, Any], None]], ...]:
+        return tuple((each.name, getattr(self._cls, each.name).__set__) for each in fields(self._cls))
+
+    @cached_property
+    def _defaults(self) -> dict[str, Any]:
+        return {each.name: each.default for each in fields(self._cls) if each.default is not MISSING}
+
+    @cached_property
+    def _factories(self) -> tuple[tuple[str, Callable[[], Any]], ...]:
+        return tuple((f.name, f.default_factory) for f in fields(self._cls) if f.default_factory is not MISSING)
+
+    def _fill(self, value: Any, /, **given: Any) -> None:
+        values = {**self._defaults, **given}
+        for name, make in self._factories:
+            if name not in values:
+                values[name] = make()
+        if values.keys() != self._cls.__dataclass_fields__.keys():
+            _init_of(self._cls)(value, **given)  # says what is missing, or too much, as Python says it
+        for name, put in self._slots:
+            put(value, values[name])
+        if hasattr(value, "__post_init__"):
+            value.__post_init__()
 
 
 def _init_of(cls: Any) -> Any:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from dreamos_tasks.model.value import frozen_value
+from dreamos_tasks.model.value import WORTH_COMPILING, frozen_value
 
 
 @frozen_value
@@ -53,16 +53,43 @@ class Plain:
     secret: str = field(default="", repr=False)
 
 
-def test_a_value_is_made_of_its_fields_and_their_defaults() -> None:
-    point = Point(x=1)
-    assert (point.x, point.y, point.marks, point.secret, point.sum) == (1, 0, {}, "", 1)
-    assert point.marks is not Point(x=1).marks
+def fresh() -> Any:
+    """A class of which no value was made yet."""
+
+    @frozen_value
+    class Fresh:
+        x: int
+        y: int = 0
+        marks: Mapping[str, Any] = field(default_factory=dict)
+        sum: int = 0
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "sum", self.x + self.y)
+
+    return Fresh
 
 
-@pytest.mark.parametrize("call", ["Point()", "Point(1)", "Point(x=1, z=2)"])
-def test_a_value_is_made_of_nothing_else(call: str) -> None:
+def test_the_first_value_is_made_as_all_later_ones_are() -> None:
+    make = fresh()
+    for _ in range(WORTH_COMPILING + 2):
+        value = make(x=1)
+        assert (value.x, value.y, value.marks, value.sum) == (1, 0, {}, 1)
+        assert value.marks is not make(x=1).marks
+        assert make(y=2, x=1, marks={"a": 1}).marks == {"a": 1}
+
+
+@pytest.mark.parametrize("given", [{}, {"x": 1, "z": 2}, {"y": 1}])
+def test_a_field_that_is_missing_or_unknown_is_an_error_from_the_first_value_on(given: dict[str, int]) -> None:
+    make = fresh()
+    with pytest.raises(TypeError) as first:
+        make(**given)
     with pytest.raises(TypeError):
-        eval(call)
+        make(1)
+    for _ in range(WORTH_COMPILING):
+        make(x=1)
+    with pytest.raises(TypeError) as later:
+        make(**given)
+    assert str(first.value) == str(later.value)
 
 
 def test_an_extended_value_has_all_fields_and_holds_its_own_rule() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import threading
@@ -20,8 +19,6 @@ from dreamos_tasks.interfaces.cli.streams import open_streams, text_arguments
 from dreamos_tasks.interfaces.cli.verb import global_options
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
-# Looking for garbage among what was just imported costs 5 % of a short command; a long one still gets rid of its own.
-GARBAGE_THRESHOLD = 100_000
 
 
 class InternalError(DreamosError):
@@ -49,7 +46,6 @@ root = LazyGroup(
 def main() -> None:
     """Run the command that the program was called with, and exit with its code."""
     open_streams()
-    gc.set_threshold(GARBAGE_THRESHOLD)
     code = run(sys.argv[1:])
     if threading.active_count() > 1:
         sys.exit(code)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+import dreamos_tasks
 from dreamos_tasks.interfaces.cli import main as entry
 from dreamos_tasks.interfaces.cli.verb import Verb
 from dreamos_tasks.interfaces.cli.verb_table import ALIASES, VERBS
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tests.interfaces.cli.conftest import Dt
 
 PROJECT = Path(__file__).parents[3]
-START = "import sys; from dreamos_tasks.interfaces.cli.main import main; sys.argv[0] = 'dt'; main()"
+START = "import sys; from dreamos_tasks.__main__ import main; sys.argv[0] = 'dt'; main()"
 HEAVY = ("pydantic", "loguru", "asyncio", "rich", "yaml", "fastapi", "watchfiles", "psutil", "apscheduler")
 HOT_VERBS = (
     ("add", "x", "--priority", "high", "--run", "make"),
@@ -51,6 +52,13 @@ def test_without_arguments_there_is_a_short_help_with_two_examples(dt: Dt) -> No
     answer = dt()
     assert answer.code == 0
     assert answer.out.count("\n  dt ") == 2
+
+
+def test_the_package_can_be_run_as_a_module(home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dreamos_tasks", "--version"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, f"dreamos-tasks {dreamos_tasks.__version__}\n")
 
 
 def test_help_groups_all_verbs_by_theme(dt: Dt) -> None:
