@@ -160,3 +160,14 @@ class ToolAdapter(Protocol):
         When cancelled (asyncio.CancelledError) it ends everything it started before it lets the error go on.
         """
         ...
+
+
+class Undoable(Protocol):
+    """A ToolAdapter that can take back what a call did. It gives `ToolResult.undo` with every call that it can take back."""
+
+    async def undo(self, record: object, context: ToolContext) -> ToolResult:
+        """Take a call back, by its `ToolResult.undo` as it was kept on the board. What changed since is left as it is.
+
+        Never raises for an undo that fails: that is a ToolResult with a category. Undoing twice is as undoing once.
+        """
+        ...

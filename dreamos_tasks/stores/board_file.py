@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dreamos_tasks.config.mounts import NETWORK_FILE_SYSTEMS, mount_kind
 from dreamos_tasks.errors import BoardUnavailable, BoardUnsafe
+from dreamos_tasks.whole_file import replace_with, write_beside
 
 FILE_MODE = 0o600
 
@@ -54,11 +55,7 @@ def replace_file(path: Path, content: bytes) -> os.stat_result:
     failed, the new may not last.
     """
     beside, written = _write_beside(path, content)
-    try:
-        os.rename(beside, path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    replace_with(beside, path)
     sync(path.parent)
     return written
 
@@ -118,17 +115,6 @@ def write_failed(path: Path, error: OSError) -> BoardUnavailable:
 
 
 def _write_beside(path: Path, content: bytes) -> tuple[Path, os.stat_result]:
-    """The content in a synced file of this process beside `path`. What a killed process left there is overwritten."""
+    """The content in a synced file of this process beside `path`."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
-    try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-        os.fsync(fd)
-        return beside, os.fstat(fd)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(fd)
+    return beside, write_beside(beside, (content,), mode=FILE_MODE)

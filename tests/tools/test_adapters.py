@@ -6,8 +6,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 from dreamos_tasks.protocols import ToolAdapter
 from dreamos_tasks.tools.children import Children
+from dreamos_tasks.tools.files import FilesTool
 from dreamos_tasks.tools.shell import ShellTool
 from tests.tools.adapter_suite import AdapterSuite
 
@@ -52,3 +55,63 @@ class TestShell(AdapterSuite):
 
     def secret_params(self, secret: str) -> Params | None:
         return {"command": f"echo {secret}; echo {secret} >&2; exit 1"}
+
+
+class TestFiles(AdapterSuite):
+    def make_tool(self) -> ToolAdapter:
+        return FilesTool(Children(home_id="home", instance=secrets.token_hex(8)))
+
+    def prepare(self, workspace: Path) -> None:
+        (workspace / "folder").mkdir()
+        (workspace / "folder" / "link").symlink_to("../notes.txt")
+        (workspace / "notes.txt").write_text("one\ntwo\n")
+        (workspace / "notes.txt").chmod(0o640)
+        (workspace / "other.txt").write_text("other")
+        (workspace / "slow.txt").write_text("a" * 60 + "b")
+
+    def good_params(self) -> Sequence[Params]:
+        return [
+            {"action": "write", "path": "new/file.txt", "content": "text"},
+            {"action": "write", "path": "notes.txt", "content": "AP8=", "encoding": "base64"},
+            {"action": "read", "path": "folder/link", "offset": 1, "limit": 5},
+            {"action": "edit", "path": "folder/link", "old": "two", "new": "three"},
+            {"action": "move", "path": "notes.txt", "to": "other.txt", "overwrite": True},
+            {"action": "move", "path": "folder", "to": "new/place/folder"},
+            {"action": "delete", "path": "notes.txt"},
+            {"action": "delete", "path": "folder", "recursive": True},
+            {"action": "delete", "path": "folder/link"},
+            {"action": "glob", "pattern": "**/*.txt", "kind": "any"},
+            {"action": "grep", "pattern": "t[a-z]o", "glob": "*.txt", "ignore_case": True},
+        ]
+
+    def bad_params(self) -> Sequence[Params]:
+        return [
+            {},
+            {"action": "chmod", "path": "notes.txt"},
+            {"action": "read"},
+            {"action": "write", "path": "a", "content": "!", "encoding": "base64"},
+            {"action": "edit", "path": "notes.txt", "old": "", "new": "x"},
+            {"action": "move", "path": "notes.txt", "too": "x"},
+            {"action": "grep", "pattern": "(", "path": "."},
+            {"action": "glob", "pattern": "/etc/*"},
+        ]
+
+    def failing_params(self) -> Sequence[Params]:
+        return [
+            {"action": "read", "path": "missing"},
+            {"action": "read", "path": "../secret"},
+            {"action": "write", "path": "notes.txt/below", "content": ""},
+            {"action": "edit", "path": "notes.txt", "old": "four", "new": "five"},
+            {"action": "move", "path": "notes.txt", "to": "other.txt"},
+            {"action": "delete", "path": "folder"},
+            {"action": "grep", "pattern": "x", "path": "missing"},
+        ]
+
+    def slow_params(self) -> Params | None:
+        return {"action": "grep", "pattern": "(a+)+$", "path": "slow.txt"}
+
+    def slow_call_is_under_way(self, workspace: Path) -> bool:
+        return bool(psutil.Process().children())
+
+    def secret_params(self, secret: str) -> Params | None:
+        return {"action": "edit", "path": "missing-" + secret, "old": secret, "new": secret}
