@@ -8,6 +8,7 @@ from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.history import differing_fields
 from dreamos_tasks.model.json_form import to_json
+from dreamos_tasks.model.limits import Usage
 from dreamos_tasks.model.plan import (
     ApprovalMode,
     ErrorCategory,
@@ -97,6 +98,7 @@ def full_task(task_id: str = "dt-full") -> Task:
                 started_at=at(1),
                 error=ERROR,
                 failures=(ErrorCategory.TRANSIENT, ErrorCategory.RESOURCE),
+                usage=Usage(peak_memory_bytes=1 << 30, peak_processes=3, cpu_seconds=1.25, written_bytes=4096),
             ),
         ),
         result={"partial": [1, "two"]},

@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from dreamos_tasks.model.limits import Usage
 from dreamos_tasks.model.plan import (
     ApprovalMode,
     ErrorCategory,
@@ -71,6 +72,13 @@ steps = st.builds(
     undo=maybe(objects),
     extra=st.dictionaries(st.just("unknown"), json_values, max_size=1),
 )
+usages = st.builds(
+    Usage,
+    peak_memory_bytes=st.integers(0, 2**50),
+    peak_processes=st.integers(0, 5000),
+    cpu_seconds=st.floats(0, 1e6),
+    written_bytes=st.integers(0, 2**50),
+)
 plans = st.builds(Plan, steps=st.lists(steps, min_size=1, max_size=2).map(tuple), extra=st.just({}) | st.just({"a": 1}))
 results = st.builds(
     StepResult,
@@ -88,6 +96,7 @@ results = st.builds(
     value=json_values,
     error=maybe(errors),
     failures=tuples_of(st.sampled_from(ErrorCategory), max_size=3),
+    usage=maybe(usages),
 )
 evidence = st.builds(
     Evidence,

@@ -16,6 +16,7 @@ from dreamos_tasks.execution.step_executor import StepExecutor
 from dreamos_tasks.execution.surroundings import Surroundings
 from dreamos_tasks.intake.claiming import IntakeRules
 from dreamos_tasks.intake.inbox import InboxRules, InboxWatcher
+from dreamos_tasks.model.limits import LIMIT_NAMES, Limits
 from dreamos_tasks.monitoring.monitor import monitors_of
 from dreamos_tasks.monitoring.service import TaskMonitoringService
 from dreamos_tasks.tools.children import Children
@@ -42,6 +43,7 @@ def surroundings_of(home: Home, settings: Settings, environ: Mapping[str, str] |
         runs=home.runs,
         environment={name: value for name, value in own.items() if settings.daemon.passes(name)},
         output_limit_bytes=settings.limits.output_bytes,
+        limits=Limits(**{name: getattr(settings.limits, name) for name in LIMIT_NAMES}),
         timeouts_seconds={name: tool.timeout_seconds for name, tool in settings.tools.items() if tool.timeout_seconds},
         default_timeout_seconds=wall,
     )

@@ -182,10 +182,15 @@ class ToolSettings(_Section):
 
 @frozen_value
 class LimitSettings(_Section):
-    """What one attempt at a task may use, unless the task names less."""
+    """What a step may use, with all the processes it starts, unless its task names less."""
 
-    memory_bytes: Bytes | None = _setting(None, "null: the machine's; a limit on address space stops Node-based agents")
-    cpu_seconds: Seconds | None = _setting(None, "processor time; null: any")
+    memory_bytes: Bytes | None = _setting(None, "held by all its processes together; null: as much as there is")
+    cpu_seconds: Seconds | None = _setting(None, "processor time of all its processes together; null: any")
+    processes: Count | None = _setting(
+        1024, "alive at once: what starts itself again and again is ended before the machine is full; null: any"
+    )
+    open_files: Count | None = _setting(None, "for each process; null: as many as the daemon's own limit allows")
+    written_bytes: Bytes | None = _setting(None, "to disk, by all its processes together; null: any")
     wall_seconds: Seconds | None = _setting(86_400.0, "so that a command that hangs gives its place back; null: any")
     output_bytes: Bytes = _setting(10_485_760, "kept of each step's output: the head and the tail")
     disk_free_bytes: BytesOrZero = _setting(

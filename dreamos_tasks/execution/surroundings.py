@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dreamos_tasks.execution.error_handler import reductions
+from dreamos_tasks.model.limits import NO_LIMITS, Limits
 from dreamos_tasks.model.plan import Step
 from dreamos_tasks.model.ruling import record_of
 from dreamos_tasks.model.task import Task
+from dreamos_tasks.model.task_limits import lesser
 from dreamos_tasks.model.tool import ToolContext
 
 VERIFY_PREFIX = "verify-"  # keeps the log of a verification apart from that of a step of the same name
@@ -20,6 +22,7 @@ class Surroundings:
     """What all tasks of one board have in common.
 
     `workspace` is what a relative `context.cwd` is relative to; `environment` is what children get of the daemon's own.
+    `limits`, `output_limit_bytes` and the timeouts are the most that a task may have: its own limits may ask for less.
     """
 
     workspace: Path
@@ -27,6 +30,7 @@ class Surroundings:
     environment: Mapping[str, str]
     grace_seconds: float = 5.0
     output_limit_bytes: int = 10 * 1024 * 1024
+    limits: Limits = NO_LIMITS
     timeouts_seconds: Mapping[str, float] = field(default_factory=dict)  # by tool, for steps that name none
     default_timeout_seconds: float | None = None  # for all others
 
@@ -49,9 +53,10 @@ class Surroundings:
                 "DREAMOS_TASKS_ATTEMPT": str(attempt),
                 "DREAMOS_TASKS_REDUCE": str(reductions(record_of(task, step.name))),
             },
-            timeout_seconds=timeout,
+            timeout_seconds=lesser("wall_seconds", timeout, task.limits),
             grace_seconds=self.grace_seconds,
-            output_limit_bytes=self.output_limit_bytes,
+            output_limit_bytes=lesser("output_bytes", self.output_limit_bytes, task.limits),
+            limits=self.limits.lowered(task.limits) if task.limits else self.limits,
         )
 
     def cwd_of(self, task: Task) -> Path:

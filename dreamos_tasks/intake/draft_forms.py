@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from dreamos_tasks.config.settings import LimitSettings
 from dreamos_tasks.errors import InvalidTask
 from dreamos_tasks.intake.findings import Findings
 from dreamos_tasks.intake.problems import nearest, pointer_to, shown
@@ -18,6 +17,8 @@ from dreamos_tasks.intake.typed import refuse_retry, retry_form, typed_draft
 from dreamos_tasks.model.instants import read_instant
 from dreamos_tasks.model.plan import Plan
 from dreamos_tasks.model.task import DRAFT_FIELDS, PRIORITY_WORDS, TASK_FIELDS, TaskDraft, check_name, priority_from
+from dreamos_tasks.model.task_limits import TASK_LIMITS, check_limits
+from dreamos_tasks.model.task_limits import expected as expected_of_limit
 
 # Derived or decided by the board; a task that `dt show --json` printed has them, and can be dropped again all the same.
 BOARD_FIELDS = frozenset(TASK_FIELDS) - frozenset(DRAFT_FIELDS) | {"waiting_for"}
@@ -27,7 +28,6 @@ WRITTEN_FIELDS = (*DRAFT_FIELDS, "run")
 INSTANT_FIELDS = ("not_before", "due_at")
 NAMES = {"tags": "a tag", "requires": "a capability"}
 FILLED = ("parent_id", "related_task_id", "assigned_to", "dedupe_key", "concurrency_key", "created_by")
-LIMITS = tuple(f.name for f in fields(LimitSettings))
 # RFC 3339, and what other programs make of it: any number of digits in the fraction, a comma, `+00:00Z`, a blank for the T.
 INSTANT_PATTERN = r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d([.,]\d+)?)?([Zz]|[+-]\d\d:\d\d[Zz]?)"
 _INSTANT = re.compile(INSTANT_PATTERN, re.ASCII)
@@ -226,12 +226,21 @@ def _read_mappings(form: _Form) -> None:
 
 def _check_limit(form: _Form, key: str, value: Any) -> None:
     pointer = form.at("limits", key)
-    if key not in LIMITS:
-        near = nearest(key, LIMITS)
-        hint = f"did you mean {near!r}?" if near else f"the limits are {', '.join(LIMITS)}"
-        form.findings.note(pointer, f"{shown(key)} is no limit that is kept to; {hint}", nearest_field=near)
-    elif isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        form.findings.refuse_type(pointer, value, expected="a number greater than 0")
+    if key not in TASK_LIMITS:
+        near = nearest(key, TASK_LIMITS)
+        form.findings.refuse(
+            pointer,
+            f"{shown(key)} is no limit of a task",
+            expected=f"one of {', '.join(TASK_LIMITS)}",
+            found=shown(key),
+            nearest_field=near,
+            fix=f'write "{near}"' if near else "correct it, or leave it out",
+        )
+        return
+    try:
+        check_limits({key: value})
+    except InvalidTask:
+        form.findings.refuse_type(pointer, value, expected=expected_of_limit(key))
 
 
 def _read_steps(form: _Form, check_call: CheckCall | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from dreamos_tasks.errors import NotFound
-from dreamos_tasks.intake.draft_forms import FILLED, INSTANT_FIELDS, INSTANT_PATTERN, LIMITS, WRITTEN_FIELDS
+from dreamos_tasks.intake.draft_forms import FILLED, INSTANT_FIELDS, INSTANT_PATTERN, WRITTEN_FIELDS
 from dreamos_tasks.intake.problems import nearest
 from dreamos_tasks.intake.schema_words import WORDS
 from dreamos_tasks.intake.step_forms import MAX_STEPS, SHELL
@@ -20,6 +20,7 @@ from dreamos_tasks.intake.typed import JITTERS
 from dreamos_tasks.model.plan import Plan, Step, StepResult
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import NAME_PATTERN, PRIORITY_WORDS, TASK_FIELDS, TASK_ID_PATTERN, Task, TaskDraft
+from dreamos_tasks.model.task_limits import MOST, SECONDS_LIMITS, WHOLE_LIMITS
 from dreamos_tasks.model.tool import ToolResult
 
 Schema = dict[str, Any]
@@ -153,7 +154,14 @@ def _input_rules(title: str) -> Mapping[str, Schema]:
                 "context": {"type": "object", "properties": {"cwd": {"type": ["string", "null"]}}},
                 "limits": {
                     "type": "object",
-                    "properties": {limit: {"type": ["number", "null"], "exclusiveMinimum": 0} for limit in LIMITS},
+                    "properties": {
+                        **{
+                            limit: {"type": ["integer", "null"], "minimum": 1, "maximum": MOST}
+                            for limit in WHOLE_LIMITS
+                        },
+                        **{limit: {**_nullable_number(), "maximum": MOST} for limit in SECONDS_LIMITS},
+                    },
+                    "additionalProperties": False,
                 },
                 "retry": {"$ref": "#/$defs/RetryPolicy"},
             }
@@ -165,6 +173,10 @@ def _input_rules(title: str) -> Mapping[str, Schema]:
             return {"jitter": {"enum": list(JITTERS)}}
         case _:
             return {}
+
+
+def _nullable_number() -> Schema:
+    return {"type": ["number", "null"], "exclusiveMinimum": 0}
 
 
 def _retry_rule() -> Schema:

@@ -108,6 +108,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "jitter": "full: any time up to the wait; none: exactly the wait.",
         "max_deferrals": "How often a command may say 'not now' (exit 75), which spends no attempt.",
         "categories": "Which errors are worth another attempt.",
+        "refresh": "A shell line that renews what the work signs in with; after it, what lacked permission is tried once more.",
+        "after_crash": "Whether a step that was cut in the middle may run again; null: if more than one attempt is asked for.",
     },
     "StepResult": {
         "name": "The step's name.",
@@ -121,6 +123,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "output_path": "The file with what was kept, from the board's home on.",
         "value": "What the tool returned.",
         "error": "Why it failed.",
+        "usage": "What its processes used.",
+    },
+    "Usage": {
+        "peak_memory_bytes": "The most memory that its processes held together.",
+        "peak_processes": "The most processes it had at once.",
+        "cpu_seconds": "Processor time.",
+        "written_bytes": "What was written to disk.",
     },
     "TaskError": {
         "category": "Decides whether another attempt can help.",

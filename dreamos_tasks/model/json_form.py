@@ -16,6 +16,7 @@ from typing import Any
 
 from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.model.event import Event, EventType
+from dreamos_tasks.model.limits import Usage
 from dreamos_tasks.model.plan import (
     ApprovalMode,
     ErrorCategory,
@@ -43,7 +44,7 @@ from dreamos_tasks.model.task import (
 _draft_values = attrgetter(*DRAFT_FIELDS)
 SCALARS = frozenset({str, int, bool, type(None)})
 # Values whose defaults say nothing: they are written sparsely. (A retry policy is not: an empty one means the board's own.)
-SPARSE = (Step, StepResult, Plan, TaskError, Progress, Request, Pause)
+SPARSE = (Step, StepResult, Plan, TaskError, Progress, Request, Pause, Usage)
 
 
 def instant_to_text(instant: datetime) -> str:
@@ -170,6 +171,8 @@ def step_result_from_json(form: Mapping[str, Any]) -> StepResult:
             known[name] = instant_from_text(known[name])
     if known.get("error") is not None:
         known["error"] = error_from_json(known["error"])
+    if known.get("usage") is not None:
+        known["usage"] = Usage(**known["usage"])
     known["failures"] = tuple(map(ErrorCategory, known.get("failures", ())))
     return StepResult(**known)
 

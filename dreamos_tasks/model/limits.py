@@ -29,10 +29,11 @@ class Limits:
         watched = (self.memory_bytes, self.cpu_seconds, self.processes, self.written_bytes)
         return any(limit is not None for limit in watched)
 
-    def lowered(self, wishes: Mapping[str, Any]) -> Limits:
+    def lowered(self, said: Mapping[str, Any]) -> Limits:
         """These limits where a task asks for less, by name; what it asks for beyond them is not granted."""
-        own = {name: getattr(self, name) for name in LIMIT_NAMES}
-        return Limits(**{name: _lesser(most, wishes.get(name)) for name, most in own.items()})
+        from dreamos_tasks.model.task_limits import lesser  # most commands run nothing
+
+        return Limits(**{name: lesser(name, getattr(self, name), said) for name in LIMIT_NAMES})
 
 
 @frozen_value
@@ -47,9 +48,3 @@ class Usage:
 
 NO_LIMITS = Limits()
 LIMIT_NAMES = tuple(field.name for field in fields(Limits))
-
-
-def _lesser(most: float | None, wish: Any) -> Any:
-    if isinstance(wish, bool) or not isinstance(wish, int | float) or wish <= 0:
-        return most
-    return wish if most is None else min(most, wish)

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from dreamos_tasks.model.limits import Usage
 from dreamos_tasks.model.value import frozen_value
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class StepResult:
     `output_head` and `output_tail` are text (undecodable bytes replaced), a few KiB each; the tail is empty when the head
     holds everything. `output_path` is the captured file, relative to the board's home, or None when nothing was printed.
     `failures` are the categories in which the step has failed so far, this run included; what was only put off is not there.
+    `usage` is what its processes used, where its tool can tell.
     """
 
     name: str
@@ -111,6 +113,7 @@ class StepResult:
     value: Any = None
     error: TaskError | None = None
     failures: tuple[ErrorCategory, ...] = ()
+    usage: Usage | None = None
 
 
 @frozen_value

@@ -165,6 +165,10 @@ class TaskDraft:
                 put(self, name, tuple(dict.fromkeys(getattr(self, name))))
         if self.plan is not None or self.verify:
             _check_retries(self)
+        if self.limits:
+            from dreamos_tasks.model.task_limits import check_limits
+
+            check_limits(self.limits)
 
 
 @frozen_value

@@ -47,7 +47,7 @@ ACCEPTED: list[Any] = [
     {"title": "x", "retry": {}},
     {"title": "x", "retry": {"max_attempts": 5.0, "categories": ["logic"], "jitter": None}},
     {"title": "x", "tags": ["a", "b"], "requires": ["gpu"], "assigned_to": "ada", "task_id": ""},
-    {"title": "x", "limits": {"memory_bytes": 5, "cpu_seconds": None, "colour": "red"}},
+    {"title": "x", "limits": {"memory_bytes": 5.0, "cpu_seconds": None, "wall_seconds": 0.5}},
     {"title": "x", "context": {"cwd": ".", "n": 5}, "timeout_seconds": 1, "colour": "red", "status": "failed"},
 ]
 REFUSED: list[Any] = [
@@ -80,7 +80,9 @@ REFUSED: list[Any] = [
     *each("assigned_to", "", "a b", 5, "a\n"),
     *each("task_id", "-a", "a b", 5, "a\n"),
     *each("timeout_seconds", 0, -1, "5", True, 1e9),
-    {"title": "x", "limits": {"memory_bytes": 0}},
+    *each(
+        "limits", {"memory_bytes": 0}, {"memory_bytes": 1.5}, {"cpu_seconds": "5"}, {"colour": 5}, {"processes": True}
+    ),
     {"title": "x", "limits": []},
     {"title": "x", "context": {"cwd": 5}},
     {"title": "x", "dedupe_key": ""},

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dreamos_tasks.model.limits import Limits, Usage
+from dreamos_tasks.model.limits import Limits
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.tools.breach import Breach, breach_of, size_in_words
 from dreamos_tasks.tools.metering import Reading
@@ -202,15 +202,3 @@ def test_the_first_limit_that_is_broken_is_named() -> None:
 )
 def test_sizes_are_said_in_words(number: int, words: str) -> None:
     assert size_in_words(number) == words
-
-
-def test_a_task_may_only_ask_for_less() -> None:
-    most = Limits(memory_bytes=100, processes=10)
-
-    lowered = most.lowered({"memory_bytes": 200, "processes": 5, "cpu_seconds": 1.5, "open_files": None, "colour": 1})
-
-    assert lowered == Limits(memory_bytes=100, processes=5, cpu_seconds=1.5)
-
-
-def test_usage_begins_with_nothing() -> None:
-    assert Usage() == Usage(peak_memory_bytes=0, peak_processes=0, cpu_seconds=0.0, written_bytes=0)
