@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.task import Priority
 from dreamos_tasks.model.value import frozen_value
 
@@ -36,6 +37,7 @@ class TaskQuery:
     id_prefix: str | None = None
     pending_before: datetime | None = None  # became pending earlier than this
     stall_noted: bool | None = None  # whether the monitor has dealt with its stall
+    category: ErrorCategory | None = None  # of the error that it ended with, or that its last attempt ended with
     text: str | None = None  # in title or description, any case
     order: Order = Order.AGE
     limit: int | None = None

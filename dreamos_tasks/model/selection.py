@@ -56,6 +56,7 @@ def fits(task: Task, query: TaskQuery, *, unfinished: Sequence[str], now: dateti
         and query.dedupe_key in (None, task.dedupe_key)
         and (query.pending_before is None or (seen.pending_since or seen.created_at) < query.pending_before)
         and query.stall_noted in (None, seen.stall_noted_at is not None)
+        and query.category in (None, task.error.category if task.error is not None else None)
         and (query.id_prefix is None or task.task_id.startswith(query.id_prefix))
         and (query.text is None or query.text.lower() in f"{task.title}\n{task.description}".lower())
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.query import Order, TaskQuery
 from dreamos_tasks.model.task import Priority, TaskDraft
 from tests.fakes import FakeClock, at
@@ -88,6 +89,8 @@ def test_states_kept_and_derived_can_be_asked_for(
         ({"tags": ("core",)}, ["expired", "ready"]),
         ({"tags": ("ui", "core")}, ["ready"]),
         ({"tags": ("none",)}, []),
+        ({"category": ErrorCategory.LOGIC}, ["failed"]),
+        ({"category": ErrorCategory.TRANSIENT}, []),
         ({"priority": Priority.HIGH}, ["ready"]),
         ({"agent": "ada"}, ["in-progress"]),
         ({"agent": "ben"}, ["cancelled"]),

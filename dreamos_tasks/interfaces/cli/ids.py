@@ -33,11 +33,13 @@ def one_id(call: Call, ids: Sequence[str], *, because: str) -> str:
     return given[0]
 
 
-def for_each(call: Call, ids: Sequence[str], act: Callable[[str], Task], *, say: Callable[[Task], str]) -> None:
+def for_each(
+    call: Call, ids: Sequence[str], act: Callable[[str], Task], *, say: Callable[[Task], str], several: bool = False
+) -> None:
     """Do it to every task, whatever happens to the others, and show what they are now.
 
-    One id gives one document, several give an array. What was refused is said at the end; the first refusal's exit code
-    is the command's.
+    One id gives one document, several give an array (with `several`, so does one). What was refused is said at the end;
+    the first refusal's exit code is the command's.
     """
     done: list[Task] = []
     refused: list[DreamosError] = []
@@ -46,7 +48,7 @@ def for_each(call: Call, ids: Sequence[str], act: Callable[[str], Task], *, say:
             done.append(act(task_id))
         except DreamosError as error:
             refused.append(error)
-    is_one = len(ids) == 1 and ids[0] != STDIN
+    is_one = len(ids) == 1 and ids[0] != STDIN and not several
     if call.out.as_json:
         documents = [task_document(call.nexus, task) for task in done]
         if not is_one:

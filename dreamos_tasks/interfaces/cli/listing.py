@@ -14,14 +14,16 @@ from dreamos_tasks.interfaces.cli.options import (
     STATE,
     TASK_ID,
     agent_option,
+    category_option,
     several,
     tag_option,
     watch_option,
 )
 from dreamos_tasks.interfaces.cli.task_view import show_table, task_document
 from dreamos_tasks.interfaces.cli.verb import verb
+from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.query import Order, TaskQuery
-from dreamos_tasks.model.task import priority_from
+from dreamos_tasks.model.task import Status, priority_from
 
 DEFAULT_LIMIT = 50  # a screen or two; what an agent reads costs it tokens
 
@@ -46,7 +48,7 @@ limits = several(
     examples=(
         "dt list",
         "dt list --status pending --tag core --limit 20 --json",
-        "dt list --status failed --status stalled",
+        "dt list --status failed --category transient",
         "dt list --agent ada",
     ),
 )
@@ -63,6 +65,7 @@ limits = several(
 @click.option("--agent", metavar="NAME", type=FILLED, help="Held by, or assigned to.")
 @click.option("--parent", metavar="ID", type=FILLED, help="The children of this task.")
 @click.option("--text", metavar="WORDS", type=FILLED, help="With these words in title or description.")
+@category_option
 @limits
 @watch_option
 def list_(
@@ -73,12 +76,13 @@ def list_(
     agent: str | None,
     parent: str | None,
     text: str | None,
+    category: str | None,
     limit: int,
     after: str | None,
     no_limit: bool,
     watches: bool,
 ) -> None:
-    """List tasks, newest first."""
+    """List tasks, newest first. Those that failed (--status failed) with the reason why."""
     query = TaskQuery(
         statuses=frozenset(statuses),
         tags=tags,
@@ -86,6 +90,7 @@ def list_(
         agent=agent,
         parent_id=call.nexus.get_task_by_id(parent).task_id if parent is not None else None,
         text=text,
+        category=ErrorCategory(category) if category is not None else None,
         order=Order.NEWEST,
     )
     if watches:
@@ -125,6 +130,11 @@ def _list(call: Call, query: TaskQuery, *, after: str | None, limit: int | None)
     shown = found[:limit]
     if out.as_json:
         out.document([task_document(nexus, task) for task in shown])
+    elif shown and query.statuses == {Status.FAILED.value}:
+        from dreamos_tasks.interfaces.cli.dead_letters import retry_command, show_dead_letters
+
+        show_dead_letters(out, nexus, shown)
+        out.note(f"{retry_command(query, shown)} gives a fresh start; dt show ID tells more of one")
     elif shown:
         show_table(out, nexus, shown)
     else:

@@ -22,8 +22,8 @@ UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 
 LONGEST_SECONDS = 31_536_000.0  # a year; longer is a slip of the hand
 DERIVED_STATES = ("ready", "blocked", "scheduled")
 STATES = (*(status.value for status in Status), *DERIVED_STATES)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)?")
-_LONG_FRACTION = re.compile(r"(\.\d{6})\d+")
+_DURATION = r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)?"
+_LONG_FRACTION = r"(\.\d{6})\d+"
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -131,7 +131,7 @@ CATEGORY = OneOf("category", ErrorCategory)
 
 def seconds_from(words: str) -> float | None:
     """The seconds meant by `90`, `90s`, `5m`, `2h` or `3d`; None for anything else."""
-    found = _DURATION.fullmatch(words.strip().lower())
+    found = re.fullmatch(_DURATION, words.strip().lower())
     return float(found[1]) * UNIT_SECONDS[found[2] or ""] if found else None
 
 
@@ -143,7 +143,7 @@ def instant_from(words: str, *, option: str, now: datetime) -> datetime:
     ahead = seconds_from(words[1:]) if words.startswith("+") else None
     if ahead is not None:
         return now + timedelta(seconds=ahead)
-    cleaned = _LONG_FRACTION.sub(r"\1", words.strip()).replace("+00:00Z", "Z")
+    cleaned = re.sub(_LONG_FRACTION, r"\1", words.strip()).replace("+00:00Z", "Z")
     try:
         return instant_from_text(cleaned)
     except (ValueError, OverflowError):
@@ -179,6 +179,13 @@ def reason_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def tag_option(help_text: str) -> Decorator:
     """`--tag`, which may be given several times; handed over as `tags`."""
     return click.option("--tag", "-t", "tags", metavar="TAG", type=FILLED, multiple=True, help=help_text)
+
+
+def category_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--category` of errors, handed over as `category`."""
+    return click.option(
+        "--category", "-c", type=CATEGORY, help="Whose error is of this category: transient, configuration, ..."
+    )(function)
 
 
 def ids_argument(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import click
+
+from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.dead_letters import failed_tasks, show_dead_letters
 from dreamos_tasks.interfaces.cli.ids import for_each
-from dreamos_tasks.interfaces.cli.options import agent_option, ids_argument, reason_option
+from dreamos_tasks.interfaces.cli.options import (
+    TASK_ID,
+    agent_option,
+    category_option,
+    ids_argument,
+    reason_option,
+    tag_option,
+)
+from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.model.task import Task
 
@@ -38,13 +52,55 @@ def cancel(call: Call, ids: tuple[str, ...], agent: str | None, reason: str) -> 
     for_each(call, ids, lambda task_id: call.nexus.cancel_task(task_id, by=by, reason=reason), say=_state)
 
 
-@verb("retry", examples=("dt retry dt-7k2m",))
-@ids_argument
+@verb(
+    "retry",
+    examples=(
+        "dt retry dt-7k2m",
+        "dt retry --all-failed --dry-run",
+        "dt retry --all-failed --category transient",
+    ),
+)
+@click.argument("ids", metavar="[ID...]", nargs=-1, type=TASK_ID)
+@click.option("--all-failed", is_flag=True, help="All that failed for good; see dt list --status failed.")
+@category_option
+@tag_option("With this tag. Several: with all of them.")
+@click.option("--dry-run", is_flag=True, help="Only show which these are.")
 @agent_option
-def retry(call: Call, ids: tuple[str, ...], agent: str | None) -> None:
+def retry(
+    call: Call,
+    ids: tuple[str, ...],
+    all_failed: bool,
+    category: str | None,
+    tags: tuple[str, ...],
+    dry_run: bool,
+    agent: str | None,
+) -> None:
     """Give failed or cancelled tasks a fresh start, with all their attempts. Finished steps stay finished."""
     by = call.actor(agent)
-    for_each(call, ids, lambda task_id: call.nexus.retry_task(task_id, by=by), say=_state)
+    if bool(ids) == all_failed or ((category or tags or dry_run) and not all_failed):
+        raise UsageError(
+            "retry takes the ids of tasks, or --all-failed",
+            cause="--category, --tag and --dry-run go with --all-failed",
+            fix="dt retry dt-7k2m, or dt retry --all-failed --dry-run",
+        )
+    if all_failed:
+        failed = call.nexus.find_tasks(failed_tasks(tags=tags, category=category))
+        if dry_run or not failed:
+            _would_retry(call, failed)
+            return
+        ids = tuple(task.task_id for task in failed)
+    for_each(call, ids, lambda task_id: call.nexus.retry_task(task_id, by=by), say=_state, several=all_failed)
+
+
+def _would_retry(call: Call, tasks: Sequence[Task]) -> None:
+    """Show what a fresh start would be given to, and change nothing."""
+    if call.out.as_json:
+        call.out.document([task_document(call.nexus, task) for task in tasks])
+    elif tasks:
+        show_dead_letters(call.out, call.nexus, tasks)
+        call.out.note("nothing was changed; without --dry-run these get a fresh start")
+    else:
+        call.out.note("no task has failed that fits")
 
 
 def _state(task: Task) -> str:

@@ -130,6 +130,8 @@ def _end_of(record: StepResult | None) -> str:
     parts = [f"exit {record.exit_code}"] if record.exit_code is not None else []
     if record.started_at is not None and record.finished_at is not None:
         parts.append(duration((record.finished_at - record.started_at).total_seconds()))
+    if record.attempt > 1:
+        parts.append(f"attempt {record.attempt}")
     return f" ({', '.join(parts)})" if parts else ""
 
 
