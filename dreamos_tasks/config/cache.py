@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
@@ -18,6 +17,7 @@ from dreamos_tasks.config.home import Home, user_config
 from dreamos_tasks.config.settings import BreakerSettings, Settings, ToolSettings
 from dreamos_tasks.config.variables import setting_variables
 
+LARGE_PRIME = 2**61 - 1
 _SECTIONS: Mapping[str, Any] = {field.name: field.default_factory for field in fields(Settings)}
 
 
@@ -61,7 +61,12 @@ def _stats(paths: Iterable[Path]) -> dict[str, list[int] | None]:
 
 def _release() -> list[object]:
     """By which rules the values were checked: the release, and for those who work on it the definition itself."""
-    return [__version__, zlib.crc32(Path(_definition.__file__).read_bytes())]
+    return [__version__, _checksum(Path(_definition.__file__).read_bytes())]
+
+
+def _checksum(content: bytes) -> int:
+    """A number that changes with every byte: the remainder by a prime. (What `zlib` has for this takes longer to import.)"""
+    return int.from_bytes(content, "big") % LARGE_PRIME
 
 
 def _read(path: Path, key: Mapping[str, Any]) -> Settings | None:
@@ -73,7 +78,7 @@ def _read(path: Path, key: Mapping[str, Any]) -> Settings | None:
             if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or others_write:
                 return None
             document = json.loads(file.read())
-        if document["checksum"] != zlib.crc32(document["content"].encode()):
+        if document["checksum"] != _checksum(document["content"].encode()):
             return None
         content = json.loads(document["content"])
         return _restore(content["settings"]) if content["key"] == key else None
@@ -98,7 +103,7 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
     beside = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
-            json.dump({"checksum": zlib.crc32(text.encode()), "content": text}, file)
+            json.dump({"checksum": _checksum(text.encode()), "content": text}, file)
         beside.replace(path)
     except OSError:  # no runtime folder yet, a read-only or full disk: the next command reads the files again
         with suppress(OSError):

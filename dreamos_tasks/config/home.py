@@ -24,7 +24,8 @@ MARK = "dreamos_tasks: 1"
 
 FoundBy = Literal["--home", "DREAMOS_TASKS_HOME", "config.yaml", ".dreamos", "user"]
 
-_MARK_PATTERN = re.compile(rb"""(["']?)dreamos_tasks\1[ \t]*:[ \t]+(["']?)([^\s#"']*)\2[ \t]*(?:#.*)?\r?\n?""")
+# Compiled by `re` when it is first needed: a home that is named is not looked for.
+_MARK_PATTERN = rb"""(["']?)dreamos_tasks\1[ \t]*:[ \t]+(["']?)([^\s#"']*)\2[ \t]*(?:#.*)?\r?\n?"""
 _FIRST_KEY_WITHIN_BYTES = 65_536  # comments may stand above it
 
 
@@ -199,7 +200,7 @@ def _first_key_release(head: bytes) -> bytes | None:
     for line in head.removeprefix(b"\xef\xbb\xbf").splitlines():
         text = line.strip()
         if text and not text.startswith((b"#", b"%")) and text != b"---":
-            found = _MARK_PATTERN.fullmatch(line)
+            found = re.fullmatch(_MARK_PATTERN, line)
             return found[3] if found else None
     return None
 

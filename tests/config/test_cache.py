@@ -8,12 +8,11 @@ import shutil
 import stat
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import pytest
 
-from dreamos_tasks.config.cache import settings_for
+from dreamos_tasks.config.cache import _checksum, settings_for
 from dreamos_tasks.config.home import Home, user_config
 from dreamos_tasks.config.settings import Settings, ToolSettings
 from dreamos_tasks.errors import ConfigError
@@ -21,8 +20,6 @@ from dreamos_tasks.errors import ConfigError
 HEAVY = ("pydantic", "yaml", "annotated_types", "typing_extensions", "platformdirs", "asyncio", "importlib.metadata")
 SCRIPT = f"""
 import sys
-import zlib
-from pathlib import Path
 from dreamos_tasks.config import find_home, settings_for
 lease = settings_for(find_home(sys.argv[1])).claims.lease_seconds
 print(lease, *[name for name in {HEAVY} if name in sys.modules])
@@ -134,7 +131,7 @@ def test_another_releases_cache_is_not_believed(home: Home, environ: dict[str, s
 
 def in_place_of(cache: Path, content: str) -> None:
     """Write a cache whose checksum is right."""
-    cache.write_text(json.dumps({"checksum": zlib.crc32(content.encode()), "content": content}))
+    cache.write_text(json.dumps({"checksum": _checksum(content.encode()), "content": content}))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from dreamos_tasks.interfaces.cli.options import (
 from dreamos_tasks.interfaces.cli.task_view import claim_line, task_document
 from dreamos_tasks.interfaces.cli.text import count, harmless, harmless_block
 from dreamos_tasks.interfaces.cli.verb import verb
-from dreamos_tasks.interfaces.cli.waiting import wait_until
 from dreamos_tasks.model.lifecycle import offered_in_turn, refusals
 from dreamos_tasks.model.query import ClaimRequest, Order, TaskQuery
 from dreamos_tasks.model.task import Progress, Task
@@ -52,7 +51,12 @@ def next_(
     def look() -> Task | None:
         return call.nexus.get_next_task(request.agent_id, tags=tags, capabilities=capabilities)
 
-    task = look() if wait_seconds is None else wait_until(call.nexus, look, timeout_seconds=wait_seconds)
+    if wait_seconds is None:
+        task = look()
+    else:
+        from dreamos_tasks.interfaces.cli.waiting import wait_until
+
+        task = wait_until(call.nexus, look, timeout_seconds=wait_seconds)
     if task is None:
         raise nothing_ready(call, request)
     show_claimed(call, task)

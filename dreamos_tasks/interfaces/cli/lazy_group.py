@@ -40,7 +40,7 @@ class LazyGroup(click.Group):
         place = VERBS.get(verb)
         if place is None:
             return None
-        module_name, _, attribute = place.target.partition(":")
+        module_name, _, attribute = place[0].partition(":")
         module_path = f"{PACKAGE}.{module_name}"
         try:
             command = getattr(import_module(module_path), attribute)
@@ -68,7 +68,7 @@ class LazyGroup(click.Group):
         formatter.write(f"Usage: {ctx.command_path} [OPTIONS] VERB [ARGUMENTS]\n")
         for theme, verbs in THEMES.items():
             with formatter.section(theme):
-                formatter.write_dl([(verb, place.summary) for verb, place in verbs.items()], col_max=14)
+                formatter.write_dl([(verb, summary) for verb, (_, summary) in verbs.items()], col_max=14)
         self.format_options(ctx, formatter)
         with formatter.section("Other words for the same"):
             formatter.write_text(", ".join(f"{alias} = {verb}" for alias, verb in ALIASES.items()))

@@ -11,7 +11,6 @@ import click
 
 from dreamos_tasks.errors import InvalidInput, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
-from dreamos_tasks.interfaces.cli.claiming import show_claimed
 from dreamos_tasks.interfaces.cli.ids import STDIN, for_each, one_id
 from dreamos_tasks.interfaces.cli.options import CATEGORY, FILLED, agent_option, ids_argument, tag_option, token_option
 from dreamos_tasks.interfaces.cli.task_view import task_document
@@ -77,6 +76,8 @@ def complete(
         return
     call.out.line(_ended_line(done))
     if following is not None:
+        from dreamos_tasks.interfaces.cli.claiming import show_claimed  # all of its verbs come along
+
         show_claimed(call, following)
     else:
         call.out.note(f"nothing else is ready for {agent_id}")

@@ -14,7 +14,7 @@ COLUMN_GAP = "  "
 NARROWEST_LAST_COLUMN = 20  # below this a cut title says nothing: the line is left to wrap
 COLOUR_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 # What a command prints to colour its output; everything else that begins with ESC could do harm.
-_COLOUR_SEQUENCE = re.compile(r"\x1b\[[0-9;:]*m")
+_COLOUR_SEQUENCE = r"\x1b\[[0-9;:]*m"
 
 
 def harmless(text: str, *, keep: str = "") -> str:
@@ -29,7 +29,7 @@ def harmless(text: str, *, keep: str = "") -> str:
 
 def harmless_block(text: str) -> str:
     """As `harmless`, for text of several lines: line ends and tabs stay, colours are left out."""
-    return harmless(_COLOUR_SEQUENCE.sub("", text).replace("\r\n", "\n"), keep="\n\t")
+    return harmless(re.sub(_COLOUR_SEQUENCE, "", text).replace("\r\n", "\n"), keep="\n\t")
 
 
 def _escaped(char: str) -> str:

@@ -71,8 +71,8 @@ def test_help_groups_all_verbs_by_theme(dt: Dt) -> None:
 def test_every_verb_of_the_table_has_examples_and_explains_itself(dt: Dt) -> None:
     context = click.Context(entry.root)
     missing = []
-    for verb, place in VERBS.items():
-        module = PROJECT / "dreamos_tasks/interfaces/cli" / f"{place.target.partition(':')[0]}.py"
+    for verb, (target, _) in VERBS.items():
+        module = PROJECT / "dreamos_tasks/interfaces/cli" / f"{target.partition(':')[0]}.py"
         if not module.exists():
             missing.append(verb)
             continue
@@ -88,9 +88,7 @@ def test_every_verb_of_the_table_has_examples_and_explains_itself(dt: Dt) -> Non
 
 
 def test_a_verb_whose_part_is_missing_says_so(dt: Dt, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dreamos_tasks.interfaces.cli.verb_table import Place
-
-    monkeypatch.setitem(VERBS, "ghost", Place("no_such_module:ghost", "nothing"))
+    monkeypatch.setitem(VERBS, "ghost", ("no_such_module:ghost", "nothing"))
     answer = dt("ghost", "--json")
     assert answer.code == 2
     assert "ghost" in answer.error["message"]
