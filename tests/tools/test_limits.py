@@ -168,7 +168,7 @@ async def test_what_a_short_command_used_is_known_without_a_look(workshop: Works
 
 
 async def test_the_peaks_of_a_step_without_limits_are_known_too(workshop: Workshop) -> None:
-    hold = "held = bytearray(b'x') * (50 * 1024 * 1024); import time; time.sleep(0.5)"
+    hold = "held = bytearray(b'x') * (50 * 1024 * 1024); import time; time.sleep(2.5)"
 
     result = await workshop.run(f'{sys.executable} -c "{hold}" & {sys.executable} -c "{hold}"; wait')
 
