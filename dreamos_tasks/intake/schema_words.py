@@ -123,6 +123,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "output_path": "The file with what was kept, from the board's home on.",
         "value": "What the tool returned.",
         "error": "Why it failed.",
+        "failures": "In which categories the step has failed so far, one for each time.",
         "usage": "What its processes used.",
     },
     "Usage": {

@@ -71,7 +71,13 @@ def verify_forms(value: Any, pointer: str, findings: Findings) -> list[StepForm]
     """The steps of `verify`: steps, shell lines, or one shell line."""
     if isinstance(value, str):
         return _forms([value], lambda _: pointer, findings, lines_called=VERIFY)
-    return list_forms(value, pointer, findings, lines_called=VERIFY)
+    steps = list_forms(value, pointer, findings, lines_called=VERIFY)
+    for step in steps:
+        if step.form.get("retry"):
+            findings.note(
+                f"{step.pointer}/retry", "a check is not tried again by itself; the task is, by its own retry"
+            )
+    return steps
 
 
 def list_forms(value: Any, pointer: str, findings: Findings, *, lines_called: str = "run") -> list[StepForm]:
