@@ -34,7 +34,7 @@ from dreamos_tasks.tools.redaction import Redactor
 from dreamos_tasks.tools.workspace.changes import Changes, Done
 from dreamos_tasks.tools.workspace.declined import Declined
 from dreamos_tasks.tools.workspace.folder import Workspace
-from dreamos_tasks.tools.workspace.journal import Journal
+from dreamos_tasks.tools.workspace.journal import Journal, records_in
 from dreamos_tasks.tools.workspace.looking import Looking
 from dreamos_tasks.tools.workspace.pace import Pace
 from dreamos_tasks.tools.workspace.putting import Writer
@@ -122,6 +122,13 @@ class FilesTool:
     async def undo(self, record: object, context: ToolContext) -> ToolResult:
         """See Undoable. What somebody has changed since is left as it is: that is a failure of category logic."""
         return await _answered(_in_thread(lambda pace: self._undone(record, context, pace), context), context)
+
+    def recorded(self, context: ToolContext) -> Sequence[object]:
+        """The records of all that the run of this context has changed, newest first.
+
+        That of a change that a killed run had under way is among them; undone, it is whole again.
+        """
+        return records_in(context.run_dir)
 
     def _done(self, values: FileParams, context: ToolContext, pace: Pace) -> Done:
         with Workspace(context.cwd, closed=self._closed) as workspace:

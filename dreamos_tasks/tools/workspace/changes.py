@@ -108,16 +108,14 @@ class Changes:
 
     def delete(self, params: DeleteParams) -> Done:
         """Nothing at this path."""
-        try:
-            place = self.workspace.place(params.path, follow=False)
-            status = self._there(place)
-        except FileNotFoundError:
-            if params.missing_ok:
-                return Done(value={"path": params.path, "deleted": 0}, summary=f"there is no {params.path}")
-            raise
+        place = self.workspace.place(params.path, follow=False, may_be_missing=True)
+        if not place.missing:
+            clear(place, self.writer, tokens=(*self.earlier_tokens, self.writer.token))
+        if params.missing_ok and self.workspace.status(place) is None:
+            return Done(value={"path": place.path, "deleted": 0}, summary=f"there is no {place.path}")
+        status = self._there(place)
         self.workspace.check_may_go(status, place)
         entries = self._check_recursive(status, place, params)
-        clear(place, self.writer, tokens=(*self.earlier_tokens, self.writer.token))
         beside = self.writer.beside(place)
         change = {"change": "delete", "path": place.path, "seen": seen(status), "beside": beside}
         record, notes = self._recorded(change, place, status)
@@ -213,9 +211,7 @@ def check_expected(expected: str | None, found: str | None, place: Place) -> Non
 
 
 def seen(status: os.stat_result) -> Sequence[int]:
-    """What a thing is known by that has not been touched: a file also by its size and time."""
-    if stat.S_ISDIR(status.st_mode):
-        return [status.st_dev, status.st_ino]
+    """What a thing is known by that has not been touched. The inode alone is not enough: the next file may be given it."""
     return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
 
 

@@ -16,13 +16,21 @@ from dreamos_tasks.tools.workspace.declined import at_odds, wrong
 from dreamos_tasks.tools.workspace.folder import Place, Workspace, open_folder_at, sync_names
 from dreamos_tasks.tools.workspace.journal import BEFORE, UNDONE, Record
 from dreamos_tasks.tools.workspace.pace import Pace
-from dreamos_tasks.tools.workspace.putting import READ_BYTES, Writer, digest_of, put
+from dreamos_tasks.tools.workspace.putting import PART, READ_BYTES, Writer, digest_of, put
 from dreamos_tasks.tools.workspace.renaming import rename_to_free_name
 from dreamos_tasks.tools.workspace.room import check_room
 from dreamos_tasks.tools.workspace.tree import remove_tree, unpack
 
 _JOURNAL = re.compile(r"\d+/undo-\d+-[A-Za-z0-9._-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_HEAD = {"journal": _JOURNAL, "path": str}
+_RECORDS: Mapping[str, Mapping[str, Any]] = {
+    "put": {**_HEAD, "beside": PART, "after": {"sha256": _SHA256}, "made_folders": list},
+    "move": {**_HEAD, "to": str, "what": Mapping, "made_folders": list},
+    "delete": {**_HEAD, "beside": PART, "seen": list},
+}
+_CONTENT = {"sha256": _SHA256, "mode": int, "mtime_ns": int}
+_KEPT: Mapping[str, Mapping[str, Any]] = {"file": _CONTENT, "folder": _CONTENT, "link": {"target": str}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +163,8 @@ class Undoing:
 
     def _remove_beside(self, place: Place, change: Record) -> None:
         """What the change, killed midway, left beside its place."""
-        name = change["beside"]
-        if "/" not in name and name.startswith(".dt-") and not place.missing:
-            remove_tree(place.folder, name)
+        if not place.missing:
+            remove_tree(place.folder, change["beside"])
 
     def _remove_folders(self, change: Record) -> None:
         """Those that the change made, as far as nobody has put anything into them."""
@@ -173,20 +180,27 @@ def _changed_since(place: Place) -> Exception:
 
 def _checked(record: object) -> Mapping[str, Any]:
     """The record, if it is one of ours."""
-    if isinstance(record, Mapping) and _JOURNAL.fullmatch(str(record.get("journal"))):
-        texts = {"put": ("path", "beside"), "move": ("path", "to"), "delete": ("path", "beside")}
-        needed = texts.get(str(record.get("change")))
-        if needed and all(isinstance(record.get(name), str) for name in needed) and _says_what_was_before(record):
+    if isinstance(record, Mapping) and _fits(record, _RECORDS.get(str(record.get("change")))):
+        before = record.get("before")
+        if before is None and record["change"] != "delete":
+            return record
+        if isinstance(before, Mapping) and _fits(before, _KEPT.get(str(before.get("kind")))):
             return record
     raise wrong("this is no undo record of the tool files")
 
 
-def _says_what_was_before(record: Mapping[str, Any]) -> bool:
-    before = record.get("before")
-    if before is None:
-        return bool(record["change"] != "delete")
-    if not isinstance(before, Mapping):
+def _fits(part: Mapping[str, Any], shape: Mapping[str, Any] | None) -> bool:
+    """Whether each entry is there, and of its type; a mapping stands for one of that shape, a pattern for a text."""
+    if shape is None:
         return False
-    if before.get("kind") == "link":
-        return isinstance(before.get("target"), str)
-    return bool(_SHA256.fullmatch(str(before.get("sha256"))))
+    for name, kind in shape.items():
+        value = part.get(name)
+        if isinstance(kind, re.Pattern):
+            is_right = isinstance(value, str) and kind.fullmatch(value) is not None
+        elif isinstance(kind, Mapping):
+            is_right = isinstance(value, Mapping) and _fits(value, kind)
+        else:
+            is_right = isinstance(value, kind)
+        if not is_right:
+            return False
+    return True
