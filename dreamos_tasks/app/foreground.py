@@ -39,7 +39,7 @@ def foreground_agent() -> str:
 
 
 class Interrupted(DreamosError):
-    """The run was ended from outside; the task has been put back."""
+    """The run was ended from outside; the task is paused."""
 
     code = "interrupted"
     exit_code = 130
@@ -47,8 +47,8 @@ class Interrupted(DreamosError):
     def __init__(self, task_id: str) -> None:
         self.task_id = task_id
         super().__init__(
-            f"{task_id} was interrupted and put back; finished steps stay finished",
-            fix=f'dt run {task_id} goes on from there; dt update {task_id} --assign "" leaves it to the daemon',
+            f"{task_id} was interrupted and is paused; finished steps stay finished",
+            fix=f"dt run {task_id} goes on from there; dt resume {task_id} leaves it to the daemon",
         )
 
 
@@ -107,6 +107,8 @@ class _Foreground:
     def _claim(self, nexus: TaskNexus) -> Task:
         """Claim it for this process. Whoever it is assigned to gives it up, unless somebody is at it."""
         task = nexus.get_task_by_id(self._task_id)
+        if task.status is Status.PAUSED:
+            nexus.resume_task(self._task_id, by=self._agent_id)
         if task.status is not Status.IN_PROGRESS and task.assigned_to != self._agent_id:
             nexus.edit_task(self._task_id, {"assigned_to": self._agent_id}, by=self._agent_id)
         return nexus.claim_task(
@@ -155,7 +157,12 @@ class _Foreground:
 
     async def _put_back(self, token: int) -> None:
         with suppress(Refused, NotFound):  # it was cancelled or taken over meanwhile: then nothing is ours to put back
-            await self._desk.write(lambda nexus: nexus.release_task(self._task_id, token=token, reason=RELEASED))
+            await self._desk.write(lambda nexus: self._pause(nexus, token))
+
+    def _pause(self, nexus: TaskNexus, token: int) -> None:
+        if self._is_held(nexus, token):
+            nexus.pause_task(self._task_id, by=self._agent_id, reason=RELEASED)
+            nexus.edit_task(self._task_id, {"assigned_to": None}, by=self._agent_id)  # resumed, it is anybody's
 
     async def _tell(self) -> None:
         while True:

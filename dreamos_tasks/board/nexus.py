@@ -113,6 +113,23 @@ class TaskNexus(SteeringVerbs):
             task = self.fetch(task_id)
             return self._save(lifecycle.record_step(task, result, agent_id=agent_id, token=token, now=now))
 
+    def record_steps(
+        self,
+        task_id: str,
+        results: Sequence[StepResult],
+        *,
+        token: int,
+        starting: Sequence[StepResult] = (),
+    ) -> Task:
+        """Record how steps ended, and that others start, in one write. Those do not start when the task is to pause.
+
+        Raises TaskNotFound, StaleToken, IllegalTransition.
+        """
+        with self._transaction() as now:
+            task = self.fetch(task_id)
+            begun = () if task.pause is not None else starting
+            return self._save(_recorded(task, (*results, *begun), agent_id=None, token=token, now=now))
+
     # -- ending an attempt
 
     def mark_task_completed(
@@ -154,14 +171,14 @@ class TaskNexus(SteeringVerbs):
         *,
         agent_id: str | None = None,
         token: int | None = None,
-        last_step: StepResult | None = None,
+        last_steps: Sequence[StepResult] = (),
     ) -> Task:
-        """End the attempt with an outcome, and record the step that ended last, in one write.
+        """End the attempt with an outcome, and record the steps that ended last, in one write.
 
         Raises TaskNotFound, StaleToken, IllegalTransition, VerificationFailed.
         """
         with self._transaction() as now:
-            return self._settle(task_id, outcome, agent_id=agent_id, token=token, now=now, last_step=last_step)
+            return self._settle(task_id, outcome, agent_id=agent_id, token=token, now=now, last_steps=last_steps)
 
     def complete_and_claim_next(
         self,
@@ -277,12 +294,10 @@ class TaskNexus(SteeringVerbs):
         agent_id: str | None,
         token: int | None,
         now: datetime,
-        last_step: StepResult | None = None,
+        last_steps: Sequence[StepResult] = (),
     ) -> Task:
         task = self.fetch(task_id)
-        recorded = Change(task, task)
-        if last_step is not None:
-            recorded = lifecycle.record_step(task, last_step, agent_id=agent_id, token=token, now=now)
+        recorded = _recorded(task, last_steps, agent_id=agent_id, token=token, now=now)
         change = recorded.followed_by(
             lifecycle.settle(
                 recorded.task,
@@ -295,3 +310,14 @@ class TaskNexus(SteeringVerbs):
             )
         )
         return self._save(change)
+
+
+def _recorded(
+    task: Task, results: Sequence[StepResult], *, agent_id: str | None, token: int | None, now: datetime
+) -> Change:
+    """All these records, as one change."""
+    change = Change(task, task)
+    for result in results:
+        recorded = lifecycle.record_step(change.task, result, agent_id=agent_id, token=token, now=now)
+        change = change.followed_by(recorded)
+    return change

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from loguru import logger
 
 from dreamos_tasks.execution.error_handler import error_of, failures_after, refresh_step, result_of_raising
+from dreamos_tasks.execution.permits import ApprovalRules, Permit, permit_for
 from dreamos_tasks.execution.surroundings import Surroundings
 from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus
+from dreamos_tasks.model.references import UnknownReference, may_refer, references_in, resolved, revealed
 from dreamos_tasks.model.ruling import record_of
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.tool import ToolResult
@@ -28,10 +30,50 @@ class Tools(Protocol):
 class StepExecutor:
     """Makes the call that a step describes."""
 
-    def __init__(self, tools: Tools, surroundings: Surroundings, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        surroundings: Surroundings,
+        *,
+        now: Callable[[], datetime],
+        approvals: ApprovalRules | None = None,
+        secrets: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        """`secrets` gives all secrets by name, as they are now; it raises ConfigError when they cannot be read."""
         self._tools = tools
         self.surroundings = surroundings
         self.now = now
+        self._approvals = approvals or ApprovalRules()
+        self._secrets = secrets
+
+    def permit(self, task: Task, step: Step) -> Permit | ToolResult:
+        """Whether the step may be run now, and with which parameters; a failed result when these cannot be had.
+
+        The values of earlier steps are in them; secrets are still names.
+        """
+        try:
+            records = {record.name: record for record in task.steps}
+            params = resolved(step.params, records, path_of=self._path_of) if may_refer(step.params) else step.params
+        except UnknownReference as error:
+            return ToolResult(
+                category=ErrorCategory.CONFIGURATION,
+                message=str(error),
+                suggestions=(f"dt show {task.task_id} --json shows what each step gave",),
+            )
+        return permit_for(task, step, params, rules=self._approvals, now=self.now())
+
+    def never_ran(self, task: Task, step: Step, answer: ToolResult, *, token: int) -> StepResult:
+        """The record of a step that failed before its tool was called."""
+        record = record_of(task, step.name)
+        return StepResult(
+            name=step.name,
+            status=StepStatus.FAILED,
+            attempt=record.attempt if record is not None else 1,
+            token=token,
+            finished_at=self.now(),
+            error=error_of(step, answer),
+            failures=(*(record.failures if record is not None else ()), answer.category or ErrorCategory.LOGIC),
+        )
 
     def started(self, task: Task, step: Step, *, token: int) -> StepResult:
         """The record that goes on the board before the call is made."""
@@ -61,6 +103,7 @@ class StepExecutor:
             output_bytes=result.output_bytes,
             output_path=_below(result.output_path, self.surroundings.runs),
             value=result.value,
+            usage=result.usage,
             error=error_of(step, result) if failed else None,
             failures=failures_after(started, result),
         )
@@ -80,14 +123,28 @@ class StepExecutor:
         """The tool's answer. An error in a tool becomes a failed result: it ends the step, never the executor."""
         context = self.surroundings.for_step(task, step, token=token, attempt=attempt, verifying=verifying)
         try:
+            params, used = self._revealed(step.params)
             tool = self._tools.get(step.tool)
-            problems = tool.validate(step.params)
+            problems = tool.validate(params)
             if problems:
                 return _misused(step, [f"{problem.pointer}: {problem.message}" for problem in problems])
-            return await tool.execute(step.params, context)
+            return await tool.execute(params, replace(context, secrets=used) if used else context)
+        except UnknownReference as error:
+            hint = "dt config show secrets.path names the file that they are read from"
+            return ToolResult(category=ErrorCategory.CONFIGURATION, message=str(error), suggestions=(hint,))
         except Exception as error:  # noqa: BLE001  a tool may raise anything
             logger.opt(exception=True).warning("{} {}: tool {} raised", task.task_id, step.name, step.tool)
             return result_of_raising(step.tool, error)
+
+    def _revealed(self, params: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        """The parameters with secrets in them, and which these are; `$${` becomes `${`."""
+        if not may_refer(params):
+            return params, ()
+        refers = any(reference.secret is not None for reference in references_in(params))
+        return revealed(params, self._secrets() if refers else {})
+
+    def _path_of(self, record: StepResult) -> str | None:
+        return str(self.surroundings.runs / record.output_path) if record.output_path else None
 
 
 def _misused(step: Step, problems: list[str]) -> ToolResult:

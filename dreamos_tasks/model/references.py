@@ -45,6 +45,15 @@ class Reference:
     alone: bool = False
 
 
+def may_refer(params: Any) -> bool:
+    """Whether there is anything in these parameters that `resolved` or `revealed` would look at. Quick."""
+    if isinstance(params, str):
+        return "${" in params
+    if isinstance(params, Mapping):
+        return any(map(may_refer, params.values()))
+    return isinstance(params, list | tuple) and any(map(may_refer, params))
+
+
 def references_in(params: Any, *, pointer: str = "") -> Iterator[Reference]:
     """All references in these parameters, in their order."""
     if isinstance(params, str):

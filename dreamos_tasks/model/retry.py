@@ -24,7 +24,8 @@ class RetryPolicy:
     `max_attempts` counts failures, the first included. `categories` None means: transient and resource by the board's own
     policy; everything but configuration and permission when the task or step brings its own. `refresh` is a shell line that
     renews what the work signs in with: with it a step that failed for want of permission is tried once more, after the
-    line has run. `after_crash`: a step that was cut in the middle may run again. Source of the jitter:
+    line has run. `after_crash`: whether a step that was cut in the middle may
+    run again; None: it may, if the step or task asks itself for more than one attempt. Source of the jitter:
     "Exponential Backoff And Jitter", AWS Architecture Blog, 2015 ("full jitter").
     """
 
@@ -36,7 +37,7 @@ class RetryPolicy:
     max_deferrals: Count = 100
     categories: tuple[ErrorCategory, ...] | None = None
     refresh: str = ""
-    after_crash: bool = False
+    after_crash: bool | None = None
 
     def delay(self, failures: int, *, roll: float) -> timedelta:
         """How long to wait after the `failures`-th failure; `roll` in [0, 1) is the chance taken."""

@@ -63,7 +63,13 @@ def instant_of_retry(
 
 def may_run_again(step: Step, *, retry: RetryPolicy | None = None) -> bool:
     """Whether a step that was cut in the middle may be run again without asking. `retry` is the task's own policy."""
-    return step.idempotent or _policy_of(step, otherwise=retry or DEFAULT_RETRY).after_crash
+    if step.idempotent:
+        return True
+    policy = _policy_of(step, otherwise=retry or DEFAULT_RETRY)
+    if policy.after_crash is not None:
+        return policy.after_crash
+    asks_itself = retry is not None or "max_attempts" in step.retry
+    return asks_itself and policy.max_attempts > 1
 
 
 def doubtful_steps(task: Task) -> tuple[Step, ...]:

@@ -13,6 +13,7 @@ from dreamos_tasks.errors import (
     TaskChanged,
 )
 from dreamos_tasks.model.event import Change, EventType
+from dreamos_tasks.model.plan import StepStatus
 from dreamos_tasks.model.readiness import seen_at
 from dreamos_tasks.model.request import Pause, PauseEnd
 from dreamos_tasks.model.task import (
@@ -38,14 +39,18 @@ def pause(
 ) -> Change:
     """Set the task aside until it is resumed, or until `until`. Recorded steps stay recorded.
 
-    A holder's claim ends, and steps under way are cut off; `at_boundary` leaves both to the holder, who is to let the task
-    go when the step that runs has ended.
+    A holder's claim ends, and steps under way are cut off: whoever pauses so means to run them again. `at_boundary` leaves
+    both to the holder, who is to let the task go when the step that runs has ended.
     """
     require(task, "pause")
     rest = Pause(by=by, at=now, reason=reason, until=until, then=then)
     if at_boundary and task.status is Status.IN_PROGRESS:
         return changed(task, EventType.PAUSE_REQUESTED, now=now, by=by, detail=why(reason), pause=rest)
-    return requeued(task, EventType.TASK_PAUSED, now=now, by=by, detail=why(reason), pause=rest)
+    steps = tuple(
+        replace(record, status=StepStatus.PAUSED) if record.status is StepStatus.RUNNING else record
+        for record in task.steps
+    )
+    return requeued(task, EventType.TASK_PAUSED, now=now, by=by, detail=why(reason), pause=rest, steps=steps)
 
 
 def resume(task: Task, *, by: str, now: datetime) -> Change:

@@ -82,5 +82,5 @@ STEP_RETRY_RULES: Mapping[str, _Rule] = {
     "max_deferrals": _Rule("a whole number of 0 or more", _whole(0, float("inf"))),
     "categories": _Rule("a list of " + ", ".join(ErrorCategory), _are_categories, _categories),
     "refresh": _Rule("a shell line", lambda value: isinstance(value, str)),
-    "after_crash": _Rule("true or false", lambda value: isinstance(value, bool)),
+    "after_crash": _Rule("true or false", lambda value: value is None or isinstance(value, bool)),
 }

@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from loguru import logger
 
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import BoardUnavailable, DreamosError, NotFound, Refused
-from dreamos_tasks.execution.executor import AttemptEnd, TaskExecutor
+from dreamos_tasks.execution.attempt import AttemptEnd
+from dreamos_tasks.execution.executor import TaskExecutor
 from dreamos_tasks.model.task import ProcessIdentity, Task
 
 LONGEST_SLEEP_SECONDS = 3600.0  # nothing is due: the bell wakes us; this only bounds the arithmetic
@@ -67,6 +69,7 @@ class Orchestrator:
         self._trouble = self._lease_trouble = ""
         self._loop: asyncio.Task[None] | None = None
         self._running: dict[str, tuple[Task, asyncio.Task[None]]] = {}  # until the end of the attempt is on the board
+        self._next_at: datetime | None = None  # the next instant at which something on the board is due
         self._ended: list[AttemptEnd] = []  # of those that run: what is to be settled
         self._idle = asyncio.Event()
 
@@ -151,6 +154,9 @@ class Orchestrator:
         settled = [(end, _settled(nexus, end)) for end in ended]
         taken: list[Task] = []
         now = nexus.clock.now()  # before looking: what is reached meanwhile is still to come
+        if self._next_at is not None and self._next_at <= now:
+            nexus.lapse_overdue(by=self._agent_id)
+            self._next_at = None
         while len(taken) < free:
             task = nexus.get_next_task(
                 self._agent_id,
@@ -162,12 +168,12 @@ class Orchestrator:
             if task is None:
                 break
             taken.append(task)
+        if len(taken) < free:  # otherwise whoever ends wakes us
+            self._next_at = nexus.store.next_instant(now=now)
         pause = LONGEST_SLEEP_SECONDS
-        if len(taken) == free:
-            return _Turn(settled=settled, taken=taken, look_again_seconds=pause)  # whoever ends wakes us
-        if (next_at := nexus.store.next_instant(now=now)) is not None:
+        if self._next_at is not None:
             # A lease of somebody else that ran out gives no new instant: not before a second.
-            seconds = (next_at - now).total_seconds()
+            seconds = (self._next_at - now).total_seconds()
             pause = min(pause, seconds if seconds > 0 else 1.0)
         return _Turn(settled=settled, taken=taken, look_again_seconds=pause)
 
@@ -210,6 +216,7 @@ class Orchestrator:
         if not self._others_wrote:
             return
         self._others_wrote = False
+        self._executor.look_again()
         mine = [task for task, _ in self._running.values()]
         if mine:
             await self._end_runs(await self._desk.read(lambda nexus: [t for t in mine if not _is_held(nexus, t)]))

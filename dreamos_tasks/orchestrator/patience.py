@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from loguru import logger
@@ -25,16 +25,25 @@ class PatientDesk:
     def __init__(self, desk: BoardDesk) -> None:
         self._desk = desk
 
+    async def read(self, act: Callable[[TaskNexus], Result]) -> Result:
+        """See BoardDesk.read."""
+        return await self._patiently(lambda: self._desk.read(act))
+
     async def write(self, act: Callable[[TaskNexus], Result]) -> Result:
         """See BoardDesk.write."""
+        return await self._patiently(lambda: self._desk.write(act))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         tries = 0
         while True:
             try:
-                return await self._desk.write(act)
+                return await ask()
             except (BoardGone, BoardCorrupt):
                 raise
             except BoardUnavailable as error:
                 if tries == 0:
-                    logger.error("a result cannot be recorded yet: {} ({})", error.message, error.cause)
+                    logger.error(
+                        "the board cannot be used now; the work waits for it: {} ({})", error.message, error.cause
+                    )
                 await asyncio.sleep(PAUSES_SECONDS[min(tries, len(PAUSES_SECONDS) - 1)])
                 tries += 1

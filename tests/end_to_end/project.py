@@ -74,4 +74,5 @@ class Project:
 
 def step(name: str, *commands: str) -> dict[str, Any]:
     """A shell step that writes into the journal, and then does these."""
-    return {"name": name, "tool": "shell", "params": {"command": "; ".join((JOURNAL, *commands))}}
+    command = "; ".join((JOURNAL, *commands))
+    return {"name": name, "tool": "shell", "params": {"command": command}, "idempotent": True}

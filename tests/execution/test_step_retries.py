@@ -49,6 +49,10 @@ class Workbench:
         steps = StepExecutor(tools, surroundings, now=self.clock.now)
         self.executor = TaskExecutor(self, steps, Verifier(steps), retry=BOARD)
 
+    async def read(self, act: Callable[[TaskNexus], Result]) -> Result:
+        """See Desk."""
+        return act(self.nexus)
+
     async def write(self, act: Callable[[TaskNexus], Result]) -> Result:
         """See Desk."""
         return act(self.nexus)

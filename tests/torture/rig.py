@@ -172,7 +172,11 @@ class Rig:
     def add_plan(self, title: str, *commands: str | Sequence[str], **fields: Any) -> str:
         """Add a task for the daemon: a shell step a command, `s1` onwards. Gives its id."""
         steps = tuple(
-            Step(name=f"s{number}", params={"command": command if isinstance(command, str) else list(command)})
+            Step(
+                name=f"s{number}",
+                params={"command": command if isinstance(command, str) else list(command)},
+                idempotent=True,  # cut in the middle, it runs again without asking
+            )
             for number, command in enumerate(commands, start=1)
         )
         return self.add(TaskDraft(title=title, plan=Plan(steps=steps), **fields))

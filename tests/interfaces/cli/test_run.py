@@ -96,7 +96,7 @@ def test_a_transient_failure_is_tried_again_with_the_attempts_there_are(dt: DtPr
     assert (tmp_path / "tries").read_text().split() == ["x", "x", "x"]
 
 
-def test_ctrl_c_puts_the_task_back_and_its_id_goes_on_where_it_stood(dt: DtProcess, tmp_path: Path) -> None:
+def test_ctrl_c_pauses_the_task_and_its_id_goes_on_where_it_stood(dt: DtProcess, tmp_path: Path) -> None:
     (tmp_path / "slow.json").write_text(
         json.dumps(
             {"title": "slow", "run": ["echo once >> log", "echo $$ > pid; while [ ! -e gate ]; do sleep 0.02; done"]}
@@ -110,7 +110,7 @@ def test_ctrl_c_puts_the_task_back_and_its_id_goes_on_where_it_stood(dt: DtProce
     assert process.returncode == 130
     assert started_ticks(step_pid) is None
     (found,) = dt("list", "--json").form
-    assert found["status"] == "pending"
+    assert found["status"] == "paused"
     assert f"dt run {found['task_id']} goes on" in talk
     (tmp_path / "gate").touch()
     assert dt("run", found["task_id"]).code == 0

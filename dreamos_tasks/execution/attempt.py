@@ -1,0 +1,289 @@
+"""Attempt: one run through the plan of a claimed task, up to the outcome that is to be settled.
+
+Each round asks the schedule what may start, the permits whether people must agree first, writes both down in one commit, and
+waits for a step to end. What has ended is written with the next round; what ended last, with the outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.execution.error_handler import goes_on_without, outcome_of
+from dreamos_tasks.execution.permits import Ask, Denied, Go, Wait
+from dreamos_tasks.execution.schedule import impact_of, is_sequence, skipped, turn_of
+from dreamos_tasks.execution.step_executor import StepExecutor, result_of
+from dreamos_tasks.execution.verification import Verifier
+from dreamos_tasks.model.outcome import Failed, Outcome, RetryLater, Snoozed, Succeeded
+from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus, TaskError
+from dreamos_tasks.model.request import Request
+from dreamos_tasks.model.retry import RetryPolicy
+from dreamos_tasks.model.task import Task, evolve
+from dreamos_tasks.model.tool import ToolResult
+
+Result = TypeVar("Result")
+Ended = tuple[StepResult, ToolResult]
+
+PAUSED = "it is to pause"
+AWAITS_PEOPLE = "it awaits people's word"
+
+
+class Desk(Protocol):
+    """The way to the board from asyncio; see BoardDesk."""
+
+    async def read(self, act: Callable[[TaskNexus], Result]) -> Result: ...
+    async def write(self, act: Callable[[TaskNexus], Result]) -> Result: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnd:
+    """How an attempt ended, which is not on the board yet: `settle` writes the outcome and the steps that ended last."""
+
+    task_id: str
+    token: int
+    outcome: Outcome
+    last_steps: tuple[StepResult, ...] = ()
+
+    def settle(self, nexus: TaskNexus) -> Task:
+        """Put it on the board, in one write. Raises as TaskNexus.settle."""
+        return nexus.settle(self.task_id, self.outcome, token=self.token, last_steps=self.last_steps)
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one look at the plan decided."""
+
+    start: dict[str, tuple[Step, StepResult]] = field(default_factory=dict)
+    over: list[StepResult] = field(default_factory=list)  # skipped or denied: never started
+    ask: list[Request] = field(default_factory=list)
+    waits: bool = False
+
+
+class Attempt:
+    """One attempt at one task. Every write names the claim's token: when the claim is over, it raises StaleToken."""
+
+    def __init__(
+        self, task: Task, desk: Desk, steps: StepExecutor, verifier: Verifier, *, retry: RetryPolicy, most_steps: int
+    ) -> None:
+        assert task.claim is not None, "only a claimed task is run"
+        self._task = task
+        self._token = task.claim.token
+        self._desk = desk
+        self._steps = steps
+        self._verifier = verifier
+        self._retry = retry
+        self._most_steps = most_steps
+        self._running: dict[str, asyncio.Task[Ended]] = {}
+        self._started: dict[str, tuple[Step, StepResult]] = {}
+        self._unsaved: list[StepResult] = []
+        self._failure: Failed | RetryLater | None = None
+        self._is_sequence = task.plan is None or is_sequence(task.plan)
+        self._bell: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def look_again(self) -> None:
+        """Somebody else has written to the board: a request may be decided, or a pause asked for."""
+        if not self._bell.done():
+            self._bell.set_result(None)
+
+    async def run(self) -> AttemptEnd:
+        """Go through the plan. When cancelled it ends what it started and leaves the task as the board has it."""
+        try:
+            async with asyncio.timeout(self._task.timeout_seconds):
+                outcome = await self._go_through() or await self._verified()
+        except TimeoutError:
+            await self._end_running()
+            outcome = Failed(error=_time_is_over(self._task))
+            self._unsaved += [self._cut(step, started) for step, started in self._started.values()]
+        finally:
+            await self._end_running()
+        return AttemptEnd(
+            task_id=self._task.task_id, token=self._token, outcome=outcome, last_steps=tuple(self._unsaved)
+        )
+
+    async def _go_through(self) -> Outcome | None:
+        if self._task.plan is None:
+            return _nothing_to_run(self._task)
+        await self._take_up_begun()
+        while True:
+            waits = False
+            if self._failure is None and self._task.pause is None:
+                decided = self._decide()
+                waits = decided.waits
+                if decided.start or decided.over or decided.ask:
+                    await self._write_and_start(decided)
+                    continue
+            if not self._running:
+                return self._outcome(waits=waits)
+            await self._wait()
+
+    def _outcome(self, *, waits: bool) -> Outcome | None:
+        """What becomes of the task when nothing runs and nothing may start; None: the plan is gone through."""
+        if self._failure is not None:
+            return self._failure
+        if self._task.pause is not None:
+            return Snoozed(reason=PAUSED)
+        return Snoozed(reason=AWAITS_PEOPLE) if waits else None
+
+    async def _take_up_begun(self) -> None:
+        """Start what was recorded as begun in the very write that claimed the task."""
+        for record in self._task.steps:
+            step = self._step(record.name)
+            if record.status is StepStatus.RUNNING and record.token == self._token and step is not None:
+                permit = self._steps.permit(self._task, step)
+                assert isinstance(permit, Go), "what was begun with the claim may run"
+                await self._start(replace(step, params=permit.params), record)
+
+    def _decide(self) -> _Round:
+        task, decided = self._view(), _Round()
+        turn = turn_of(task, running=self._running, board=self._retry, most=self._most_steps)
+        decided.over += [skipped(step, reason, token=self._token) for step, reason in turn.skip]
+        if decided.over:
+            return decided  # what they leave to start is seen in the next round
+        for step in turn.start:
+            match self._steps.permit(task, step):
+                case Go(params=params):
+                    started = self._steps.started(task, step, token=self._token)
+                    decided.start[step.name] = (replace(step, params=params), started)
+                case Ask(request=request):
+                    decided.ask.append(request)
+                case Wait():
+                    decided.waits = True
+                case Denied() as denied:
+                    decided.over.append(self._denied(step, denied))
+                case ToolResult() as unready:
+                    decided.over.append(self._never_ran(step, unready))
+        return decided
+
+    async def _write_and_start(self, decided: _Round) -> None:
+        ended = (*self._unsaved, *decided.over)
+        starting = tuple(started for _, started in decided.start.values())
+        task_id, token, ask = self._task.task_id, self._token, tuple(decided.ask)
+
+        def write(nexus: TaskNexus) -> Task:
+            task = nexus.record_steps(task_id, ended, token=token, starting=starting)
+            return nexus.ask(task_id, ask, token=token) if ask else task
+
+        self._task = await self._desk.write(write)
+        self._unsaved.clear()
+        begun = {record.name for record in self._task.steps if record.status is StepStatus.RUNNING}
+        for name, (step, started) in decided.start.items():
+            if name in begun:  # not when a pause came between
+                await self._start(step, started)
+
+    async def _start(self, step: Step, started: StepResult) -> None:
+        """Start the step; where nothing may run beside it, see it through at once."""
+        self._started[step.name] = (step, started)
+        run = self._steps.run(self._task, step, started)
+        if self._is_sequence:
+            self._take_end(step.name, await run)
+        else:
+            self._running[step.name] = asyncio.create_task(run, name=f"{self._task.task_id} {step.name}")
+
+    async def _wait(self) -> None:
+        """Wait until a step ends, or somebody else has written something that may concern this task."""
+        awaited: list[asyncio.Future[Any]] = [*self._running.values(), self._bell]
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        if self._bell.done():
+            self._bell = asyncio.get_running_loop().create_future()
+            task_id = self._task.task_id
+            self._task = await self._desk.read(lambda nexus: nexus.get_task_by_id(task_id))
+        for name in [name for name, run in self._running.items() if run.done()]:
+            self._take_end(name, self._running.pop(name).result())
+
+    def _take_end(self, name: str, ended: Ended) -> None:
+        record, answer = ended
+        step, _ = self._started.pop(name)
+        self._unsaved.append(record)
+        if record.status is StepStatus.FAILED:
+            self._see_failure(step, record, answer)
+
+    def _see_failure(self, step: Step, record: StepResult, answer: ToolResult) -> None:
+        if goes_on_without(self._view(), step, record, answer, board=self._retry):
+            return
+        failure = outcome_of(step, answer)
+        if self._failure is None or (isinstance(self._failure, RetryLater) and isinstance(failure, Failed)):
+            self._failure = failure
+
+    def _denied(self, step: Step, denied: Denied) -> StepResult:
+        if denied.by_choice or step.optional:
+            return skipped(step, denied.reason, token=self._token)
+        suggestions = (f"dt show {self._task.task_id}", f"dt retry {self._task.task_id} asks again")
+        return self._never_ran(
+            step,
+            ToolResult(category=ErrorCategory.PERMISSION, message=denied.reason, suggestions=suggestions),
+        )
+
+    def _never_ran(self, step: Step, answer: ToolResult) -> StepResult:
+        record = self._steps.never_ran(self._view(), step, answer, token=self._token)
+        self._see_failure(step, record, answer)
+        return record
+
+    def _cut(self, step: Step, started: StepResult) -> StepResult:
+        message = f"step {step.name!r}: the task's time was over"
+        error = TaskError(category=ErrorCategory.RESOURCE, message=message, step=step.name)
+        return replace(started, status=StepStatus.FAILED, finished_at=self._steps.now(), error=error)
+
+    def _view(self) -> Task:
+        """The task as the board will have it once what has ended is written."""
+        if not self._unsaved:
+            return self._task
+        records = {record.name: record for record in (*self._task.steps, *self._unsaved)}
+        return evolve(self._task, {"steps": tuple(records.values())})
+
+    def _step(self, name: str) -> Step | None:
+        steps = self._task.plan.steps if self._task.plan is not None else ()
+        return next((step for step in steps if step.name == name), None)
+
+    async def _verified(self) -> Outcome:
+        records: Mapping[str, StepResult] = {record.name: record for record in self._view().steps}
+        verdict = await self._verifier.verify(self._task, token=self._token)
+        if verdict.error is not None:
+            return Failed(error=verdict.error)
+        result = {"steps": result_of(records)}
+        impact = impact_of(records)
+        return Succeeded(result={**result, "impact": impact} if impact else result, evidence=verdict.evidence)
+
+    async def _end_running(self) -> None:
+        """End the steps that run, and wait until everything they started has ended."""
+        running = [run for run in self._running.values() if not run.done()]
+        for run in running:
+            run.cancel()
+        while running:
+            with suppress(asyncio.CancelledError):  # said to us again: they are being ended as fast as can be
+                await asyncio.wait(running)
+            running = [run for run in running if not run.done()]
+        self._running.clear()
+
+
+def first_step(task: Task, steps: StepExecutor, *, retry: RetryPolicy, most_steps: int) -> StepResult | None:
+    """The record of the step that may be begun in the very write that claims the task; None when people come first."""
+    if task.claim is None or task.pause is not None:
+        return None
+    turn = turn_of(task, running=(), board=retry, most=most_steps)
+    if turn.skip or not turn.start or not isinstance(steps.permit(task, turn.start[0]), Go):
+        return None
+    return steps.started(task, turn.start[0], token=task.claim.token)
+
+
+def _nothing_to_run(task: Task) -> Failed:
+    return Failed(
+        error=TaskError(
+            category=ErrorCategory.CONFIGURATION,
+            message="the daemon was to run it, but it has no plan",
+            cause=f"it is assigned to {task.assigned_to}",
+            suggestions=("give it a plan or run, or leave it to an agent: dt update ID --assign AGENT",),
+        )
+    )
+
+
+def _time_is_over(task: Task) -> TaskError:
+    return TaskError(
+        category=ErrorCategory.RESOURCE,
+        message=f"the task was not done within {task.timeout_seconds:g} s",
+        cause="timeout_seconds of the task",
+        suggestions=("give it more time, or split it into steps of their own",),
+    )
