@@ -1,0 +1,346 @@
+"""An attempt at a plan: what runs side by side, what is asked, what a pause leaves, and what is told at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dreamos_tasks.model.event import EventType
+from dreamos_tasks.model.plan import ApprovalMode, ErrorCategory, Step
+from dreamos_tasks.model.request import RequestKind, RequestState, Risk
+from dreamos_tasks.model.task import Status
+from dreamos_tasks.tools.orphans import become_subreaper
+from tests.execution.workbench import Workbench, shell
+from tests.waiting import until
+
+TIMEOUT_SECONDS = 60
+
+
+@pytest.fixture(scope="module", autouse=True)
+def subreaper() -> Iterator[None]:
+    become_subreaper()
+    yield
+    become_subreaper(on=False)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    return Workbench(tmp_path)
+
+
+def meeting(name: str, other: str, **more: object) -> Step:
+    """A step that ends only when another one runs at the same time."""
+    line = f"touch {name}; n=0; until [ -e {other} ] || [ $n -gt 600 ]; do sleep 0.05; n=$((n+1)); done; [ -e {other} ]"
+    return shell(name, line, **more)
+
+
+# -- side by side
+
+
+async def test_independent_steps_run_side_by_side(bench: Workbench) -> None:
+    bench.add(shell("a", "true"), meeting("b", "c", needs=("a",)), meeting("c", "b", needs=("a",)))
+
+    task = await bench.attempt()
+
+    assert task.status is Status.COMPLETED
+    assert bench.statuses() == dict.fromkeys("abc", "completed")
+
+
+async def test_a_failed_step_that_is_not_critical_leaves_the_rest_and_the_impact_is_told(bench: Workbench) -> None:
+    bench.add(shell("a", "exit 3", critical=False), shell("b", "true", needs=("a",)), shell("c", "true"))
+
+    task = await bench.attempt()
+
+    assert task.status is Status.COMPLETED
+    assert bench.statuses() == {"a": "failed", "b": "skipped", "c": "completed"}
+    assert task.result["impact"] == [
+        "step 'a': exit code 3",
+        "step 'b' was skipped: it needs step 'a', which failed",
+    ]
+
+
+async def test_when_a_critical_step_fails_what_runs_is_seen_to_its_end_and_nothing_else_starts(
+    bench: Workbench,
+) -> None:
+    bench.add(
+        shell("bad", "until [ -e begun ]; do sleep 0.02; done; exit 3"),
+        shell("slow", "touch begun; sleep 0.3; echo slow >> log"),
+        shell("later", "echo later >> log"),
+        plan={"max_concurrent_steps": 2},
+        retry=None,
+    )
+
+    task = await asyncio.wait_for(bench.attempt(), TIMEOUT_SECONDS)
+
+    assert task.status is Status.FAILED
+    assert bench.statuses() == {"bad": "failed", "slow": "completed"}
+    assert bench.log() == ["slow"]
+    assert task.error is not None
+    assert task.error.step == "bad"
+
+
+async def test_a_task_that_is_out_of_time_ends_all_that_runs(bench: Workbench) -> None:
+    bench.add(
+        shell("a", "sleep 60"),
+        shell("b", "sleep 60"),
+        plan={"max_concurrent_steps": 2},
+        timeout_seconds=0.3,
+    )
+
+    task = await asyncio.wait_for(bench.attempt(), TIMEOUT_SECONDS)
+
+    assert task.error is not None
+    assert task.error.category is ErrorCategory.RESOURCE
+    assert bench.statuses() == {"a": "failed", "b": "failed"}
+
+
+# -- values
+
+
+async def test_values_of_earlier_steps_reach_later_ones_and_never_a_shell(bench: Workbench) -> None:
+    bench.add(
+        shell("ask", "printf '%s' '{\"name\": \"x; touch broken\", \"n\": 3}'"),
+        Step(
+            name="use",
+            params={
+                "command": ["sh", "-c", 'printf "%s|%s|%s" "$NAME" "$1" "$(cat "$2")" >> log', "-", "n=${steps.ask.output.n}",
+                            "${steps.ask.output.path}"],
+                "env": {"NAME": "${steps.ask.output.name}"},
+            },
+            needs=("ask",),
+        ),
+    )  # fmt: skip
+
+    assert (await bench.attempt()).status is Status.COMPLETED
+    assert bench.log() == ['x; touch broken|n=3|{"name": "x; touch broken", "n": 3}']
+    assert not (bench.folder / "broken").exists()
+
+
+async def test_a_value_that_is_not_there_fails_the_step_with_what_there_is(bench: Workbench) -> None:
+    bench.add(shell("a", "true"), Step(name="b", params={"command": ["echo", "${steps.a.output.path}"]}))
+
+    task = await bench.attempt()
+
+    assert task.status is Status.FAILED
+    assert task.error is not None
+    assert task.error.category is ErrorCategory.CONFIGURATION
+    assert "step 'a' printed nothing" in task.error.message
+
+
+async def test_a_secret_reaches_the_command_and_nothing_that_is_kept(tmp_path: Path) -> None:
+    secret = "hunter2-canary-7"
+    bench = Workbench(tmp_path, secrets={"TOKEN": secret})
+    params = {"command": 'echo "it is $T"; [ "$T" = "$(cat want)" ]', "env": {"T": "${secret:TOKEN}"}}
+    (tmp_path / "want").write_text(secret)
+    bench.add(Step(name="a", params=params))
+
+    task = await bench.attempt()
+
+    assert task.status is Status.COMPLETED
+    assert task.steps[0].output_head == "it is [secret]\n"
+    assert secret not in repr(bench.nexus.events()) + repr(task)
+    kept = [path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert kept
+    assert not any(secret.encode() in content for content in kept)
+
+
+async def test_a_secret_that_is_not_there_is_named(bench: Workbench) -> None:
+    bench.add(Step(name="a", params={"command": "true", "env": {"T": "${secret:NOPE}"}}))
+
+    task = await bench.attempt()
+
+    assert task.error is not None
+    assert task.error.category is ErrorCategory.CONFIGURATION
+    assert "${secret:NOPE}: there is no secret of this name" in task.error.message
+
+
+# -- people first
+
+
+async def test_a_step_that_asks_for_approval_waits_without_a_claim(bench: Workbench) -> None:
+    bench.add(shell("a", "echo a >> log"), shell("b", "echo b >> log", approval=ApprovalMode.REQUIRED))
+
+    task = await bench.attempt()
+
+    assert (task.status, task.claim) == (Status.AWAITING_APPROVAL, None)
+    assert bench.log() == ["a"]
+    (request,) = task.requests
+    assert (request.step, request.text, request.risk) == ("b", "echo b >> log", Risk.LOW)
+    assert bench.nexus.get_next_task("daemon", runs_plans=True) is None
+
+    bench.nexus.approve(request.request_id, by="eve")
+    assert (await bench.attempt()).status is Status.COMPLETED
+    assert bench.log() == ["a", "b"]
+
+
+async def test_what_can_destroy_something_is_asked_about_and_runs_as_it_was_approved(bench: Workbench) -> None:
+    bench.add(shell("wipe", "rm -rf ../outside"))
+
+    task = await bench.attempt()
+    assert task.status is Status.AWAITING_APPROVAL
+    assert task.requests[0].risk is Risk.CRITICAL
+
+    bench.nexus.approve("a.r1", by="eve", params={"command": "echo harmless >> log"}, reason="not that")
+    assert (await bench.attempt()).status is Status.COMPLETED
+    assert bench.log() == ["harmless"]
+
+
+async def test_other_steps_go_on_while_people_are_asked(bench: Workbench) -> None:
+    bench.add(
+        shell("ask", "echo ask >> log", approval=ApprovalMode.REQUIRED),
+        shell("work", "echo work >> log"),
+        plan={"max_concurrent_steps": 2},
+    )
+
+    task = await bench.attempt()
+
+    assert task.status is Status.AWAITING_APPROVAL
+    assert bench.statuses() == {"work": "completed"}
+
+
+async def test_a_step_that_is_approved_while_others_run_starts_at_once(bench: Workbench) -> None:
+    bench.add(
+        shell("ask", "touch approved", approval=ApprovalMode.REQUIRED),
+        shell("work", "touch begun; until [ -e approved ]; do sleep 0.02; done"),
+        plan={"max_concurrent_steps": 2},
+    )
+    run = asyncio.create_task(bench.attempt())
+    await until((bench.folder / "begun").exists)
+    bench.nexus.approve("a.r1", by="eve")
+    bench.executor.look_again()
+
+    assert (await asyncio.wait_for(run, TIMEOUT_SECONDS)).status is Status.COMPLETED
+
+
+async def test_a_rejected_step_fails_the_task_for_want_of_permission_and_a_retry_asks_again(bench: Workbench) -> None:
+    bench.add(shell("a", "echo a >> log", approval=ApprovalMode.REQUIRED))
+    await bench.attempt()
+    bench.nexus.reject("a.r1", by="eve", reason="not today")
+
+    task = await bench.attempt()
+    assert task.status is Status.FAILED
+    assert task.error is not None
+    assert task.error.category is ErrorCategory.PERMISSION
+    assert "eve rejected it: not today" in task.error.message
+
+    bench.nexus.retry_task("a", by="eve")
+    task = await bench.attempt()
+    assert task.status is Status.AWAITING_APPROVAL
+    assert [request.state for request in task.requests] == [RequestState.REJECTED, RequestState.OPEN]
+
+
+async def test_nobody_deciding_in_time_is_a_rejection(bench: Workbench) -> None:
+    bench.add(shell("a", "echo a >> log", approval=ApprovalMode.REQUIRED))
+    await bench.attempt()
+    bench.clock.advance(300)
+    bench.nexus.lapse_overdue(by="monitor")
+
+    task = await bench.attempt()
+
+    assert task.status is Status.FAILED
+    assert "nobody approved it in time" in (task.error.message if task.error else "")
+    assert bench.log() == []
+
+
+async def test_an_optional_step_that_is_rejected_is_left_out(bench: Workbench) -> None:
+    bench.add(shell("a", "false", approval=ApprovalMode.REQUIRED, optional=True), shell("b", "true"))
+    await bench.attempt()
+    bench.nexus.reject("a.r1", by="eve")
+
+    assert (await bench.attempt()).status is Status.COMPLETED
+    assert bench.statuses() == {"a": "skipped", "b": "completed"}
+
+
+# -- cut in the middle
+
+
+def cut(bench: Workbench) -> None:
+    """The daemon dies in the middle of the first step."""
+    claimed = bench.claim()
+    assert claimed.steps[0].status == "running"
+    bench.clock.advance(10**6)
+    bench.nexus.expire_leases()
+
+
+async def test_a_step_cut_in_the_middle_is_a_question(bench: Workbench) -> None:
+    bench.add(shell("a", "echo a >> log"), shell("b", "echo b >> log"))
+    cut(bench)
+
+    task = await bench.attempt()
+
+    assert task.status is Status.AWAITING_APPROVAL
+    (request,) = task.requests
+    assert (request.kind, request.choices) == (RequestKind.QUESTION, ("run again", "skip", "fail"))
+    assert bench.log() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "log"),
+    [
+        ("run again", Status.COMPLETED, ["a", "b"]),
+        ("skip", Status.COMPLETED, ["b"]),
+        ("fail", Status.FAILED, []),
+    ],
+)
+async def test_the_answer_decides(bench: Workbench, answer: str, status: Status, log: list[str]) -> None:
+    bench.add(shell("a", "echo a >> log"), shell("b", "echo b >> log"))
+    cut(bench)
+    await bench.attempt()
+
+    bench.nexus.answer("a.r1", answer, by="eve")
+
+    assert (await bench.attempt()).status is status
+    assert bench.log() == log
+
+
+async def test_a_step_that_may_run_twice_is_run_again_unasked(bench: Workbench) -> None:
+    bench.add(shell("a", "echo a >> log", idempotent=True))
+    cut(bench)
+
+    task = await bench.attempt()
+
+    assert task.status is Status.COMPLETED
+    assert task.steps[0].attempt == 2
+
+
+# -- pauses
+
+
+async def test_a_pause_lets_the_running_step_end_and_the_next_one_wait(bench: Workbench) -> None:
+    bench.add(
+        shell("a", "touch begun; until [ -e gate ]; do sleep 0.02; done; echo a >> log"), shell("b", "echo b >> log")
+    )
+    run = asyncio.create_task(bench.attempt())
+    await until((bench.folder / "begun").exists)
+    bench.nexus.pause_task("a", by="eve", at_boundary=True)
+    (bench.folder / "gate").touch()
+
+    task = await asyncio.wait_for(run, TIMEOUT_SECONDS)
+
+    assert task.status is Status.PAUSED
+    assert bench.log() == ["a"]
+    bench.nexus.resume_task("a", by="eve")
+    assert (await bench.attempt()).status is Status.COMPLETED
+    assert bench.log() == ["a", "b"]
+    assert [event.type for event in bench.nexus.events() if event.type is EventType.STEP_STARTED] == [
+        "step_started"
+    ] * 2
+
+
+async def test_a_pause_now_cuts_the_step_and_a_resume_runs_it_again(bench: Workbench) -> None:
+    bench.add(shell("a", "echo a >> log; [ -e gate ] || sleep 60"))
+    run = asyncio.create_task(bench.attempt())
+    await until(bench.log)
+    bench.nexus.pause_task("a", by="eve")
+    run.cancel()
+    await asyncio.wait([run])
+    assert bench.statuses() == {"a": "paused"}
+
+    (bench.folder / "gate").touch()
+    bench.nexus.resume_task("a", by="eve")
+
+    assert (await bench.attempt()).status is Status.COMPLETED
+    assert bench.log() == ["a", "a"]
