@@ -17,6 +17,7 @@ from dreamos_tasks.model.selection import can_be_next, fits
 from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.protocols import ClockReading
 from dreamos_tasks.stores import sqlite_connection, sqlite_queries
+from dreamos_tasks.stores.held_tasks import HeldTasks
 from dreamos_tasks.stores.rows import (
     COLUMNS,
     encode,
@@ -27,7 +28,7 @@ from dreamos_tasks.stores.rows import (
     to_us,
 )
 from dreamos_tasks.stores.sqlite_session import Row, SqliteSession
-from dreamos_tasks.stores.task_writes import insert_of, update_of
+from dreamos_tasks.stores.task_writes import differing_fields, insert_of, update_of
 
 GET_TASK = f"SELECT {COLUMNS} FROM task WHERE task_id = ?"
 # What the order of a list goes by.
@@ -81,6 +82,9 @@ class SqliteStore:
         )
         self._newest_n = 0
         self._seq = self._seq_turn = 0
+        self._seen = (0, "", 0, 0)  # the row that was read last: in which turn, whose, its number and its newest event
+        self._held = HeldTasks()
+        self._rollbacks = 0
 
     @classmethod
     def create(cls, path: Path, *, durability: str = "full", lock_timeout_seconds: float = 30.0) -> SqliteStore:
@@ -110,8 +114,18 @@ class SqliteStore:
 
     def get(self, task_id: str) -> Task | None:
         """See TaskStore."""
+        turn = self._session.turn
+        if self._known_held().knows(task_id):
+            version = self._session.row(VERSION_OF_TASK, (task_id,))
+            held = self._held.get(task_id, version) if version is not None else None
+            if held is not None and version is not None:
+                self._seen = (turn, task_id, version[0], version[1])
+                return held
         row = self._session.row(GET_TASK, (task_id,))
-        return row_to_task(row) if row is not None else None
+        if row is None:
+            return None
+        self._seen = (turn, task_id, *row[-2:])
+        return row_to_task(row)
 
     def find(self, query: TaskQuery, *, now: datetime) -> Sequence[Task]:
         """See TaskStore. SQL narrows by index; `selection.fits` decides."""
@@ -149,7 +163,9 @@ class SqliteStore:
             heads = self._session.rows(sqlite_queries.HEADS_OF_QUEUE, (*lanes, now_us))
         if not heads:
             return None
-        first = row_to_task(min(heads, key=_place_in_queue))
+        head = min(heads, key=_place_in_queue)
+        first = row_to_task(head)
+        self._seen = (self._session.turn, first.task_id, *head[-2:])
         if can_be_next(first, request, unfinished=self.unfinished_dependencies(first), now=now):
             return first
         return self._search(lanes, request, now=now)
@@ -258,15 +274,16 @@ class SqliteStore:
     def _update(self, connection: apsw.Connection, change: Change) -> None:
         task, before = change.task, change.before
         assert before is not None
-        version = connection.execute(VERSION_OF_TASK, (task.task_id,)).fetchone()
-        assert version is not None, "only a task that was fetched is changed"
-        n, prev, _ = version
+        n, prev = self._place_of(connection, task.task_id)
         seq = last = prev
         if change.events:
             seq = self._take_seqs(connection, len(change.events))
             last = seq + len(change.events)
         self._append(connection, change.events, n=n, seq=seq, prev=prev)
-        connection.execute(*update_of(before, task, last_seq=last, n=n))
+        differing = differing_fields(before, task)
+        connection.execute(*update_of(task, differing, last_seq=last, n=n))
+        self._seen = (self._session.turn, task.task_id, n, last)
+        self._known_held().put(task, (n, last, to_us(task.updated_at)), changed=differing)
         if task.status is Status.COMPLETED and before.status is not Status.COMPLETED:
             connection.execute(MEET_DEPENDANTS, (n,))
         if task.tags != before.tags or task.depends_on != before.depends_on:
@@ -275,6 +292,22 @@ class SqliteStore:
             self._link(connection, task, n)
             unmet = len(task.depends_on) - self._met(task.depends_on)
             connection.execute("UPDATE task SET unmet = ? WHERE n = ?", (unmet, n))
+
+    def _place_of(self, connection: apsw.Connection, task_id: str) -> tuple[int, int]:
+        """A row's number and its newest event: as the verb that saves has just read them, as a rule."""
+        turn, seen_id, n, last_seq = self._seen
+        if seen_id == task_id and turn == self._session.turn:
+            return n, last_seq
+        version = connection.execute(VERSION_OF_TASK, (task_id,)).fetchone()
+        assert version is not None, "only a task that was fetched is changed"
+        return version[0], version[1]
+
+    def _known_held(self) -> HeldTasks:
+        """What is remembered of held tasks: nothing after a rollback, which may have taken back what was written last."""
+        if self._rollbacks != self._session.rollbacks:
+            self._rollbacks = self._session.rollbacks
+            self._held.clear()
+        return self._held
 
     def _take_seqs(self, connection: apsw.Connection, count: int) -> int:
         """The newest seq, after which the next `count` are taken. It is asked for once a transaction."""

@@ -35,6 +35,7 @@ class SqliteSession:
         self._depth = 0
         self._is_spoiled = False
         self.turn = 0  # counts transactions: what a store knows of one it must forget in the next
+        self.rollbacks = 0  # counts what was taken back, wholly or to a savepoint
         self._connection: apsw.Connection | None = None
         self._file = (0, 0)
         self._size = 0
@@ -79,6 +80,8 @@ class SqliteSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._depth -= 1
+        if error is not None:
+            self.rollbacks += 1
         # A file that could only be opened for reading, or that failed once, is opened anew: it may be well again.
         self._is_spoiled = self._is_spoiled or isinstance(error, apsw.ReadOnlyError | apsw.IOError | apsw.CantOpenError)
         try:
@@ -171,6 +174,7 @@ class SqliteSession:
         try:
             connection.execute("COMMIT")
         except apsw.Error as error:
+            self.rollbacks += 1
             # After a failed fsync nobody knows what is on the disk: this connection must not go on as if it had worked.
             self._drop()
             raise sqlite_connection.unavailable(self.path, error) from error

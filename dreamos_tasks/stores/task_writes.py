@@ -83,9 +83,14 @@ def insert_of(task: Task, *, last_seq: int, unmet: int) -> tuple[str, list[Any]]
     return sql, row
 
 
-def update_of(before: Task, task: Task, *, last_seq: int, n: int) -> tuple[str, list[Any]]:
-    """The statement that brings the row `n` from one task to the other, and its bindings. `unmet` is kept by others."""
-    sql, values = _update(tuple(compress(TASK_FIELDS, map(is_not, _values(before), _values(task)))))
+def differing_fields(before: Task, task: Task) -> tuple[str, ...]:
+    """The fields of which the two do not have the very same value."""
+    return tuple(compress(TASK_FIELDS, map(is_not, _values(before), _values(task))))
+
+
+def update_of(task: Task, differing: tuple[str, ...], *, last_seq: int, n: int) -> tuple[str, list[Any]]:
+    """The statement that writes the differing fields into the row `n`, and its bindings. `unmet` is kept by others."""
+    sql, values = _update(differing)
     row = [value(task) for value in values]
     row += (last_seq, n)
     return sql, row

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dreamos_tasks.model.task import TASK_FIELDS, Task
 from dreamos_tasks.stores.rows import COLUMNS
-from dreamos_tasks.stores.task_writes import COLUMNS_OF, VALUES, insert_of, update_of
+from dreamos_tasks.stores.task_writes import COLUMNS_OF, VALUES, differing_fields, insert_of, update_of
 from tests.fakes import at
 
 
@@ -19,7 +19,8 @@ def test_every_field_of_a_task_has_its_columns_and_every_column_its_value() -> N
 
 def test_an_update_names_only_what_differs() -> None:
     before = Task(task_id="dt-1", title="t", created_at=at(0), updated_at=at(0))
-    sql, row = update_of(before, replace(before, title="another"), last_seq=7, n=3)
+    task = replace(before, title="another")
+    sql, row = update_of(task, differing_fields(before, task), last_seq=7, n=3)
 
     assert sql == "UPDATE task SET title = ?, last_seq = ? WHERE n = ?"
     assert row == ["another", 7, 3]
