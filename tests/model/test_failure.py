@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import re
 import smtplib
 import socket
 import ssl
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import urllib.error
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -416,3 +418,14 @@ def test_the_table_costs_no_library_and_compiles_nothing_before_it_is_asked() ->
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout == "[] 0\n"
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "errors.md"
+ROWS_OF_GUIDE = re.findall(r"^\| ([0-9, ]+) \| (\w+) \|", GUIDE.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("codes", "category"), ROWS_OF_GUIDE)
+def test_the_guide_says_what_the_table_does(codes: str, category: str) -> None:
+    for code in map(int, codes.split(",")):
+        symptom = Symptom(http_status=code) if code >= 400 else Symptom(exit_code=code)
+        assert (code, diagnose(symptom).category) == (code, category)
