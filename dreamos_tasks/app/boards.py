@@ -55,7 +55,8 @@ def open_store(
     """
     kind = kind or ("json" if path.suffix == ".json" else "sqlite")
     make_folder(path.parent)
-    if not path.exists() and path.with_name(f"{path.name}.lock").exists():
+    # In this order: another process may be making the board just now, and makes the lock file after it.
+    if path.with_name(f"{path.name}.lock").exists() and not path.exists():
         raise BoardGone(
             f"the board at {path} is gone",
             cause="its lock file is still there, so there was one; a new, empty board would hide the loss",

@@ -1,0 +1,45 @@
+"""Boards are made on their first use, and never in the place of one that was lost."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dreamos_tasks.app.boards import open_store
+from dreamos_tasks.errors import BoardGone
+
+
+@pytest.mark.parametrize("name", ["nexus.db", "nexus.json"])
+def test_a_board_that_is_gone_is_not_made_anew(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "runtime" / name
+    with closing(open_store(path)) as store, store.transaction():
+        pass
+    path.unlink()
+
+    with pytest.raises(BoardGone, match="is gone"):
+        open_store(path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["nexus.db", "nexus.json"])
+def test_a_board_that_another_makes_just_now_is_not_taken_for_a_lost_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    exists = Path.exists
+    asked: list[Path] = []
+
+    def exists_before(asked_about: Path) -> bool:
+        answer = exists(asked_about)
+        if not asked:
+            asked.append(asked_about)
+            with closing(open_store(path)) as store, store.transaction():
+                pass
+        return answer
+
+    monkeypatch.setattr(Path, "exists", exists_before)
+
+    with closing(open_store(path)) as store:
+        assert store.task_count() == 0
