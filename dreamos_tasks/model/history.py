@@ -76,13 +76,13 @@ def attempts(events: Iterable[Event]) -> tuple[Attempt, ...]:
                 "token": lease["token"],
                 "started_at": event.at,
             }
-        elif event.type in ATTEMPT_ENDS and current is not None:
+        elif current is not None and (event.type in ATTEMPT_ENDS or event.changes.get("claim", current) is None):
             error = event.changes.get("error")
             done.append(
                 Attempt(
                     **current,
                     finished_at=event.at,
-                    outcome=ATTEMPT_ENDS[event.type],
+                    outcome=ATTEMPT_ENDS.get(event.type, "taken back by hand"),
                     error=error["message"] if error else None,
                 )
             )

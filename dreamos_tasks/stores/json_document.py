@@ -148,15 +148,16 @@ def _read_tasks(document: JsonDocument, forms: Sequence[Any], *, at: str, saved_
     edits = []
     for index, (task_id, form) in enumerate(zip(ids, forms, strict=True)):
         try:
-            told = None
-            if (log := form.get("events")) is not None:
-                try:
-                    log = read_events(log, task_id=task_id)
-                    told = folded(log)
-                except Misfit as misfit:
-                    misfit.inside("events")
-                    raise
-                events.extend(log)
+            try:
+                log = read_events(form.get("events"), task_id=task_id)
+                told = folded(log)
+            except Misfit as misfit:
+                read_task(
+                    form, task_id=task_id, told=None, saved_at=saved_at
+                )  # what is wrong with the task comes first
+                misfit.inside("events")
+                raise
+            events.extend(log)
             task = read_task(form, task_id=task_id, told=told, saved_at=saved_at)
         except Misfit as misfit:
             misfit.pointer = f"{at}/{index}{misfit.pointer}"

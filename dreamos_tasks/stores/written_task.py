@@ -23,6 +23,7 @@ BY_HAND = "file"  # who did what a person wrote into the file
 ALWAYS_SHOWN = ("task_id", "title", "status", "priority")  # first, and even at their defaults
 FIELDS_IN_ORDER = (*ALWAYS_SHOWN, *(name for name in TASK_FIELDS if name not in (*ALWAYS_SHOWN, "extra")))
 RESERVED = frozenset({*TASK_FIELDS, "events"})  # names that no unknown key can stand under
+CLAIM_TELLS = frozenset({"claim", "attempt"})  # what the history of attempts is read from
 COUNTERS = ("attempt", "failures", "deferrals", "lost_leases", "last_token")
 
 _read_task = reader_of(Task)
@@ -54,6 +55,8 @@ def event_to_written(event: Event) -> dict[str, Any]:
 
 def read_events(form: Any, *, task_id: str) -> tuple[Event, ...]:
     """The events of a task, oldest first. Raises Misfit."""
+    if form is None:
+        return ()
     if not isinstance(form, list):
         raise Misfit("the events are not a list", expected="the list of what happened to the task, or nothing")
     events = []
@@ -77,6 +80,8 @@ def folded(events: Sequence[Event]) -> Task | None:
         try:
             if (task is None) is not (event.type is EventType.TASK_ADDED):
                 raise ValueError("a task is added once, and first")
+            if event.type is EventType.TASK_CLAIMED and not event.changes.keys() >= CLAIM_TELLS:
+                raise ValueError("a claim tells its holder and the number of the attempt")
             task = lifecycle.fold(task, event)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Misfit(

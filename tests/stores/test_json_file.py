@@ -23,6 +23,7 @@ from dreamos_tasks.errors import (
     BoardUnavailable,
     BoardUnsafe,
     InvalidInput,
+    StaleToken,
     TaskNotFound,
 )
 from dreamos_tasks.model.event import EventType
@@ -380,6 +381,20 @@ def test_a_task_taken_out_of_the_file_is_gone_and_seqs_go_on(open_json: Open, js
     assert [event.seq for event in nexus.events()] == [1, 3, 4]
 
 
+def test_a_claim_taken_away_by_hand_is_over(open_json: Open, json_path: Path) -> None:
+    nexus = open_json()
+    nexus.add_task(TaskDraft(title="x", task_id="dt-a"))
+    nexus.get_next_task("ada")
+    edit(json_path, status="pending", claim=None)
+
+    with pytest.raises(StaleToken):
+        nexus.mark_task_completed("dt-a", token=1)
+    again = nexus.get_next_task("ben")
+    assert again is not None
+    assert again.last_token == 2
+    assert [(a.agent_id, a.outcome) for a in nexus.attempts("dt-a")] == [("ada", "taken back by hand"), ("ben", None)]
+
+
 def test_events_with_one_seq_after_a_merge_are_counted_on(open_json: Open, json_path: Path) -> None:
     open_json().add_task(TaskDraft(title="x", task_id="dt-a"))
     top = read(json_path)
@@ -439,6 +454,12 @@ BROKEN_TASKS: list[tuple[list[Any], str, str]] = [
     ([{"title": "x", "events": [{**EVENT, "seq": None}]}], "/0/events/0", "'seq' is missing"),
     ([{"title": "x", "events": [EVENT, {**EVENT, "seq": 2}]}], "/0/events/1", "replayed"),
     ([{"title": "x", "events": [{**EVENT, "changes": {"title": "x", "due_at": "soon"}}]}], "/0/events/0", "replayed"),
+    ([{"title": "x", "events": [EVENT, {**EVENT, "seq": 2, "type": "task_claimed"}]}], "/0/events/1", "holder"),
+    (
+        [{"title": "x", "priority": "hgih", "events": [{**EVENT, "changes": {"priority": "hgih"}}]}],
+        "/0/priority",
+        "high",
+    ),
 ]
 
 
