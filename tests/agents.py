@@ -36,6 +36,19 @@ def in_processes(deed: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
 
 
 @contextmanager
+def writing(kind: str, path: Path, number: int) -> Iterator[Callable[[], None]]:
+    """Another process adds task after task meanwhile, until it is killed."""
+    process = _start("add_many", (kind, str(path), number, 100_000))
+    try:
+        _hear(process)
+        _say(process)
+        yield process.kill
+    finally:
+        process.kill()
+        process.communicate(timeout=TIMEOUT_SECONDS)
+
+
+@contextmanager
 def racing(kind: str, path: Path, *, agents: int) -> Iterator[Callable[[], list[str | None]]]:
     """So many agents with the board open. Each call lets them all claim at once; gives what each of them got."""
     processes = [_start("claim_when_told", (kind, str(path), f"agent-{number}")) for number in range(agents)]

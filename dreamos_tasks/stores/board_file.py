@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from dreamos_tasks.config.mounts import NETWORK_FILE_SYSTEMS, mount_kind
@@ -12,6 +13,8 @@ from dreamos_tasks.errors import BoardUnavailable, BoardUnsafe
 from dreamos_tasks.whole_file import replace_with, write_beside
 
 FILE_MODE = 0o600
+CREATION_TRIES = 3
+UNFINISHED = ("part", "new", "new-journal")  # how the names end of what a writer makes beside the file
 
 
 def check_file(path: Path) -> None:
@@ -74,12 +77,32 @@ def read_file(path: Path) -> tuple[bytes, os.stat_result]:
 
 def create_file_with(path: Path, content: bytes) -> None:
     """Make a file that is complete from its first moment. Raises OSError, FileExistsError when something is there."""
-    beside, _ = _write_beside(path, content)
-    try:
-        os.link(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    remove_unfinished(path)
+    for tries_left in reversed(range(CREATION_TRIES)):
+        beside, _ = _write_beside(path, content)
+        try:
+            os.link(beside, path)
+            break
+        except FileNotFoundError:  # somebody in another container took us for dead
+            if not tries_left:
+                raise
+        finally:
+            beside.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what writers of this file left beside it when they were killed.
+
+    Only those of processes that are no more. One in another container cannot be seen: whoever holds the board's lock knows
+    that it does not write, and whoever makes a file makes it again.
+    """
+    prefix = f".{path.name}."
+    with suppress(OSError):  # a folder that cannot be cleaned can still be read
+        for name in os.listdir(path.parent):
+            pid, _, kind = name[len(prefix) :].partition(".")
+            if name.startswith(prefix) and kind in UNFINISHED and pid.isdecimal() and not _is_alive(int(pid)):
+                path.with_name(name).unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:
@@ -118,3 +141,13 @@ def _write_beside(path: Path, content: bytes) -> tuple[Path, os.stat_result]:
     """The content in a synced file of this process beside `path`."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     return beside, write_beside(beside, (content,), mode=FILE_MODE)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True

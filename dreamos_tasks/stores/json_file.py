@@ -61,6 +61,7 @@ class JsonStore(MemoryStore):
         self._stamp: Stamp | None = None
         self._others_mark = 0  # another number after each writing that was not ours
         self._offset_was_set = False
+        self._is_swept = False
         self._trouble: tuple[Stamp | None, BoardUnavailable] | None = None
         self._refresh()
 
@@ -88,6 +89,7 @@ class JsonStore(MemoryStore):
             self._take_file_lock()
             try:
                 self._refresh(thoroughly=True)
+                self._sweep()
                 self._offset_was_set = False
                 tasks, event_count = dict(self._tasks), len(self._events)
                 with super().transaction():
@@ -229,6 +231,12 @@ class JsonStore(MemoryStore):
             raise BoardUnavailable(f"{self.path} cannot be read", cause=str(error), fix=f"ls -l {self.path}") from error
 
     # -- writing the file
+
+    def _sweep(self) -> None:
+        """Remove, once, what killed writers left beside the board. Under the lock nobody else is writing."""
+        if not self._is_swept:
+            self._is_swept = True
+            board_file.remove_unfinished(self._file)
 
     def _record_edits(self) -> None:
         for task, events in self._document.edits:

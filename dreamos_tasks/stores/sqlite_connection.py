@@ -9,7 +9,14 @@ from pathlib import Path
 import apsw
 
 from dreamos_tasks.errors import BoardCorrupt, BoardGone, BoardTooNew, BoardUnavailable, BoardUnsafe, InvalidInput
-from dreamos_tasks.stores.board_file import check_file, refuse_network_mount, sync, write_failed
+from dreamos_tasks.stores.board_file import (
+    CREATION_TRIES,
+    check_file,
+    refuse_network_mount,
+    remove_unfinished,
+    sync,
+    write_failed,
+)
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 SCHEMA_VERSION = 2  # the number of the newest file in migrations/
@@ -31,7 +38,10 @@ def connect(path: Path, *, full_durability: bool) -> apsw.Connection:
     _check_library()
     try:
         check_file(path)
-        if path.stat().st_size == 0:
+        found = path.stat()
+        if found.st_nlink > 1:  # whoever made it was killed in the last step, perhaps
+            remove_unfinished(path)
+        if found.st_size == 0:
             raise BoardCorrupt(
                 f"{path} is empty",
                 cause="a board without tasks is not an empty file",
@@ -71,22 +81,19 @@ def create_file(path: Path) -> None:
     """
     _check_library()
     refuse_network_mount(path.parent)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    remove_unfinished(path)
     try:
-        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        connection = apsw.Connection(str(beside))
-        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}").fetchall()
-        prepare(connection, beside)
-        connection.close()
-        with suppress(FileExistsError):
-            os.link(beside, path)
+        for tries_left in reversed(range(CREATION_TRIES)):
+            try:
+                _create_once(path)
+                break
+            except FileNotFoundError:  # somebody in another container took us for dead
+                if not tries_left:
+                    raise
     except OSError as error:
         raise write_failed(path, error) from error
     except apsw.Error as error:
         raise unavailable(path, error) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink()
     sync(path.parent)
 
 
@@ -127,6 +134,7 @@ def back_up_before_migration(connection: apsw.Connection, path: Path, version: i
 
 def copy_to(connection: apsw.Connection, target: Path) -> None:
     """A complete copy at one instant, made beside `target`, synced, and renamed."""
+    remove_unfinished(target)
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     try:
@@ -182,6 +190,21 @@ def not_unicode(error: UnicodeEncodeError) -> InvalidInput:
         cause=f"it holds half a character: {error.object[error.start : error.end]!a} at position {error.start}",
         fix="remove it; a byte that is not UTF-8 on the command line becomes such a half",
     )
+
+
+def _create_once(path: Path) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        connection = apsw.Connection(str(beside))
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}").fetchall()
+        prepare(connection, beside)
+        connection.close()
+        with suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        with suppress(OSError):
+            beside.unlink()
 
 
 def _check_library() -> None:

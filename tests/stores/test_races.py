@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import BoardLocked, BoardUnavailable
 from dreamos_tasks.model.query import TaskQuery
 from dreamos_tasks.model.task import TaskDraft
+from dreamos_tasks.protocols import TaskStore
 from dreamos_tasks.stores.replay import replay_problems
-from tests.agents import in_processes, lock_held_elsewhere, racing
+from tests.agents import in_processes, lock_held_elsewhere, racing, writing
 from tests.fakes import START
 from tests.kinds import board_path, make_store, open_store
+from tests.torture.waiting import until
 
 PROCESSES = 8
 ROUNDS = 10
@@ -144,3 +147,27 @@ def test_a_stale_lock_file_is_no_lock(kind_on_disk: str, tmp_path: Path) -> None
         TaskNexus(store, BoardClock(store)).add_task(TaskDraft(title="x"))
 
         assert store.task_count() == 1
+
+
+def has_begun(store: TaskStore, seq: int) -> bool:
+    return store.last_seq() > seq
+
+
+def test_a_writer_killed_at_any_moment_leaves_a_whole_board_and_nothing_else(kind_on_disk: str, tmp_path: Path) -> None:
+    path = board_path(kind_on_disk, tmp_path)
+    with closing(make_store(kind_on_disk, tmp_path)) as store:
+        for number in range(6):
+            already = store.last_seq()
+            with writing(kind_on_disk, path, number) as kill:
+                until(partial(has_begun, store, already + 3 * number))
+                kill()  # in the middle of some write
+
+        nexus = TaskNexus(store, BoardClock(store))
+        nexus.add_task(TaskDraft(title="after"))
+        tasks, events = store.find(TaskQuery(), now=START), store.events_after(0, limit=10_000)
+        assert [event.seq for event in events] == list(range(1, len(tasks) + 1))
+        assert replay_problems(tasks, events) == ()
+        assert store.integrity_problems() in ((), [])
+    with closing(open_store(kind_on_disk, path)) as store:
+        TaskNexus(store, BoardClock(store)).add_task(TaskDraft(title="later"))
+        assert [left.name for left in tmp_path.iterdir() if left.name.endswith(".part")] == []
