@@ -171,3 +171,14 @@ class Undoable(Protocol):
         Never raises for an undo that fails: that is a ToolResult with a category. Undoing twice is as undoing once.
         """
         ...
+
+
+class SharesResource(Protocol):
+    """A ToolAdapter whose calls share something with others, which may be overloaded or out of order: a host."""
+
+    def resource_of(self, params: Mapping[str, object]) -> str | None:
+        """What a call with these parameters shares, as `example.com:8080`; None when that is not known. No I/O.
+
+        Calls that share it are counted together: by a circuit breaker, and by a limit of rate or concurrency.
+        """
+        ...
