@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
 from dreamos_tasks.errors import DreamosError
@@ -26,6 +25,7 @@ from dreamos_tasks.model.failure_errors import ERRORS
 from dreamos_tasks.model.failure_row import Row
 from dreamos_tasks.model.failure_words import WORDS
 from dreamos_tasks.model.plan import ErrorCategory
+from dreamos_tasks.model.value import frozen_value
 
 SPOKEN_LINES = 20  # of a text: a program says why it ends at its end; what stands further up may be of something else
 SPOKEN_CHARACTERS = 4000
@@ -36,7 +36,7 @@ UNKNOWN = Row(name="unknown", category=ErrorCategory.LOGIC, cause="")
 ROWS = (*CERTAIN_EXITS, *HTTP_STATUSES, *ERRORS, *WORDS, *CUSTOMARY_EXITS, UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Symptom:
     """What can be seen of a failure: any of these, or several. `text` is what was printed or answered; its end counts.
 
@@ -49,7 +49,7 @@ class Symptom:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Diagnosis:
     """What a failure is. `cause` is empty when nothing is known beyond the symptom itself.
 
@@ -62,7 +62,7 @@ class Diagnosis:
     try_later: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_value
 class _Evidence:
     exit_code: int | None
     http_statuses: frozenset[int]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dreamos_tasks.model.plan import ErrorCategory
+from dreamos_tasks.model.value import frozen_value
 
 NETWORK = "it may pass by itself; if not, see whether the other side runs and can be reached from here"
 FEWER_REQUESTS = "let fewer run at once, or set a rate limit for the tool, so that it asks less often"
@@ -23,7 +22,7 @@ RATE_WORDS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class Row:
     """One kind of failure. None, or an empty text: whatever it is. `error_types` are written `package.Name`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -376,3 +377,8 @@ def test_the_event_of_a_failure_tells_in_which_categories_the_step_has_failed() 
     change = failed_once(planned(Step(name="build")).task, "build", TRANSIENT)
     recorded: list[Event] = [event for event in change.events if event.type is EventType.STEP_FAILED]
     assert recorded[0].changes["steps"][0]["failures"] == ["transient"]
+
+
+def test_the_guide_names_every_field_of_a_policy() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "errors.md").read_text()
+    assert [field for field in STEP_RETRY_RULES if f"`{field}`" not in guide] == []
