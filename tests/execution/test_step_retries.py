@@ -23,10 +23,12 @@ from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Status, Task, TaskDraft
 from dreamos_tasks.stores.memory import MemoryStore
 from dreamos_tasks.tools.children import Children
+from dreamos_tasks.tools.http import HttpTool
 from dreamos_tasks.tools.orphans import become_subreaper
 from dreamos_tasks.tools.registry import ToolRegistry
 from dreamos_tasks.tools.shell import ShellTool
 from tests.fakes import FakeClock
+from tests.tools.local_server import serving, text
 
 Result = TypeVar("Result")
 BOARD = RetryPolicy(max_attempts=3, base_seconds=10, jitter="none")
@@ -45,7 +47,8 @@ class Workbench:
         self.nexus = TaskNexus(MemoryStore(), self.clock, rules=BoardRules(lease_seconds=10**6, retry=BOARD))
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         surroundings = Surroundings(workspace=self.folder, runs=self.folder / "runs", environment=environment)
-        tools = ToolRegistry((ShellTool(Children(home_id=str(self.folder), instance="test")),))
+        shell = ShellTool(Children(home_id=str(self.folder), instance="test"))
+        tools = ToolRegistry((shell, HttpTool(now=self.clock.now)))
         steps = StepExecutor(tools, surroundings, now=self.clock.now)
         self.executor = TaskExecutor(self, steps, Verifier(steps), retry=BOARD)
 
@@ -225,3 +228,56 @@ async def test_a_fresh_start_gives_a_step_all_its_attempts_again(bench: Workbenc
     assert task.status is Status.COMPLETED
     assert bench.journal() == ["a", "b", "b", "b", "b"]
     bench.assert_replayed()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_server_that_says_when_to_come_back_is_not_called_before(bench: Workbench, status: int) -> None:
+    with serving({"/": text("busy", status=status, retry_after="120")}) as server:
+        bench.add(Step(name="fetch", tool="http", params={"url": server.url()}, retry={"max_attempts": 1}))
+        for deferrals in (1, 2, 3):
+            task = await bench.attempt()
+            assert (task.status, task.deferrals, task.failures) == (Status.PENDING, deferrals, 0)
+            assert task.not_before is not None
+            assert (task.not_before - bench.clock.now()).total_seconds() == 120
+        server.answers["/"] = text("here it is")
+        assert (await bench.attempt()).status is Status.COMPLETED
+    assert len(server.seen) == 4
+    bench.assert_replayed()
+
+
+async def test_a_server_in_trouble_is_called_three_times_and_then_left_alone(bench: Workbench) -> None:
+    with serving({"/": text("sorry", status=500)}) as server:
+        bench.add(Step(name="fetch", tool="http", params={"url": server.url()}))
+        assert [(await bench.attempt()).status for _ in range(3)] == [Status.PENDING, Status.PENDING, Status.FAILED]
+    assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "category"),
+    [
+        (401, ErrorCategory.PERMISSION),
+        (404, ErrorCategory.CONFIGURATION),
+        (409, ErrorCategory.LOGIC),
+        (422, ErrorCategory.CONFIGURATION),
+    ],
+)
+async def test_what_another_call_cannot_mend_is_called_once(
+    bench: Workbench, status: int, category: ErrorCategory
+) -> None:
+    with serving({"/": text("no", status=status)}) as server:
+        bench.add(Step(name="fetch", tool="http", params={"url": server.url()}))
+        task = await bench.attempt()
+    assert (task.status, task.error and task.error.category) == (Status.FAILED, category)
+    assert task.error is not None
+    assert task.error.suggestions
+    assert len(server.seen) == 1
+
+
+async def test_a_server_that_is_not_there_may_be_there_later(bench: Workbench) -> None:
+    with serving({}) as gone:
+        url = gone.url()
+    bench.add(Step(name="fetch", tool="http", params={"url": url}))
+    task = await bench.attempt()
+    assert (task.status, task.error and task.error.category) == (Status.PENDING, ErrorCategory.TRANSIENT)
+    assert task.error is not None
+    assert task.error.cause == "nothing listens at that address"
