@@ -37,6 +37,6 @@ def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 
 
 @pytest.fixture
-def rig(make_rig: Callable[..., Rig]) -> Rig:
-    """A home as most tests want it."""
-    return make_rig()
+def rig(request: pytest.FixtureRequest, make_rig: Callable[..., Rig]) -> Rig:
+    """A home as most tests want it; `on_each_file` gives one with its board in each kind of file."""
+    return make_rig(board={"store": getattr(request, "param", "sqlite")})

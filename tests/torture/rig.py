@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dreamos_tasks.app.daemon_lock import running_daemon
 from dreamos_tasks.app.home_making import make_home
 from dreamos_tasks.app.nexus import TaskNexus
@@ -83,6 +85,7 @@ class Rig:
         sections = {
             name: {**CONFIG.get(name, {}), **(config or {}).get(name, {})} for name in {*CONFIG, *(config or {})}
         }
+        self.store = str(sections.get("board", {}).get("store", "sqlite"))
         lines = ["dreamos_tasks: 1", *(f"{name}: {json.dumps(section)}" for name, section in sections.items())]
         self.home.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.home.config.chmod(0o600)
@@ -91,7 +94,7 @@ class Rig:
     @property
     def board(self) -> Path:
         """The board's file."""
-        return self.home.runtime / "nexus.db"
+        return self.home.runtime / ("nexus.json" if self.store == "json" else "nexus.db")
 
     @property
     def inbox(self) -> Path:
@@ -301,6 +304,9 @@ class Daemon:
                 os.kill(self.pid, signal.SIGCONT)
                 return False
         return True
+
+
+on_each_file = pytest.mark.parametrize("rig", ["sqlite", "json"], indirect=True)
 
 
 def quick_retry(attempts: int) -> RetryPolicy:

@@ -17,7 +17,7 @@ from dreamos_tasks.app.identity import is_alive, this_process
 from dreamos_tasks.errors import BoardLocked
 from dreamos_tasks.model.task import ProcessIdentity, Status, TaskDraft
 from tests.torture.processes import processes_of
-from tests.torture.rig import Rig
+from tests.torture.rig import Rig, on_each_file
 from tests.torture.waiting import until
 
 pytestmark = pytest.mark.torture
@@ -39,6 +39,7 @@ sys.stdin.read()
 """
 
 
+@on_each_file
 def test_a_killed_agents_lease_lapses_and_its_late_write_is_refused(rig: Rig) -> None:
     """Fault 3."""
     task_id = rig.add(TaskDraft(title="claimed by one that dies"))
@@ -67,6 +68,7 @@ def test_a_killed_agents_lease_lapses_and_its_late_write_is_refused(rig: Rig) ->
     rig.assert_sound()
 
 
+@on_each_file
 def test_a_daemon_stopped_for_longer_than_its_lease_is_fenced(rig: Rig) -> None:
     """Fault 8."""
     gate = rig.home.path / "gate"

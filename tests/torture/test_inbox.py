@@ -62,7 +62,7 @@ def assert_lives(rig: Rig, daemon: Daemon, name: str = "alive.json") -> None:
 
 def test_a_file_that_is_still_written_is_taken_in_when_it_is_whole_and_then_once(make_rig: Callable[..., Rig]) -> None:
     """Fault 9: no rename, one piece after another."""
-    rig = make_rig(inbox={"settle_seconds": 3})
+    rig = make_rig(inbox={"settle_seconds": 60})
     daemon = rig.start_daemon()
     text = json.dumps([{"title": f"slow {number}"} for number in range(5)])
 

@@ -9,7 +9,7 @@ import pytest
 
 from dreamos_tasks.app.identity import is_alive
 from dreamos_tasks.model.task import Status, TaskDraft
-from tests.torture.rig import LEASE_SECONDS, Rig
+from tests.torture.rig import LEASE_SECONDS, Rig, on_each_file
 from tests.torture.waiting import until
 
 pytestmark = pytest.mark.torture
@@ -19,6 +19,7 @@ LONGEST_LIFE_SECONDS = 0.6  # of a daemon that is ready: long enough for several
 LEAVES_CHILDREN = "(setsid sleep 60 & sleep 60 &); sleep 0.05"
 
 
+@on_each_file
 def test_a_daemon_killed_at_random_loses_nothing_and_runs_nothing_twice(
     rig: Rig, rng: random.Random, long_run: bool
 ) -> None:

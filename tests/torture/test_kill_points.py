@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dreamos_tasks.model.task import Status, TaskDraft
-from tests.torture.rig import Rig
+from tests.torture.rig import Rig, on_each_file
 from tests.torture.strace import (
     BOARD_WRITES,
     WRITES,
@@ -32,6 +32,7 @@ KILLS = 4  # of each operation in the short run
 KILLED = (-9, 137)
 
 
+@on_each_file
 @pytest.mark.parametrize("verb", ["add", "next", "complete"])
 def test_a_command_killed_at_any_write_did_all_of_it_or_nothing(
     rig: Rig, rng: random.Random, long_run: bool, verb: str, tmp_path: Path
@@ -80,12 +81,13 @@ def _finish_by_hand(rig: Rig) -> None:
         rig.nexus.mark_task_completed(task.task_id, "ada")
 
 
+@pytest.mark.parametrize("store", ["sqlite", "json"])
 def test_a_daemon_killed_at_any_write_of_a_run_goes_on_from_the_first_step_not_committed(
-    make_rig: Callable[..., Rig], rng: random.Random, long_run: bool, tmp_path: Path
+    make_rig: Callable[..., Rig], rng: random.Random, long_run: bool, tmp_path: Path, store: str
 ) -> None:
     require_strace()
     trace = tmp_path / "trace"
-    counted = make_rig("counted")
+    counted = make_rig("counted", board={"store": store})
     daemon = counted.start_daemon()
     attach(counted, daemon.pid, recording(BOARD_WRITES, trace))
     counted.wait_for(counted.add_journalled("counted"), "final")
@@ -93,7 +95,7 @@ def test_a_daemon_killed_at_any_write_of_a_run_goes_on_from_the_first_step_not_c
     points = kill_points(trace)
     assert len(points) > 5, trace.read_text()
 
-    rig = make_rig("killed")
+    rig = make_rig("killed", board={"store": store})
     for point in chosen(rng, points, KILLS, everything=long_run):
         _killed_in_a_run(rig, point)
 
