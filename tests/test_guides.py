@@ -65,3 +65,12 @@ def test_the_guide_names_every_parameter_of_the_tool_files() -> None:
     known = {field.name for kind in KINDS.values() for field in fields(kind)}
 
     assert {name for name in known if f"`{name}`" not in section} == {"action"}
+
+
+@pytest.mark.parametrize(("language", "file"), [("toml", "pyproject.toml"), ("python", "weather_tool.py")])
+def test_what_the_guide_shows_of_the_weather_tool_stands_in_it(language: str, file: str) -> None:
+    guide = (ROOT / "docs" / "guides" / "writing-a-tool.md").read_text(encoding="utf-8")
+    shown = re.findall(rf"^```{language}\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)[0]
+    example = (ROOT / "examples" / "weather_tool" / file).read_text(encoding="utf-8").splitlines()
+
+    assert [line for line in shown.splitlines() if line not in example] == []
