@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from dreamos_tasks.errors import AmbiguousTaskId, DependencyCycle, DuplicateTaskId, InvalidTask, TaskNotFound
@@ -17,21 +16,30 @@ from dreamos_tasks.protocols import TaskStore
 SHOWN_CANDIDATES = 8
 
 
+def add_one(store: TaskStore, draft: TaskDraft, *, now: datetime) -> Task:
+    """Add the draft, in the open transaction, by one write. With a dedupe key that is taken, gives the task that is there."""
+    return _twin(store, draft, now=now) or _add(store, draft, length=id_length(store.task_count() + 1), now=now)
+
+
 def add_all(store: TaskStore, drafts: Sequence[TaskDraft], *, now: datetime) -> Sequence[Task]:
     """Add every draft, in the open transaction; a draft whose dedupe key is taken gives the task that is there."""
-    length = id_length(store.task_count() + len(drafts))
     if len(drafts) == 1:
-        return (_twin(store, drafts[0], now=now) or _add(store, drafts[0], length=length, now=now),)
+        return (add_one(store, drafts[0], now=now),)
+    length = id_length(store.task_count() + len(drafts))
     added: dict[int, Task] = {}
     coming = frozenset(draft.task_id for draft in drafts if draft.task_id)
     for index in _dependencies_first(drafts):
         draft = drafts[index]
-        with _pointing_at(index):
+        try:
             added[index] = _twin(store, draft, now=now) or _add(store, draft, length=length, now=now, coming=coming)
+        except InvalidTask as error:
+            raise _pointing_at(index, error) from None
     for index, draft in enumerate(drafts):
         if draft.parent_id in coming:  # unless it had a twin, and never came
-            with _pointing_at(index):
+            try:
                 _check_parent(store, draft, now=now)
+            except InvalidTask as error:
+                raise _pointing_at(index, error) from None
     return [added[index] for index in range(len(drafts))]
 
 
@@ -83,14 +91,10 @@ def nearest_ids(store: TaskStore, task_id: str, *, now: datetime) -> tuple[str, 
     return tuple(get_close_matches(task_id, recent, n=3, cutoff=0.7))
 
 
-@contextmanager
-def _pointing_at(index: int) -> Iterator[None]:
+def _pointing_at(index: int, error: InvalidTask) -> InvalidTask:
     """What is wrong with a draft is said with its place in the batch."""
-    try:
-        yield
-    except InvalidTask as error:
-        error.pointer = f"/{index}{error.pointer}"
-        raise
+    error.pointer = f"/{index}{error.pointer}"
+    return error
 
 
 def _dependencies_first(drafts: Sequence[TaskDraft]) -> Sequence[int]:

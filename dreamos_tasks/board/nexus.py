@@ -34,7 +34,8 @@ class TaskNexus(SteeringVerbs):
 
         Raises DuplicateTaskId, InvalidTask (unknown dependency or parent), DependencyCycle.
         """
-        return self.add_tasks((draft,))[0]
+        with self._transaction() as now:
+            return adding.add_one(self.store, draft, now=now)
 
     def add_tasks(self, drafts: Sequence[TaskDraft]) -> Sequence[Task]:
         """Add all tasks or none, in one commit. They may depend on one another, in any order. Raises as add_task."""

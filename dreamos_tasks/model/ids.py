@@ -7,6 +7,7 @@ import os
 ID_PREFIX = "dt-"
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 SHORTEST = 4
+_LETTERS = bytes(ord(ALPHABET[byte & 31]) for byte in range(256))
 
 
 def id_length(task_count: int) -> int:
@@ -19,7 +20,7 @@ def id_length(task_count: int) -> int:
 
 def fresh_id(length: int) -> str:
     """A random id with `length` characters after the prefix."""
-    return ID_PREFIX + "".join([ALPHABET[byte & 31] for byte in os.urandom(length)])
+    return ID_PREFIX + os.urandom(length).translate(_LETTERS).decode("ascii")
 
 
 def child_id(parent_id: str, number: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -198,7 +198,7 @@ def row_to_event(row: Sequence[Any]) -> Event:
 def spec_text(task: Task) -> str | None:
     """The column `spec`."""
     values = _spec_values(task)
-    return None if values == _SPEC_DEFAULTS else encode(_sparse(SPEC_FIELDS, values))
+    return None if values == _SPEC_DEFAULTS else encode(_sparse(_SPEC, values))
 
 
 def state_text(task: Task) -> str | None:
@@ -207,7 +207,7 @@ def state_text(task: Task) -> str | None:
     values = _state_values(task)
     if process is None and values == _STATE_DEFAULTS:
         return None
-    kept = _sparse(STATE_FIELDS, values)
+    kept = _sparse(_STATE, values)
     deadline = deadline_of(task)
     if deadline is not None:
         kept["deadline"] = to_us(deadline)  # for its index
@@ -216,13 +216,14 @@ def state_text(task: Task) -> str | None:
     return encode(kept)
 
 
-def _sparse(names: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any]:
+def _sparse(defaults: Iterable[tuple[str, Any]], values: Iterable[Any]) -> dict[str, Any]:
     return {
         name: to_json(value)
-        for (name, default), value in zip(names.items(), values, strict=True)
+        for (name, default), value in zip(defaults, values, strict=True)
         if value is not default and value != default
     }
 
 
+_SPEC, _STATE = tuple(SPEC_FIELDS.items()), tuple(STATE_FIELDS.items())
 _spec_values, _SPEC_DEFAULTS = attrgetter(*SPEC_FIELDS), tuple(SPEC_FIELDS.values())
 _state_values, _STATE_DEFAULTS = attrgetter(*STATE_FIELDS), tuple(STATE_FIELDS.values())
