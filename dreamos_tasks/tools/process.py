@@ -24,12 +24,16 @@ OnOutput = Callable[[bytes], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to start: its arguments, where, in which (complete) environment, and what it reads from stdin."""
+    """What to start: its arguments, where, in which (complete) environment, and what it reads from stdin.
+
+    `passed` are file descriptors of ours that it gets under the same numbers.
+    """
 
     arguments: Sequence[str]
     cwd: str
     environment: Mapping[str, str]
     stdin: bytes = b""
+    passed: tuple[int, ...] = ()
 
 
 class Process:
@@ -82,6 +86,7 @@ class Process:
                 cwd=command.cwd,
                 env=command.environment,
                 start_new_session=True,
+                pass_fds=command.passed,
             )
             try:
                 return cls(process, output, on_output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Le, MinLen
@@ -12,13 +12,12 @@ from pydantic import AfterValidator, Field, Strict, ValidationError
 
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.tool import Estimate, Health, ParamProblem, ToolContext, ToolResult
-from dreamos_tasks.tools.capture import Capture, Captured
+from dreamos_tasks.tools.captured_run import run_captured, with_output
 from dreamos_tasks.tools.children import Children
-from dreamos_tasks.tools.exit_status import result_of_end, result_of_refusal, with_notes
+from dreamos_tasks.tools.exit_status import result_of_end, result_of_refusal
 from dreamos_tasks.tools.params import Params
 from dreamos_tasks.tools.process import Command
 from dreamos_tasks.tools.redaction import Redactor
-from dreamos_tasks.tools.run_tag import RunTag
 
 SHELL = "/bin/sh"
 
@@ -131,27 +130,17 @@ class ShellTool:
             message = "; ".join(f"{problem.pointer}: {problem.message}" for problem in problems)
             return redactor.result(ToolResult(category=ErrorCategory.CONFIGURATION, message=message))
         command = _command(values, context)
-        capture = Capture(context.run_dir, context.step, limit_bytes=context.output_limit_bytes, redactor=redactor)
         try:
-            end = await self._children.run(
-                command,
-                tag=RunTag(context.task_id, context.token, context.step),
-                on_output=capture.feed,
-                grace_seconds=context.grace_seconds,
-                timeout_seconds=context.timeout_seconds,
-                limits=context.limits,
-            )
+            end, captured = await run_captured(self._children, command, context=context, redactor=redactor)
         except (OSError, ValueError) as error:
             return redactor.result(result_of_refusal(error, command))
-        finally:
-            captured = capture.finish()
         result = result_of_end(
             end,
             success_codes=values.success_codes,
             timeout=context.timeout_seconds,
             printed=captured.tail or captured.head,
         )
-        return redactor.result(_with_output(result, captured))
+        return redactor.result(with_output(result, captured))
 
 
 def _command(values: ShellParams, context: ToolContext) -> Command:
@@ -161,15 +150,4 @@ def _command(values: ShellParams, context: ToolContext) -> Command:
         cwd=str(context.cwd / values.cwd) if values.cwd else str(context.cwd),
         environment={**context.environment, **values.env},
         stdin=values.stdin.encode("utf-8"),
-    )
-
-
-def _with_output(result: ToolResult, captured: Captured) -> ToolResult:
-    return replace(
-        with_notes(result, captured.trouble),
-        output_head=captured.head,
-        output_tail=captured.tail,
-        output_bytes=captured.total_bytes,
-        output_path=captured.path,
-        output_sha256=captured.sha256,
     )
