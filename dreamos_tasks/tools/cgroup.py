@@ -46,8 +46,12 @@ class Cgroups:
         self._ended: list[StepGroup] = []
 
     @classmethod
-    def take(cls, own: Path) -> Cgroups:
-        """Divide this group, which our process is in. Raises NotDelegated, and then has changed nothing that matters."""
+    def take(cls, own: Path | None = None) -> Cgroups:
+        """Divide our own group, and go into a part of it. For the whole process; call it before anything is started.
+
+        Raises NotDelegated, which says why not, and then has changed nothing that matters.
+        """
+        own = own or own_cgroup()
         base = own.parent if own.name == LEAF else own
         offered = frozenset(_text(base / "cgroup.controllers").split())
         missing = [name for name in NEEDED if name not in offered]

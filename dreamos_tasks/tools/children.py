@@ -42,12 +42,16 @@ class RunEnd:
 class Children:
     """Runs commands for one home. One a process; call `become_subreaper` first."""
 
-    def __init__(self, *, home_id: str, instance: str, cgroups: Cgroups | None = None) -> None:
+    def __init__(self, *, home_id: str, instance: str) -> None:
         self._origin = Origin(home_id, instance)
         self._orphans = Orphans(self._origin)
-        self._cgroups = cgroups
+        self._cgroups: Cgroups | None = None
         self._runs: dict[int, RunTag] = {}
         self._sweeper: asyncio.TimerHandle | None = None
+
+    def hold_with(self, cgroups: Cgroups) -> None:
+        """From now on, give each run a cgroup of its own."""
+        self._cgroups = cgroups
 
     async def run(
         self,

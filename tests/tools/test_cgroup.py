@@ -172,7 +172,8 @@ def real() -> Iterator[Path]:
 
 
 def with_cgroups(workshop: Workshop, cgroups: Cgroups) -> Workshop:
-    children = Children(home_id=str(workshop.folder), instance=secrets.token_hex(8), cgroups=cgroups)
+    children = Children(home_id=str(workshop.folder), instance=secrets.token_hex(8))
+    children.hold_with(cgroups)
     return Workshop(workshop.folder, ShellTool(children))
 
 
@@ -226,7 +227,7 @@ async def test_what_an_earlier_daemon_left_in_its_groups_is_ended(real: Path) ->
 async def test_the_kernel_ends_a_step_that_takes_too_much_memory(workshop: Workshop) -> None:
     """In a service with Delegate=, or in a container that may divide its own group."""
     try:
-        cgroups = Cgroups.take(own_cgroup())
+        cgroups = Cgroups.take()
     except NotDelegated as error:
         pytest.skip(f"no cgroup is delegated to the tests: {error}")
     here = with_cgroups(workshop, cgroups)
