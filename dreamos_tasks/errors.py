@@ -19,6 +19,7 @@ DreamosError
 │   ├── VerificationFailed            the task's own checks did not pass
 │   ├── RequestClosed                 it is decided, or another kind of decision is asked
 │   ├── OwnApproval                   who works on a task cannot approve for it
+│   ├── NoPerson                      a decision that is a person's comes from an agent or a step
 │   └── AlreadyRunning                another daemon holds this board
 ├── NothingReady                   5  no task to claim
 ├── BoardUnavailable               6  the board cannot be read or written
@@ -273,6 +274,15 @@ class OwnApproval(Refused):
             cause="an approval is another's decision",
             fix=f"a person runs: dt approve {request_id}",
         )
+
+
+class NoPerson(Refused):
+    """A decision that only people make comes from an agent, or from within a task."""
+
+    code = "no_person"
+
+    def __init__(self, verb: str, *, why: str) -> None:
+        super().__init__(f"{verb} is for people", cause=why, fix=f"a person runs dt {verb} in a terminal of their own")
 
 
 class AlreadyRunning(Refused):

@@ -10,18 +10,16 @@ from typing import Any
 from loguru import logger
 
 from dreamos_tasks import __version__
-from dreamos_tasks.app.boards import make_folder, open_board, rules_of
+from dreamos_tasks.app.boards import make_folder, open_board
 from dreamos_tasks.app.daemon_lock import DaemonCard, DaemonLock
 from dreamos_tasks.app.event_log import log_event
 from dreamos_tasks.app.identity import is_alive, this_process
-from dreamos_tasks.app.parts import build_inbox, build_monitoring, build_steps, build_tools, home_id
+from dreamos_tasks.app.parts import build_executor, build_inbox, build_monitoring, build_steps, build_tools, home_id
 from dreamos_tasks.app.pulse import Pulse
 from dreamos_tasks.app.status_socket import StatusSocket
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
-from dreamos_tasks.execution.executor import TaskExecutor
-from dreamos_tasks.execution.verification import Verifier
 from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.json_form import instant_to_text
 from dreamos_tasks.model.task import FINAL
@@ -46,7 +44,7 @@ class Daemon:
         steps = build_steps(self._tools, home=home, settings=settings)
         self._orchestrator = Orchestrator(
             self._desk,
-            TaskExecutor(PatientDesk(self._desk), steps, Verifier(steps), retry=rules_of(settings).retry),
+            build_executor(PatientDesk(self._desk), steps, settings=settings),
             agent_id=settings.daemon.agent_id,
             capabilities=self._tools.names(),
             process=self.process,

@@ -12,16 +12,14 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from dreamos_tasks.app.boards import open_board, rules_of
+from dreamos_tasks.app.boards import open_board
 from dreamos_tasks.app.identity import this_process
-from dreamos_tasks.app.parts import build_steps, build_tools
+from dreamos_tasks.app.parts import build_executor, build_steps, build_tools
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.errors import BoardUnavailable, DreamosError, NotFound, Refused, StaleToken
-from dreamos_tasks.execution.executor import TaskExecutor
-from dreamos_tasks.execution.verification import Verifier
 from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.task import FINAL, Status, Task
 from dreamos_tasks.orchestrator.patience import PatientDesk
@@ -70,7 +68,7 @@ class _Foreground:
         self._desk = BoardDesk(lambda: open_board(home, settings), on_commit=lambda _events: self._written.set())
         tools = build_tools(instance=self._process.instance, home=home)
         steps = build_steps(tools, home=home, settings=settings)
-        self._executor = TaskExecutor(PatientDesk(self._desk), steps, Verifier(steps), retry=rules_of(settings).retry)
+        self._executor = build_executor(PatientDesk(self._desk), steps, settings=settings)
         self._on_event = on_event
         self._written = asyncio.Event()
         self._seq = 0

@@ -6,17 +6,25 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from dreamos_tasks.app.boards import rules_of
 from dreamos_tasks.app.call_checks import call_check
 from dreamos_tasks.app.identity import is_alive
 from dreamos_tasks.board.clock import SteadyClock
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
-from dreamos_tasks.config.settings import Settings
+from dreamos_tasks.config.secrets import read_secrets
+from dreamos_tasks.config.settings import ApprovalSettings, Settings
+from dreamos_tasks.execution.attempt import Desk
+from dreamos_tasks.execution.executor import TaskExecutor
+from dreamos_tasks.execution.permits import ApprovalRules
 from dreamos_tasks.execution.step_executor import StepExecutor
 from dreamos_tasks.execution.surroundings import Surroundings
+from dreamos_tasks.execution.verification import Verifier
 from dreamos_tasks.intake.claiming import IntakeRules
 from dreamos_tasks.intake.inbox import InboxRules, InboxWatcher
 from dreamos_tasks.model.limits import LIMIT_NAMES, Limits
+from dreamos_tasks.model.request import Risk
+from dreamos_tasks.model.risk import DESTRUCTIVE, Pattern
 from dreamos_tasks.monitoring.monitor import monitors_of
 from dreamos_tasks.monitoring.service import TaskMonitoringService
 from dreamos_tasks.tools.children import Children
@@ -56,7 +64,45 @@ def build_tools(*, instance: str, home: Home) -> ToolRegistry:
 
 def build_steps(tools: ToolRegistry, *, home: Home, settings: Settings) -> StepExecutor:
     """What runs the steps of this home's tasks."""
-    return StepExecutor(tools, surroundings_of(home, settings), now=SteadyClock().now)
+    return StepExecutor(
+        tools,
+        surroundings_of(home, settings),
+        now=SteadyClock().now,
+        approvals=approval_rules_of(settings.approvals),
+        secrets=lambda: read_secrets(home.path / settings.secrets.path),
+    )
+
+
+def build_executor(desk: Desk, steps: StepExecutor, *, settings: Settings) -> TaskExecutor:
+    """What runs whole tasks."""
+    return TaskExecutor(
+        desk,
+        steps,
+        Verifier(steps),
+        retry=rules_of(settings).retry,
+        most_steps=settings.daemon.max_concurrent_steps,
+    )
+
+
+def approval_rules_of(settings: ApprovalSettings) -> ApprovalRules:
+    """When people are asked before a step runs: by this program's own table, as the settings lengthen or shorten it."""
+    known = (pattern for pattern in DESTRUCTIVE if pattern.name not in settings.without)
+    return ApprovalRules(
+        asks_destructive=settings.destructive == "ask",
+        expires_seconds=settings.expires_seconds,
+        patterns=(*known, *map(_own_pattern, settings.patterns)),
+    )
+
+
+def _own_pattern(line: str) -> Pattern:
+    risk, _, expression = line.partition(":")
+    return Pattern(
+        name="approvals.patterns",
+        kind="own",
+        expression=expression.strip(),
+        risk=Risk(risk),
+        reason=f"the settings say so of {expression.strip()!r}",
+    )
 
 
 def build_monitoring(desk: BoardDesk, *, settings: Settings) -> TaskMonitoringService:

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +87,14 @@ def _read(path: Path, key: Mapping[str, Any]) -> Settings | None:
 
 
 def _restore(kept: Mapping[str, Any]) -> Settings:
-    sections = {name: make(**kept[name]) for name, make in _SECTIONS.items()}
-    daemon = replace(sections["daemon"], environment=tuple(sections["daemon"].environment))
+    sections = {name: make(**_with_tuples(kept[name])) for name, make in _SECTIONS.items()}
     tools = {name: _restore_tool(**tool) for name, tool in kept["tools"].items()}
-    return Settings(**{**sections, "daemon": daemon, "tools": tools})
+    return Settings(**{**sections, "tools": tools})
+
+
+def _with_tuples(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a section: JSON has lists where settings have tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in section.items()}
 
 
 def _restore_tool(breaker: Mapping[str, Any], **rest: Any) -> ToolSettings:

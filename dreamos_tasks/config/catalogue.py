@@ -170,11 +170,10 @@ def expected(hint: Any) -> str:
 
 
 def _constrained(kind: Any, *constraints: object) -> str:
-    words = expected(kind)
+    described = next((constraint for constraint in constraints if isinstance(constraint, DocInfo)), None)
+    words = expected(kind) if described is None else described.documentation
     for constraint in constraints:
         match constraint:
-            case DocInfo(documentation=text):
-                return text
             case Gt(gt=least):
                 words += f" above {least}"
             case Ge(ge=least):

@@ -6,11 +6,13 @@ Imported only where settings are validated or described; `settings` names these 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, MinLen, Predicate, doc
 
 from dreamos_tasks.config import settings
+from dreamos_tasks.model.request import Risk
 from dreamos_tasks.model.task import NAME_PATTERN
 
 YEAR_SECONDS = 31_536_000  # longer is a slip of the hand; and every instant computed from it still exists
@@ -28,6 +30,15 @@ def _is_variable_name(text: str) -> bool:
     return _VARIABLE_PATTERN.fullmatch(text) is not None
 
 
+def _is_risk_pattern(text: str) -> bool:
+    risk, colon, expression = text.partition(":")
+    try:
+        re.compile(expression)
+    except re.error:
+        return False
+    return bool(colon) and bool(expression.strip()) and risk in tuple(Risk)
+
+
 def _is_plain(text: str) -> bool:
     return text.isprintable() and text.strip() == text
 
@@ -41,6 +52,10 @@ CountOrZero = Annotated[int, Ge(0), Le(MOST)]
 Factor = Annotated[float, Ge(1), Le(100)]
 Port = Annotated[int, Ge(0), Le(65_535)]
 Text = Annotated[str, MinLen(1), Predicate(_is_plain), doc("text, not empty, without control characters")]
+RiskPattern = Annotated[
+    str, Predicate(_is_risk_pattern), doc("a risk and a regular expression, such as 'high: deploy --production'")
+]
+Options = Annotated[Mapping[str, Any], doc("an object")]
 AgentName = Annotated[
     str,
     Predicate(_is_agent_name),

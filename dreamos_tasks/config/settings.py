@@ -20,7 +20,9 @@ if TYPE_CHECKING:
         Count,
         CountOrZero,
         Factor,
+        Options,
         Port,
+        RiskPattern,
         Seconds,
         SecondsOrZero,
         Text,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 Store = Literal["sqlite", "json", "postgres"]
 Durability = Literal["full", "normal"]
 Jitter = Literal["full", "none"]
+Destructive = Literal["ask", "allow"]
 EscalationStrategy = Literal["log_only", "mark_stalled", "reassign", "escalate"]
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -86,6 +89,9 @@ class DaemonSettings(_Section):
 
     agent_id: AgentName = _setting("daemon", "the name it claims under")
     max_concurrent_tasks: Count = _setting(4, "what waits for a retry, an approval or a dependency is not counted")
+    max_concurrent_steps: Count = _setting(
+        4, "of one task, where its plan names no number; steps that name no needs run one after another"
+    )
     grace_seconds: SecondsOrZero = _setting(30.0, "how long running tasks may go on once it was asked to stop")
     data_version_poll_seconds: Seconds = _setting(
         2.0, "the net below the doorbell: how soon a change is seen when nobody rang"
@@ -150,6 +156,31 @@ class MonitoringSettings(_Section):
 
 
 @frozen_value
+class ApprovalSettings(_Section):
+    """When people are asked before a step runs."""
+
+    destructive: Destructive = _setting(
+        "ask", "whether a call that can destroy something is asked about, whatever its step says"
+    )
+    expires_seconds: Seconds = _setting(300.0, "a request that nobody has decided by then is as good as rejected")
+    patterns: tuple[RiskPattern, ...] = _setting(
+        (), "what else can destroy something, beside what this program knows (dt help approvals)"
+    )
+    without: tuple[Text, ...] = _setting(
+        (), "names of the patterns, of those this program knows, that are not asked about"
+    )
+
+
+@frozen_value
+class SecretSettings(_Section):
+    """What steps may be given as ${secret:NAME}, and nothing that is kept may hold."""
+
+    path: Text = _setting(
+        "secrets.env", "a file of lines NAME=VALUE, from the home on; only its owner may read it (mode 0600)"
+    )
+
+
+@frozen_value
 class ServerSettings(_Section):
     """The dashboard and the HTTP interface."""
 
@@ -178,6 +209,7 @@ class ToolSettings(_Section):
     )
     rate_per_minute: Count | None = _setting(None, "how many calls may start in a minute; null: any")
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    options: Options | None = _setting(None, "what else this tool is to be told: docs/guides/tools.md")
 
 
 @frozen_value
@@ -217,6 +249,8 @@ class Settings(_Section):
     inbox: InboxSettings = field(default_factory=InboxSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
+    approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
+    secrets: SecretSettings = field(default_factory=SecretSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     tools: Mapping[str, ToolSettings] = field(default_factory=dict)
     limits: LimitSettings = field(default_factory=LimitSettings)

@@ -11,7 +11,9 @@ from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.dead_letters import failed_tasks, show_dead_letters
 from dreamos_tasks.interfaces.cli.ids import for_each
 from dreamos_tasks.interfaces.cli.options import (
+    SECONDS,
     TASK_ID,
+    OneOf,
     agent_option,
     category_option,
     ids_argument,
@@ -20,6 +22,7 @@ from dreamos_tasks.interfaces.cli.options import (
 )
 from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.cli.verb import verb
+from dreamos_tasks.model.request import PauseEnd
 from dreamos_tasks.model.task import Task
 
 
@@ -27,10 +30,33 @@ from dreamos_tasks.model.task import Task
 @ids_argument
 @agent_option
 @reason_option
-def pause(call: Call, ids: tuple[str, ...], agent: str | None, reason: str) -> None:
-    """Set tasks aside until they are resumed. A claim ends; finished steps stay finished."""
+@click.option("--now", is_flag=True, help="Cut off the step that runs; resumed, it begins anew. [default: let it end]")
+@click.option("--for", "for_seconds", metavar="SECONDS", type=SECONDS, help="So long at most. [default: until resumed]")
+@click.option(
+    "--then", type=OneOf("end of a pause", tuple(PauseEnd)), default="resume", help="With --for: resume or cancel it."
+)
+def pause(
+    call: Call,
+    ids: tuple[str, ...],
+    agent: str | None,
+    reason: str,
+    now: bool,
+    for_seconds: float | None,
+    then: str,
+) -> None:
+    """Set tasks aside until they are resumed. Finished steps stay finished.
+
+    A task that the daemon runs pauses when the step that runs has ended; what an agent holds is taken from it at once.
+    """
     by = call.actor(agent)
-    for_each(call, ids, lambda task_id: call.nexus.pause_task(task_id, by=by, reason=reason), say=_state)
+
+    def act(task_id: str) -> Task:
+        at_boundary = not now and call.nexus.get_task_by_id(task_id).plan is not None
+        return call.nexus.pause_task(
+            task_id, by=by, reason=reason, at_boundary=at_boundary, for_seconds=for_seconds, then=PauseEnd(then)
+        )
+
+    for_each(call, ids, act, say=_pause_state)
 
 
 @verb("resume", examples=("dt resume dt-7k2m",))
@@ -101,6 +127,12 @@ def _would_retry(call: Call, tasks: Sequence[Task]) -> None:
         call.out.note("nothing was changed; without --dry-run these get a fresh start")
     else:
         call.out.note("no task has failed that fits")
+
+
+def _pause_state(task: Task) -> str:
+    if task.claim is not None:
+        return f"{task.task_id}  pauses when the step that runs has ended (--now cuts it off)"
+    return _state(task)
 
 
 def _state(task: Task) -> str:

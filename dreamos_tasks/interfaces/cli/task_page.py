@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.interfaces.cli.approving import request_lines
 from dreamos_tasks.interfaces.cli.claiming import progress_words
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS, Output
 from dreamos_tasks.interfaces.cli.task_view import claim_line, state_word, title_line, waiting_for
@@ -34,6 +35,11 @@ def show_page(out: Output, nexus: TaskNexus, task: Task) -> None:
         out.line()
         out.line(_indented(task.description))
     _show_steps(out, task)
+    asked = list(request_lines(task))
+    if asked:
+        out.line("\n  asks:")
+        for line in asked:
+            out.line(f"    {line}")
     if task.error is not None:
         _show_error(out, task)
     if task.result is not None:
@@ -63,7 +69,7 @@ def next_commands(task: Task, *, waits: bool = False) -> list[str]:
         case Status.PAUSED:
             return [f"dt resume {task_id}"]
         case Status.AWAITING_APPROVAL:
-            return [f"dt approve {task_id}", f"dt reject {task_id}"]
+            return ["dt approvals"]
         case Status.FAILED | Status.CANCELLED:
             return [f"dt retry {task_id}", f"dt history {task_id}"]
         case _:

@@ -19,12 +19,17 @@ THEMES: dict[str, dict[str, Place]] = {
         "complete": ("settling:complete", "Finish a task you hold"),
         "fail": ("settling:fail", "Say that you could not do it"),
         "release": ("claiming:release", "Give a task back unfinished"),
+        "ask": ("approving:ask", "Ask people something, and let the task go meanwhile"),
     },
     "Steer tasks": {
         "pause": ("steering:pause", "Set a task aside"),
         "resume": ("steering:resume", "Put a paused task back in the queue"),
         "cancel": ("steering:cancel", "End a task for good"),
         "retry": ("steering:retry", "Give a failed or cancelled task a fresh start"),
+        "approvals": ("approving:approvals", "What people are asked"),
+        "approve": ("approving:approve", "Let a step run that asks first"),
+        "reject": ("approving:reject", "Do not let it run"),
+        "answer": ("approving:answer", "Answer what a task asks"),
     },
     "Look": {
         "ready": ("listing:ready", "What can be claimed now, in the order of claiming"),

@@ -1,0 +1,239 @@
+"""Verbs by which tasks ask people and people decide: approvals, approve, reject, ask, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+
+from dreamos_tasks.errors import InvalidInput, RequestNotFound, UsageError
+from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.ids import for_each
+from dreamos_tasks.interfaces.cli.options import FILLED, TASK_ID, agent_option, reason_option, token_option
+from dreamos_tasks.interfaces.cli.text import duration, harmless, harmless_block, local_and_ago
+from dreamos_tasks.interfaces.cli.verb import verb
+from dreamos_tasks.model.json_form import to_json
+from dreamos_tasks.model.query import Order, TaskQuery
+from dreamos_tasks.model.request import Request, RequestKind, task_id_of
+from dreamos_tasks.model.task import Task
+
+MAY_ASK = frozenset({"awaiting_approval", "in_progress", "paused"})
+Asked = tuple[Task, Request]
+
+by_option = click.option("--by", metavar="NAME", type=FILLED, help="Who decides. [default: your user name]")
+request_argument = click.argument("requests", metavar="ID...", nargs=-1, required=True, type=TASK_ID)
+
+
+@verb("approvals", examples=("dt approvals", "dt approvals --json", "dt approvals --all --limit 20"))
+@click.option("--all", "decided_too", is_flag=True, help="Also what has been decided: the audit trail.")
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(1), default=50, show_default=True, help="At most so many tasks."
+)
+def approvals(call: Call, decided_too: bool, limit: int) -> None:
+    """What people are asked: leave for steps, and questions. Each with a preview, the risk, and how long it waits."""
+    query = TaskQuery(statuses=frozenset() if decided_too else MAY_ASK, order=Order.NEWEST)
+    found = [(task, request) for task in call.nexus.find_tasks(query) for request in task.requests]
+    now = call.nexus.clock.now()
+    shown = [one for one in found if decided_too or (one[1].is_open and not one[1].has_lapsed(now))]
+    if call.out.as_json:
+        call.out.document([_document(*one) for one in shown[:limit]])
+        return
+    for task, request in shown[:limit]:
+        _show(call, task, request)
+    if not shown:
+        call.out.note("nobody is asked anything")
+    elif len(shown) > limit:
+        call.out.hint(f"{len(shown) - limit} more; --limit shows them")
+
+
+@verb(
+    "approve",
+    examples=(
+        "dt approve dt-7k2m",
+        'dt approve dt-7k2m.r1 --reason "backup is there"',
+        """dt approve dt-7k2m --params '{"command": "rm -r build"}'""",
+    ),
+)
+@request_argument
+@click.option("--params", metavar="JSON", help="Run it with these parameters instead. @FILE reads them.")
+@by_option
+@reason_option
+def approve(call: Call, requests: tuple[str, ...], params: str | None, by: str | None, reason: str) -> None:
+    """Let a step run that asks first. Only people can: an agent cannot approve, and least of all its own work."""
+    person = _person(call, by, verb="approve")
+    changed = None if params is None else _params(call, params)
+    if changed is not None and len(requests) > 1:
+        raise UsageError("--params goes with one id", fix="approve the others without --params")
+    for_each(
+        call,
+        requests,
+        lambda word: call.nexus.approve(
+            _open(call, word, RequestKind.APPROVAL).request_id, by=person, reason=reason, params=changed
+        ),
+        say=lambda task: f"{task.task_id}  approved by {harmless(person)}",
+    )
+
+
+@verb("reject", examples=('dt reject dt-7k2m --reason "not on a Friday"',))
+@request_argument
+@by_option
+@reason_option
+def reject(call: Call, requests: tuple[str, ...], by: str | None, reason: str) -> None:
+    """Do not let a step run. A critical step that may not run fails its task; without another the rest goes on."""
+    person = _person(call, by, verb="reject")
+    for_each(
+        call,
+        requests,
+        lambda word: call.nexus.reject(_open(call, word, RequestKind.APPROVAL).request_id, by=person, reason=reason),
+        say=lambda task: f"{task.task_id}  rejected by {harmless(person)}",
+    )
+
+
+@verb(
+    "ask",
+    examples=(
+        'dt ask dt-7k2m --agent ada "Which of the two schemas is meant?"',
+        'dt ask dt-7k2m --agent ada "Go on?" --choice yes --choice no',
+    ),
+)
+@click.argument("task_id", metavar="ID", type=TASK_ID)
+@click.argument("question", type=FILLED)
+@click.option("--choice", "choices", metavar="TEXT", type=FILLED, multiple=True, help="An answer to choose. Several.")
+@agent_option
+@token_option
+def ask(
+    call: Call, task_id: str, question: str, choices: tuple[str, ...], agent: str | None, token: int | None
+) -> None:
+    """Ask people something, and let the task go until they answer. No lease is held meanwhile."""
+    agent_id = call.agent(agent, verb="ask") if token is None else call.agent_or_none(agent)
+    request = Request(
+        request_id="",
+        kind=RequestKind.QUESTION,
+        asked_by="",
+        asked_at=call.nexus.clock.now(),
+        text=question,
+        choices=choices,
+    )
+    for_each(
+        call,
+        (task_id,),
+        lambda one: call.nexus.ask(one, (request,), agent_id=agent_id, token=token, park=True),
+        say=lambda task: f'{task.task_id}  asks people; dt answer {task.requests[-1].request_id} "..."',
+    )
+
+
+@verb("answer", examples=('dt answer dt-7k2m "the newer one"', 'dt answer dt-7k2m.r2 "run again"'))
+@click.argument("request", metavar="ID", type=TASK_ID)
+@click.argument("text", type=FILLED)
+@by_option
+def answer(call: Call, request: str, text: str, by: str | None) -> None:
+    """Answer what a task asks. It goes back into the queue; whoever works on it sees the answer."""
+    person = _person(call, by, verb="answer")
+    for_each(
+        call,
+        (request,),
+        lambda word: call.nexus.answer(_open(call, word, RequestKind.QUESTION).request_id, text, by=person),
+        say=lambda task: f"{task.task_id}  answered, {task.status.value.replace('_', ' ')}",
+    )
+
+
+def request_lines(task: Task) -> Iterator[str]:
+    """What a task asks, for its page: each open request with the commands that decide it."""
+    for request in task.requests:
+        if not request.is_open:
+            continue
+        yield f"{request.request_id}  {_what(request)}"
+        for line in harmless_block(request.text).splitlines():
+            yield f"  {line}"
+        yield f"  {_commands(request)}"
+
+
+def _person(call: Call, by: str | None, *, verb: str) -> str:
+    from dreamos_tasks.app.approver import require_person
+
+    require_person(call.home, verb=verb)
+    if by is not None:
+        return by
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"
+
+
+def _open(call: Call, word: str, kind: RequestKind) -> Request:
+    """The request that a word means: its own id, or the task that has one of this kind open. RequestNotFound, UsageError."""
+    of_request = task_id_of(word)
+    task = call.nexus.get_task_by_id(of_request if of_request is not None else word)
+    if of_request is not None:
+        number = word.rpartition(".r")[2]
+        for request in task.requests:
+            if request.request_id == f"{task.task_id}.r{number}":
+                return request
+        raise RequestNotFound(task.task_id, request_id=word)
+    found = [request for request in task.requests if request.is_open and request.kind is kind]
+    if not found:
+        raise RequestNotFound(task.task_id, request_id=f"an open {kind}")
+    if len(found) > 1:
+        ids = ", ".join(request.request_id for request in found)
+        raise UsageError(
+            f"{task.task_id} asks several things: {ids}", fix=f"name one of them, such as {found[0].request_id}"
+        )
+    return found[0]
+
+
+def _params(call: Call, text: str) -> Mapping[str, Any]:
+    import json
+    from pathlib import Path
+
+    try:
+        value = json.loads(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
+    except OSError as error:
+        raise InvalidInput(f"{text[1:]} cannot be read", cause=error.strerror or str(error)) from None
+    except ValueError as error:
+        raise InvalidInput("--params is no JSON", pointer="/params", cause=str(error)) from None
+    if not isinstance(value, dict):
+        raise InvalidInput("--params is no object", pointer="/params", fix="""--params '{"command": "..."}'""")
+    return value
+
+
+def _document(task: Task, request: Request) -> dict[str, Any]:
+    form = {
+        "request_id": request.request_id,
+        "task_id": task.task_id,
+        "title": task.title,
+        "state": request.state.value,
+    }
+    return {**form, **to_json(request)}
+
+
+def _show(call: Call, task: Task, request: Request) -> None:
+    out, now = call.out, call.nexus.clock.now()
+    out.line(out.painted(f"{request.request_id}  {harmless(task.title)}", "bold"))
+    out.line(f"  {_what(request)}, {local_and_ago(request.asked_at, now)} by {harmless(request.asked_by)}")
+    for line in harmless_block(request.text).splitlines():
+        out.line(f"    {line}")
+    for reason in request.reasons:
+        out.line(f"  why: {harmless(reason)}")
+    if not request.is_open:
+        said = f": {harmless(request.reason or request.answer or '')}" if request.reason or request.answer else ""
+        out.line(f"  {request.state.value} by {harmless(request.decided_by or '-')}{said}")
+        return
+    if request.expires_at is not None:
+        out.line(f"  as good as rejected in {duration((request.expires_at - now).total_seconds())}")
+    out.line(f"  {_commands(request)}")
+
+
+def _what(request: Request) -> str:
+    step = f" for step {harmless(request.step)}" if request.step else ""
+    risk = f", risk {request.risk.value}" if request.risk is not None else ""
+    return f"{request.kind.value}{step}{risk}"
+
+
+def _commands(request: Request) -> str:
+    if request.kind is RequestKind.APPROVAL:
+        return f"dt approve {request.request_id}   or   dt reject {request.request_id}"
+    choices: Sequence[str] = request.choices or ("...",)
+    return "   or   ".join(f'dt answer {request.request_id} "{harmless(choice)}"' for choice in choices)
