@@ -13,6 +13,7 @@ import click
 from dreamos_tasks.errors import InvalidInput, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.draft_options import draft_options, fields_of
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import (
     FILLED,
     agent_option,
@@ -40,10 +41,10 @@ STDIN = "-"
 )
 @click.argument("title", nargs=-1)
 @draft_options(FILLED)
-@click.option("--file", "-f", "file", metavar="FILE", type=FILLED, help="Tasks from a JSON or JSONL file; - is stdin.")
-@click.option("--body-file", metavar="FILE", type=FILLED, help="The description from a file; - is stdin.")
-@click.option("--stdin", "body_on_stdin", is_flag=True, help="The description from stdin.")
-@click.option("--wait", "waits", is_flag=True, help="Wait for its end; exit with its result.")
+@option("--file", "-f", "file", metavar="FILE", type=FILLED, help="Tasks from a JSON or JSONL file; - is stdin.")
+@option("--body-file", metavar="FILE", type=FILLED, help="The description from a file; - is stdin.")
+@option("--stdin", "body_on_stdin", is_flag=True, help="The description from stdin.")
+@option("--wait", "waits", is_flag=True, help="Wait for its end; exit with its result.")
 @agent_option
 def add(
     call: Call,

@@ -10,6 +10,7 @@ import click
 
 from dreamos_tasks.errors import BoardGone, Refused, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED
 from dreamos_tasks.interfaces.cli.text import count
 from dreamos_tasks.interfaces.cli.verb import verb
@@ -70,8 +71,8 @@ def board_check(call: Call) -> None:
 
 
 @board.below("convert", examples=("dt board convert --to json", "dt board convert --to sqlite --out /srv/board.db"))
-@click.option("--to", "kind", type=click.Choice(KINDS), required=True, help="The kind of the new board.")
-@click.option("--out", "out", metavar="PATH", type=FILLED, help="Where to. [default: beside the old one]")
+@option("--to", "kind", type=click.Choice(KINDS), required=True, help="The kind of the new board.")
+@option("--out", "out", metavar="PATH", type=FILLED, help="Where to. [default: beside the old one]")
 def board_convert(call: Call, kind: str, out: str | None) -> None:
     """Copy the board into one of another kind, without loss. The old one stays in use until config.yaml says otherwise."""
     from dreamos_tasks.app.board_care import convert_board, kind_of
@@ -88,7 +89,7 @@ def board_convert(call: Call, kind: str, out: str | None) -> None:
 
 @board.below("restore", examples=("dt board restore ~/board-monday.db", "dt board restore board.db --yes --json"))
 @click.argument("file", type=FILLED)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@option("--yes", is_flag=True, help="Do not ask.")
 def board_restore(call: Call, file: str, yes: bool) -> None:
     """Put a copy in the board's place. It is checked first, and the old board is kept beside it. Not while a daemon runs."""
     from dreamos_tasks.app.board_care import restore_board

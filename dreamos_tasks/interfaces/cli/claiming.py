@@ -7,6 +7,7 @@ import click
 from dreamos_tasks.errors import NothingReady
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import for_each
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import (
     FILLED,
     SECONDS,
@@ -37,8 +38,8 @@ MOST_COUNTED = 100
 )
 @agent_option
 @tag_option("Only tasks with this tag. Several: with all of them.")
-@click.option("--capability", "-c", "capabilities", metavar="NAME", type=FILLED, multiple=True, help="What you can do.")
-@click.option("--wait", "wait_seconds", metavar="SECONDS", type=SECONDS, help="Wait for one so long. [default: do not]")
+@option("--capability", "-c", "capabilities", metavar="NAME", type=FILLED, multiple=True, help="What you can do.")
+@option("--wait", "wait_seconds", metavar="SECONDS", type=SECONDS, help="Wait for one so long. [default: do not]")
 def next_(
     call: Call, agent: str | None, tags: tuple[str, ...], capabilities: tuple[str, ...], wait_seconds: float | None
 ) -> None:
@@ -98,9 +99,9 @@ def heartbeat(call: Call, ids: tuple[str, ...], agent: str | None, token: int | 
 @ids_argument
 @agent_option
 @token_option
-@click.option("--percent", metavar="0-100", type=click.FloatRange(0, 100), help="How much is done.")
-@click.option("--note", metavar="TEXT", default="", help="What was done, or what comes next.")
-@click.option("--step", metavar="NAME", type=FILLED, help="Which part you are at.")
+@option("--percent", metavar="0-100", type=click.FloatRange(0, 100), help="How much is done.")
+@option("--note", metavar="TEXT", default="", help="What was done, or what comes next.")
+@option("--step", metavar="NAME", type=FILLED, help="Which part you are at.")
 def progress(
     call: Call,
     ids: tuple[str, ...],

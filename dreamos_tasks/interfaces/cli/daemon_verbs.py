@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from dreamos_tasks.errors import AlreadyRunning, DreamosError, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.daemon_view import show_status, show_up, status_form
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import SECONDS
 from dreamos_tasks.interfaces.cli.text import duration
 from dreamos_tasks.interfaces.cli.verb import verb
@@ -25,9 +24,7 @@ WATCH_SECONDS = 1.0
 
 
 @verb("up", examples=("dt up", "dt up --detach", "dt up --detach --json"))
-@click.option(
-    "--detach", "-d", is_flag=True, help="Come back as soon as it is ready; it goes on without this terminal."
-)
+@option("--detach", "-d", is_flag=True, help="Come back as soon as it is ready; it goes on without this terminal.")
 def up(call: Call, detach: bool) -> None:
     """Start the daemon (and make the board, if there is none). It runs tasks that have a plan and takes in dropped files.
 
@@ -87,9 +84,7 @@ def _said_that_it_runs(call: Call) -> bool:
 
 
 @verb("daemon", examples=("dt daemon", "dt --home /var/lib/dreamos-tasks daemon"))
-@click.option(
-    "--detached", is_flag=True, hidden=True, help="Started by dt up --detach: the log is enough once it is ready."
-)
+@option("--detached", is_flag=True, hidden=True, help="Started by dt up --detach: the log is enough once it is ready.")
 def daemon(call: Call, detached: bool) -> None:
     """Be the daemon, in the foreground: what systemd runs. SIGTERM or Ctrl-C drains; a second one ends running tasks at once.
 
@@ -105,9 +100,7 @@ def daemon(call: Call, detached: bool) -> None:
 
 
 @verb("down", examples=("dt down", "dt down --timeout 5m"))
-@click.option(
-    "--timeout", "timeout_seconds", type=SECONDS, help="How long to wait. [default: its tasks' grace, and 30 s]"
-)
+@option("--timeout", "timeout_seconds", type=SECONDS, help="How long to wait. [default: its tasks' grace, and 30 s]")
 def down(call: Call, timeout_seconds: float | None) -> None:
     """Stop the daemon: it takes no new task, gives running ones their grace, puts back the rest. Exits 124 if it takes longer.
 
@@ -156,7 +149,7 @@ def _fate(task: Task) -> str:
 
 
 @verb("status", examples=("dt status", "dt status --json", "dt status --watch"))
-@click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
+@option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
 def status(call: Call, watch: bool) -> None:
     """Show how daemon and board stand: what runs, what waits, what is wrong. Makes nothing."""
     if call.out.as_json:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.text import count, harmless_block
 from dreamos_tasks.interfaces.cli.verb import verb
 
@@ -17,7 +16,7 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @verb("doctor", examples=("dt doctor", "dt doctor --fix", "dt doctor --json"))
-@click.option("--fix", is_flag=True, help="Mend permissions, missing folders and what a dead daemon left.")
+@option("--fix", is_flag=True, help="Mend permissions, missing folders and what a dead daemon left.")
 def doctor(call: Call, fix: bool) -> None:
     """Check this machine and this board, each line ok, warn or fail with its fix. Exits 1 when something fails."""
     from dreamos_tasks.app.checkup import Level, check_up, mend

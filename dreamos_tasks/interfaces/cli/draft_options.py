@@ -9,6 +9,7 @@ import click
 
 from dreamos_tasks.errors import TaskNotFound
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import PRIORITY, SECONDS, Decorator, instant_from, several
 from dreamos_tasks.model.plan import Plan, Step, steps_from_run
 from dreamos_tasks.model.task import priority_from
@@ -34,33 +35,21 @@ def draft_options(text: click.ParamType[Any]) -> Decorator:
     """What a task may ask for, as options; `text` is the kind of those that take words."""
     return several(
         (
-            click.option("--description", "-d", metavar="TEXT", help="What is to be done, at length."),
-            click.option("--priority", "-p", type=PRIORITY, help="critical, high, medium, low. [default: medium]"),
-            click.option(
-                "--tag", "-t", "tags", metavar="TAG", type=text, multiple=True, help="A word to find it by. +"
-            ),
-            click.option(
-                "--depends-on", metavar="ID", type=text, multiple=True, help="Starts when this one is completed. +"
-            ),
-            click.option("--parent", metavar="ID", type=text, help="It is a part of this task."),
-            click.option("--assign", metavar="AGENT", type=text, help="Only this agent may take it."),
-            click.option(
-                "--requires", metavar="NAME", type=text, multiple=True, help="What an agent must be able to do. +"
-            ),
-            click.option(
-                "--run", metavar="LINE", type=text, multiple=True, help="A shell line that the daemon runs. +"
-            ),
-            click.option(
+            option("--description", "-d", metavar="TEXT", help="What is to be done, at length."),
+            option("--priority", "-p", type=PRIORITY, help="critical, high, medium, low. [default: medium]"),
+            option("--tag", "-t", "tags", metavar="TAG", type=text, multiple=True, help="A word to find it by. +"),
+            option("--depends-on", metavar="ID", type=text, multiple=True, help="Starts when this one is completed. +"),
+            option("--parent", metavar="ID", type=text, help="It is a part of this task."),
+            option("--assign", metavar="AGENT", type=text, help="Only this agent may take it."),
+            option("--requires", metavar="NAME", type=text, multiple=True, help="What an agent must be able to do. +"),
+            option("--run", metavar="LINE", type=text, multiple=True, help="A shell line that the daemon runs. +"),
+            option(
                 "--verify", metavar="LINE", type=text, multiple=True, help="A shell line that must pass at the end. +"
             ),
-            click.option("--not-before", metavar="WHEN", type=text, help="Starts then: 2030-01-31T08:00Z, or +2h."),
-            click.option("--due", metavar="WHEN", type=text, help="Taken earlier than others of its priority."),
-            click.option(
-                "--timeout", metavar="SECONDS", type=SECONDS, help="How long an attempt of the daemon may take."
-            ),
-            click.option(
-                "--dedupe-key", metavar="KEY", type=text, help="A second add with this key gives the first task."
-            ),
+            option("--not-before", metavar="WHEN", type=text, help="Starts then: 2030-01-31T08:00Z, or +2h."),
+            option("--due", metavar="WHEN", type=text, help="Taken earlier than others of its priority."),
+            option("--timeout", metavar="SECONDS", type=SECONDS, help="How long an attempt of the daemon may take."),
+            option("--dedupe-key", metavar="KEY", type=text, help="A second add with this key gives the first task."),
         )
     )
 
@@ -71,8 +60,8 @@ def fields_of(call: Call, asked: Mapping[str, Any]) -> dict[str, Any]:
     Raises UsageError, AmbiguousTaskId.
     """
     fields: dict[str, Any] = {}
-    for name, option in FIELD_OPTIONS.items():
-        given = asked.get(option)
+    for name, asked_as in FIELD_OPTIONS.items():
+        given = asked.get(asked_as)
         if given is None or given == ():
             continue
         if isinstance(given, tuple):

@@ -9,6 +9,7 @@ import click
 from dreamos_tasks.errors import WaitTimedOut
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import STDIN, task_ids
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS, TASK_ID, id_argument, ids_argument
 from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.cli.text import COLUMN_GAP, count, harmless, harmless_block, local
@@ -20,13 +21,11 @@ from dreamos_tasks.model.task import Status, Task
 
 
 @verb("events", examples=("dt events --after 0", "dt events --follow --jsonl", "dt events --task dt-7k2m"))
-@click.option(
-    "--after", metavar="SEQ", type=click.IntRange(min=0), default=0, help="Only events with a greater number."
-)
-@click.option("--follow", "-f", is_flag=True, help="And those to come, until Ctrl-C.")
-@click.option("--jsonl", "as_lines", is_flag=True, help="One JSON document a line.")
-@click.option("--task", "task_id", metavar="ID", type=TASK_ID, help="Only those of this task.")
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N.")
+@option("--after", metavar="SEQ", type=click.IntRange(min=0), default=0, help="Only events with a greater number.")
+@option("--follow", "-f", is_flag=True, help="And those to come, until Ctrl-C.")
+@option("--jsonl", "as_lines", is_flag=True, help="One JSON document a line.")
+@option("--task", "task_id", metavar="ID", type=TASK_ID, help="Only those of this task.")
+@option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N.")
 def events(call: Call, after: int, follow: bool, as_lines: bool, task_id: str | None, limit: int | None) -> None:
     """What happened on the board, oldest first. The last number seen, given to --after, misses nothing."""
     from dreamos_tasks.board.feed import EventFeed
@@ -51,8 +50,8 @@ def events(call: Call, after: int, follow: bool, as_lines: bool, task_id: str | 
 
 @verb("logs", examples=("dt logs dt-7k2m", "dt logs dt-7k2m --follow", "dt logs dt-7k2m --step run-2"))
 @id_argument
-@click.option("--follow", "-f", is_flag=True, help="And what is still to be printed, until the task ends.")
-@click.option("--step", metavar="NAME", type=FILLED, help="Only that of this step.")
+@option("--follow", "-f", is_flag=True, help="And what is still to be printed, until the task ends.")
+@option("--step", metavar="NAME", type=FILLED, help="Only that of this step.")
 def logs(call: Call, task_id: str, follow: bool, step: str | None) -> None:
     """What the steps of a task printed in its latest attempt. (--json: one object a step.)"""
     from dreamos_tasks.interfaces.cli.step_logs import follow_logs, recorded_logs
@@ -77,7 +76,7 @@ def logs(call: Call, task_id: str, follow: bool, step: str | None) -> None:
 
 @verb("wait", examples=("dt wait dt-7k2m", "dt wait dt-7k2m dt-9pq1 --timeout 10m && echo all done"))
 @ids_argument
-@click.option("--timeout", "timeout_seconds", metavar="SECONDS", type=SECONDS, help="Give up after so long (exit 124).")
+@option("--timeout", "timeout_seconds", metavar="SECONDS", type=SECONDS, help="Give up after so long (exit 124).")
 def wait(call: Call, ids: tuple[str, ...], timeout_seconds: float | None) -> None:
     """Wait until tasks have ended. Exits 0 when all are completed, 1 when one failed or was cancelled, 124 after --timeout."""
     given = [call.nexus.get_task_by_id(task_id).task_id for task_id in task_ids(call, ids)]

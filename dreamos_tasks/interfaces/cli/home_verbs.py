@@ -13,6 +13,7 @@ from dreamos_tasks.config.home import FOLDER_NAME, Home, find_home
 from dreamos_tasks.config.variables import HOME_VARIABLE
 from dreamos_tasks.errors import NotFound, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED
 from dreamos_tasks.interfaces.cli.text import count
 from dreamos_tasks.interfaces.cli.verb import verb
@@ -25,7 +26,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 @verb("init", examples=("dt init", "dt init --dry-run", "dt init --home ~/boards/play"))
-@click.option("--dry-run", is_flag=True, help="Only say what would be made.")
+@option("--dry-run", is_flag=True, help="Only say what would be made.")
 def init(call: Call, dry_run: bool) -> None:
     """Make a board in this folder (in .dreamos/), or in the one that --home names. What is there stays as it is."""
     from dreamos_tasks.app.home_making import make_home, missing_parts
@@ -117,7 +118,7 @@ def config_check(call: Call) -> None:
 
 @config.below("show", examples=("dt config show", "dt config show --origin", "dt config show claims --json"))
 @click.argument("keys", metavar="[KEY]...", nargs=-1, type=FILLED)
-@click.option("--origin", is_flag=True, help="Say where each value comes from.")
+@option("--origin", is_flag=True, help="Say where each value comes from.")
 def config_show(call: Call, keys: tuple[str, ...], origin: bool) -> None:
     """Show all settings as they stand, or those below a KEY such as claims or claims.lease_seconds."""
     from dreamos_tasks.config.catalogue import as_yaml, shown, values

@@ -8,6 +8,7 @@ from dataclasses import replace
 import click
 
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import (
     FILLED,
     PRIORITY,
@@ -29,7 +30,7 @@ DEFAULT_LIMIT = 50  # a screen or two; what an agent reads costs it tokens
 
 limits = several(
     (
-        click.option(
+        option(
             "--limit",
             metavar="N",
             type=click.IntRange(min=1),
@@ -37,8 +38,8 @@ limits = several(
             show_default=True,
             help="At most N.",
         ),
-        click.option("--after", metavar="ID", type=TASK_ID, help="Go on behind this task, the last one shown before."),
-        click.option("--all", "no_limit", is_flag=True, help="However many there are."),
+        option("--after", metavar="ID", type=TASK_ID, help="Go on behind this task, the last one shown before."),
+        option("--all", "no_limit", is_flag=True, help="However many there are."),
     )
 )
 
@@ -52,7 +53,7 @@ limits = several(
         "dt list --agent ada",
     ),
 )
-@click.option(
+@option(
     "--status",
     "-s",
     "statuses",
@@ -61,10 +62,10 @@ limits = several(
     help="In this state; also ready, blocked, scheduled. Several: in any.",
 )
 @tag_option("With this tag. Several: with all of them.")
-@click.option("--priority", "-p", type=PRIORITY, help="Of this priority.")
-@click.option("--agent", metavar="NAME", type=FILLED, help="Held by, or assigned to.")
-@click.option("--parent", metavar="ID", type=FILLED, help="The children of this task.")
-@click.option("--text", metavar="WORDS", type=FILLED, help="With these words in title or description.")
+@option("--priority", "-p", type=PRIORITY, help="Of this priority.")
+@option("--agent", metavar="NAME", type=FILLED, help="Held by, or assigned to.")
+@option("--parent", metavar="ID", type=FILLED, help="The children of this task.")
+@option("--text", metavar="WORDS", type=FILLED, help="With these words in title or description.")
 @category_option
 @limits
 @watch_option
@@ -113,7 +114,7 @@ def ready(call: Call, tags: tuple[str, ...], agent: str | None, limit: int, afte
 
 @verb("search", examples=("dt search parser", 'dt search "login page" --status pending'))
 @click.argument("words", nargs=-1, required=True, type=FILLED)
-@click.option("--status", "-s", "statuses", type=STATE, multiple=True, help="In this state. Several: in any.")
+@option("--status", "-s", "statuses", type=STATE, multiple=True, help="In this state. Several: in any.")
 @limits
 def search(
     call: Call, words: tuple[str, ...], statuses: tuple[str, ...], limit: int, after: str | None, no_limit: bool

@@ -14,6 +14,7 @@ import dreamos_tasks
 from dreamos_tasks.errors import DreamosError, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.lazy_group import SHORT_HELP, LazyGroup
+from dreamos_tasks.interfaces.cli.option import Option
 from dreamos_tasks.interfaces.cli.output import OutputLost
 from dreamos_tasks.interfaces.cli.streams import open_streams, text_arguments
 from dreamos_tasks.interfaces.cli.verb import global_options
@@ -39,7 +40,7 @@ root = LazyGroup(
     "dt",
     callback=_root,
     invoke_without_command=True,
-    params=[*global_options(), click.Option(["--version"], is_flag=True, help="Show the version.")],
+    params=[*global_options(), Option(["--version"], is_flag=True, help="Show the version.")],
 )
 
 

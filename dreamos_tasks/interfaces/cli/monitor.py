@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import click
-
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.text import count, duration, harmless
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.model.json_form import to_json
@@ -21,7 +20,7 @@ SHOWN = 20
 
 
 @verb("monitor", examples=("dt monitor --once", "dt monitor --once --json", "dt monitor"))
-@click.option("--once", is_flag=True, help="One check now, and no more.")
+@option("--once", is_flag=True, help="One check now, and no more.")
 def monitor(call: Call, once: bool) -> None:
     """Look for stalled tasks, leases that ran out and silent agents, and do what monitoring.escalation_strategy says.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamos_tasks.errors import DreamosError, UsageError
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.model.json_form import instant_from_text
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.task import PRIORITY_WORDS, Priority, Status
@@ -156,14 +157,12 @@ def instant_from(words: str, *, option: str, now: datetime) -> datetime:
 
 def agent_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--agent`, handed over as `agent` as it was given; see Call.agent."""
-    return click.option("--agent", metavar="NAME", type=FILLED, help="Who you are. [env: DREAMOS_TASKS_AGENT]")(
-        function
-    )
+    return option("--agent", metavar="NAME", type=FILLED, help="Who you are. [env: DREAMOS_TASKS_AGENT]")(function)
 
 
 def token_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--token`, the fence of one claim."""
-    return click.option(
+    return option(
         "--token",
         metavar="N",
         type=click.IntRange(min=1),
@@ -173,17 +172,17 @@ def token_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def reason_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--reason`, kept in the task's history."""
-    return click.option("--reason", metavar="TEXT", default="", help="Why; kept in the task's history.")(function)
+    return option("--reason", metavar="TEXT", default="", help="Why; kept in the task's history.")(function)
 
 
 def tag_option(help_text: str) -> Decorator:
     """`--tag`, which may be given several times; handed over as `tags`."""
-    return click.option("--tag", "-t", "tags", metavar="TAG", type=FILLED, multiple=True, help=help_text)
+    return option("--tag", "-t", "tags", metavar="TAG", type=FILLED, multiple=True, help=help_text)
 
 
 def category_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--category` of errors, handed over as `category`."""
-    return click.option(
+    return option(
         "--category", "-c", type=CATEGORY, help="Whose error is of this category: transient, configuration, ..."
     )(function)
 
@@ -200,17 +199,17 @@ def id_argument(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def watch_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--watch`, handed over as `watches`; see `watching.watch`."""
-    return click.option(
-        "--watch", "-w", "watches", is_flag=True, help="Keep it on the screen, as it is now; Ctrl-C ends."
-    )(function)
+    return option("--watch", "-w", "watches", is_flag=True, help="Keep it on the screen, as it is now; Ctrl-C ends.")(
+        function
+    )
 
 
 def several(options: Sequence[Decorator]) -> Decorator:
     """A decorator that puts all of these on a function, in their order."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            function = option(function)
+        for decorator in reversed(options):
+            function = decorator(function)
         return function
 
     return decorate

@@ -11,6 +11,7 @@ import click
 
 from dreamos_tasks.errors import DreamosError, InvalidInput, NotFound, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED
 from dreamos_tasks.interfaces.cli.run_view import RunView
 from dreamos_tasks.interfaces.cli.task_view import task_document
@@ -45,7 +46,7 @@ class RunVerb(Verb):
     ),
 )
 @click.argument("source", metavar="FILE|-|ID", required=False, type=FILLED)
-@click.option("--title", metavar="TEXT", type=FILLED, help="What the task is called, with a command behind --.")
+@option("--title", metavar="TEXT", type=FILLED, help="What the task is called, with a command behind --.")
 @click.pass_context
 def run(ctx: click.Context, source: str | None, title: str | None) -> None:
     """Put a task on the board and run it here, step by step. Exits 0 when it is completed, 1 when it failed.

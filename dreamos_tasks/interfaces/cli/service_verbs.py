@@ -7,10 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from dreamos_tasks.errors import DreamosError
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED
 from dreamos_tasks.interfaces.cli.verb_group import show_help, verb_group
 
@@ -24,7 +23,7 @@ def service(call: Call) -> None:
     show_help(call)
 
 
-SYSTEM_OPTION = click.option(
+SYSTEM_OPTION = option(
     "--system/--user",
     "for_system",
     default=None,
@@ -37,9 +36,9 @@ SYSTEM_OPTION = click.option(
     examples=("dt service install", "dt service install --print", "sudo dt service install --system --run-as ada"),
 )
 @SYSTEM_OPTION
-@click.option("--print", "only_print", is_flag=True, help="Print the unit file and change nothing.")
-@click.option("--run-as", metavar="USER", type=FILLED, help="Who a system service runs as.")
-@click.option(
+@option("--print", "only_print", is_flag=True, help="Print the unit file and change nothing.")
+@option("--run-as", metavar="USER", type=FILLED, help="Who a system service runs as.")
+@option(
     "--workspace",
     "workspaces",
     metavar="DIR",

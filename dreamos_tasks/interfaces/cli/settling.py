@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from dreamos_tasks.errors import InvalidInput, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import STDIN, for_each, one_id
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import CATEGORY, FILLED, agent_option, ids_argument, tag_option, token_option
 from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.cli.text import ago, harmless
@@ -38,8 +37,8 @@ LOOKS_LIKE_JSON = ("{", "[", '"')  # begun so, it was meant as JSON: a slip in i
 @ids_argument
 @agent_option
 @token_option
-@click.option("--result", metavar="JSON|@FILE", help="What came of it: JSON, or plain words; @- is stdin.")
-@click.option("--next", "and_next", is_flag=True, help="And claim the next ready task, in the same commit.")
+@option("--result", metavar="JSON|@FILE", help="What came of it: JSON, or plain words; @- is stdin.")
+@option("--next", "and_next", is_flag=True, help="And claim the next ready task, in the same commit.")
 @tag_option("With --next: only tasks with this tag.")
 def complete(
     call: Call,
@@ -93,8 +92,8 @@ def complete(
 @ids_argument
 @agent_option
 @token_option
-@click.option("--error", "-e", metavar="TEXT", type=FILLED, required=True, help="What went wrong.")
-@click.option(
+@option("--error", "-e", metavar="TEXT", type=FILLED, required=True, help="What went wrong.")
+@option(
     "--category",
     type=CATEGORY,
     default="logic",

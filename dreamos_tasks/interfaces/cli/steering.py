@@ -10,6 +10,7 @@ from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.dead_letters import failed_tasks, show_dead_letters
 from dreamos_tasks.interfaces.cli.ids import for_each
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import (
     SECONDS,
     TASK_ID,
@@ -87,10 +88,10 @@ def cancel(call: Call, ids: tuple[str, ...], agent: str | None, reason: str) -> 
     ),
 )
 @click.argument("ids", metavar="[ID...]", nargs=-1, type=TASK_ID)
-@click.option("--all-failed", is_flag=True, help="All that failed for good; see dt list --status failed.")
+@option("--all-failed", is_flag=True, help="All that failed for good; see dt list --status failed.")
 @category_option
 @tag_option("With this tag. Several: with all of them.")
-@click.option("--dry-run", is_flag=True, help="Only show which these are.")
+@option("--dry-run", is_flag=True, help="Only show which these are.")
 @agent_option
 def retry(
     call: Call,

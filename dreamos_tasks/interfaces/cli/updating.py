@@ -10,6 +10,7 @@ from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.draft_options import draft_options, fields_of
 from dreamos_tasks.interfaces.cli.ids import for_each
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, OneOf, agent_option, ids_argument, token_option
 from dreamos_tasks.interfaces.cli.settling import complete_task, result_from
 from dreamos_tasks.interfaces.cli.verb import verb
@@ -29,16 +30,16 @@ OTHER_STATE_WORDS = {"open": "pending", "closed": "completed", "done": "complete
     ),
 )
 @ids_argument
-@click.option("--claim", "claims", is_flag=True, help="Claim it, as `dt claim` does.")
-@click.option(
+@option("--claim", "claims", is_flag=True, help="Claim it, as `dt claim` does.")
+@option(
     "--status",
     "-s",
     type=OneOf("status", (*Status, *OTHER_STATE_WORDS), shown=Status),
     help="Bring it into this state.",
 )
-@click.option("--title", metavar="TEXT", type=FILLED, help="A new title.")
+@option("--title", metavar="TEXT", type=FILLED, help="A new title.")
 @draft_options(click.STRING)
-@click.option("--result", metavar="JSON|@FILE", help="With --status completed or failed: what came of it.")
+@option("--result", metavar="JSON|@FILE", help="With --status completed or failed: what came of it.")
 @agent_option
 @token_option
 def update(

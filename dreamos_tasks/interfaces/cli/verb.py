@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 import click
 
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.option import Option
 from dreamos_tasks.interfaces.cli.output import COLOUR_CHOICES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class HelpOption(click.Option):
+class HelpOption(Option):
     """`--help`. (click's own looks for translations first, which takes as long as it takes to claim a task.)"""
 
     def __init__(self) -> None:
@@ -65,22 +66,18 @@ def verb(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., Any]]
 def global_options() -> list[click.Option]:
     """Options legal before and after the verb; each writes what it is given into the Call."""
     return [
-        click.Option(
+        Option(
             ["--json"], is_flag=True, expose_value=False, callback=_json, help="One JSON document; errors as JSON too."
         ),
-        click.Option(
-            ["--home"], metavar="DIR", expose_value=False, callback=_home, help="The folder of the board to use."
-        ),
-        click.Option(
+        Option(["--home"], metavar="DIR", expose_value=False, callback=_home, help="The folder of the board to use."),
+        Option(
             ["--color"],
             type=click.Choice(COLOUR_CHOICES),
             expose_value=False,
             callback=_colour,
             help="When to use colours (auto: on a terminal).",
         ),
-        click.Option(
-            ["--debug"], is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an error."
-        ),
+        Option(["--debug"], is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an error."),
     ]
 
 
