@@ -23,6 +23,7 @@ from dreamos_tasks.testing.touching import touches
 
 PROMPT_SECONDS = 20.0  # a cancelled call is over in far less; a busy machine may need it
 SHORT_TIMEOUT_SECONDS = 0.5
+MOST_AT_ONCE = 8
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 Params = Mapping[str, object]
@@ -154,6 +155,16 @@ class ToolConformance:
             result, context = self._run(params, tmp_path / str(number))
             assert result.category is not None, f"{params} succeeded"
             assert not problems_of(result, context), f"{params}: {problems_of(result, context)}"
+
+    def test_calls_side_by_side_do_not_disturb_each_other(self, tmp_path: Path) -> None:
+        async def all_at_once() -> Sequence[ToolResult]:
+            tool = self.make_tool()
+            contexts = [self._context(tmp_path / str(number)) for number in range(len(calls))]
+            return await asyncio.gather(*map(tool.execute, calls, contexts))
+
+        calls = [*self.good_params(), *self.good_params()][:MOST_AT_ONCE]
+        for params, result in zip(calls, asyncio.run(all_at_once()), strict=True):
+            assert result.category is None, f"{params} failed beside others: {result.message} ({result.cause})"
 
     def test_nothing_is_left_running_after_a_call(self, tmp_path: Path) -> None:
         for number, params in enumerate((*self.good_params(), *self.failing_params())):

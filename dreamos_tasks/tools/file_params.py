@@ -127,6 +127,7 @@ class DeleteParams:
     path: Annotated[Path, Field(description=f"what to delete, {_PATH}; of a link the link itself")]
     recursive: Annotated[Bool, Field(description="a folder with all that is in it")] = False
     missing_ok: Annotated[Bool, Field(description="it is a success when nothing is there")] = False
+    keep: Annotated[Bool, Field(description="keep a copy, so that it can be undone")] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

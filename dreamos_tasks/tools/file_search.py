@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import dreamos_tasks
 from dreamos_tasks.model.plan import ErrorCategory
-from dreamos_tasks.model.tool import ToolContext
+from dreamos_tasks.model.tool import ToolContext, ToolResult
 from dreamos_tasks.tools.children import Children, RunEnd
+from dreamos_tasks.tools.exit_status import result_of_end
 from dreamos_tasks.tools.file_params import GrepParams
 from dreamos_tasks.tools.process import Command
 from dreamos_tasks.tools.run_tag import RunTag
@@ -20,11 +20,7 @@ from dreamos_tasks.tools.workspace.changes import Done
 from dreamos_tasks.tools.workspace.declined import Declined
 
 MATCH_BYTES = 8192  # of one found line as JSON, at most: it has 500 characters and a path
-_PLACE = str(Path(dreamos_tasks.__file__).parent.parent)
-_PROGRAM = (
-    f"import sys; sys.path.insert(0, {_PLACE!r}); "
-    "from dreamos_tasks.tools.workspace.searching import main; main(sys.stdin, sys.stdout)"
-)
+PROGRAM = (sys.executable, "-I", "-X", "utf8", "-W", "ignore", "-m", "dreamos_tasks.tools.workspace.searching")
 
 
 class FileSearch:
@@ -36,8 +32,11 @@ class FileSearch:
         self._seconds = seconds
         self._most_bytes = most_bytes
 
-    async def grep(self, params: GrepParams, context: ToolContext) -> Done:
-        """The lines that fit. Raises Declined, OSError, and TimeoutError when the step's own time is over."""
+    async def grep(self, params: GrepParams, context: ToolContext) -> Done | ToolResult:
+        """The lines that fit; a failed result when the search itself came to grief, or used more than it may.
+
+        Raises Declined, OSError, and TimeoutError when the step's own time is over.
+        """
         request = {
             "root": str(context.cwd),
             "closed": self._closed,
@@ -56,7 +55,7 @@ class FileSearch:
         begun = time.monotonic()
         end = await self._children.run(
             Command(
-                arguments=(sys.executable, "-I", "-X", "utf8", "-W", "ignore", "-c", _PROGRAM),
+                arguments=PROGRAM,
                 cwd="/",
                 environment=context.environment,
                 stdin=json.dumps(request).encode("ascii"),
@@ -65,10 +64,12 @@ class FileSearch:
             on_output=answers.feed,
             grace_seconds=min(1.0, context.grace_seconds),
             timeout_seconds=self._seconds if is_ours else timeout,
+            limits=context.limits,
         )
         if end.timed_out and not is_ours:
             raise TimeoutError
-        return answers.done(end, seconds=time.monotonic() - begun)
+        done = answers.done(end, seconds=time.monotonic() - begun)
+        return done or result_of_end(end, success_codes=(), timeout=timeout, printed=answers.junk)
 
 
 class _Answers:
@@ -87,8 +88,13 @@ class _Answers:
         for line in lines:
             self._take(line)
 
-    def done(self, end: RunEnd, *, seconds: float) -> Done:
-        """What was found. Raises what the child could not do."""
+    @property
+    def junk(self) -> str:
+        """What it printed that is no answer: why it came to grief."""
+        return (self._junk + self._rest).decode("utf-8", "replace")
+
+    def done(self, end: RunEnd, *, seconds: float) -> Done | None:
+        """What was found; None when it came to grief. Raises what it could not do."""
         match self._end:
             case {"declined": [category, message, cause, fix]}:
                 raise Declined(ErrorCategory(category), message, cause=cause, fix=fix)
@@ -100,8 +106,7 @@ class _Answers:
                 files = None  # nobody has counted
                 truncated = "time"
             case _:
-                words = (self._junk + self._rest).decode("utf-8", "replace").strip()
-                raise ChildProcessError(f"the search ended with status {end.status}: {words[-500:]}")
+                return None
         if self._is_full:
             truncated = "size"
         count = len(self._matches)
@@ -109,6 +114,7 @@ class _Answers:
         lines = [f"{match['path']}:{match['line']}: {match['text']}" for match in self._matches]
         return Done(
             value={"matches": self._matches, "files": files, "truncated": truncated},
+            usage=end.usage,
             summary="\n".join([f"{count} found{more}, in {seconds:.1f} s", *lines]),
         )
 

@@ -230,7 +230,7 @@ async def _in_thread(act: Callable[[Pace], Answer], context: ToolContext) -> Ans
         raise
 
 
-async def _answered(work: Awaitable[Done], context: ToolContext) -> ToolResult:
+async def _answered(work: Awaitable[Done | ToolResult], context: ToolContext) -> ToolResult:
     """What came of it, with nothing secret in it."""
     redactor = Redactor(context.secrets)
     try:
@@ -243,7 +243,7 @@ async def _answered(work: Awaitable[Done], context: ToolContext) -> ToolResult:
     except OSError as error:
         result = _failed(error)
     else:
-        result = _succeeded(done)
+        result = done if isinstance(done, ToolResult) else _succeeded(done)
     return redactor.result(result)
 
 
@@ -255,6 +255,7 @@ def _succeeded(done: Done) -> ToolResult:
         output_bytes=len(said.encode()),
         value=dict(done.value),
         undo=dict(done.undo) if done.undo is not None else None,
+        usage=done.usage,
     )
 
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dreamos_tasks.model.limits import Limits
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.tools.files import FilesOptions
 from dreamos_tasks.tools.workspace.patterns import PathPattern
-from tests.tools.filing import OPTIONS, Filing
+from tests.tools.filing import Filing
 
 SLOW_PATTERN = "(a+)+$"
 SLOW_TEXT = "a" * 60 + "b"
@@ -142,8 +143,18 @@ async def test_more_than_a_board_takes_is_cut_off(tmp_path: Path) -> None:
     assert 10 < len(result.value["matches"]) < 30
 
 
-async def test_a_search_whose_pattern_is_wrong_here_only_says_so(files: Filing) -> None:
-    assert OPTIONS.search_seconds > 1
+async def test_a_search_keeps_within_the_limits_of_its_step_and_says_what_it_used(files: Filing) -> None:
+    done = await files.do("grep", pattern="needle")
+    files.file("slow", SLOW_TEXT)
+    ended = await files.with_context(limits=Limits(cpu_seconds=1.0)).do("grep", pattern=SLOW_PATTERN)
+
+    assert done.usage is not None
+    assert done.usage.peak_processes >= 1
+    assert ended.category is ErrorCategory.RESOURCE
+    assert "1 s" in ended.message
+
+
+async def test_what_is_not_there_cannot_be_searched(files: Filing) -> None:
     result = await files.do("grep", pattern="x", path="missing")
 
     assert (result.category, result.message) == (ErrorCategory.CONFIGURATION, "missing: No such file or directory")

@@ -255,3 +255,22 @@ async def test_a_call_that_failed_leaves_nothing_kept(files: Filing) -> None:
 
     assert all(result.category is not None and result.undo is None for result in results)
     assert not files.context.run_dir.exists()
+
+
+async def test_what_can_be_made_anew_is_deleted_without_a_copy(files: Filing) -> None:
+    done = await files.do("delete", path="folder", recursive=True, keep=False)
+
+    assert (done.category, done.message, done.undo) == (None, "", None)
+    assert not (files.root / "folder").exists()
+    assert not files.context.run_dir.exists()
+
+
+async def test_a_copy_that_the_disk_has_no_room_for_is_not_begun(tmp_path: Path) -> None:
+    files = Filing.in_folder(tmp_path, FilesOptions(min_free_bytes=2**60))
+    files.file("large", "x" * 1000)
+
+    refused = await files.do("delete", path="large")
+    deleted = await files.do("delete", path="large", keep=False)
+
+    assert refused.category is ErrorCategory.RESOURCE
+    assert deleted.category is None

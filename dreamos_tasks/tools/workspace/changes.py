@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dreamos_tasks.model.limits import Usage
 from dreamos_tasks.tools.file_params import DeleteParams, EditParams, MoveParams, WriteParams
 from dreamos_tasks.tools.workspace.declined import at_odds, wrong
 from dreamos_tasks.tools.workspace.folder import Place, Workspace, check_kind, kind_of, sync_names
@@ -28,6 +29,7 @@ class Done:
     summary: str
     undo: Record | None = None
     notes: tuple[str, ...] = ()
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,7 @@ class Changes:
         entries = self._check_recursive(status, place, params)
         beside = self.writer.beside(place)
         change = {"change": "delete", "path": place.path, "seen": seen(status), "beside": beside}
-        record, notes = self._recorded(change, place, status)
+        record, notes = self._recorded(change, place, status) if params.keep else (None, ())
         self._check_unchanged(place, status)
         # Renamed first: it is gone in one moment, however long the removal takes and whoever ends it.
         rename_to_free_name(place.name, beside, old_folder=place.folder, new_folder=place.folder)
