@@ -125,8 +125,8 @@ class MessageTool:
         return (self._unknown(name),)
 
     def estimate(self, params: Mapping[str, object]) -> Estimate:
-        """What was said cannot be unsaid."""
-        return Estimate(duration_seconds=1.0, destructive=True)
+        """It destroys nothing, though what was said cannot be unsaid."""
+        return Estimate(duration_seconds=1.0)
 
     def resource_of(self, params: Mapping[str, object]) -> str | None:
         """What its messages share the fate of: the target."""

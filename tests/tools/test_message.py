@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import trustme
+import yaml
+from pydantic import TypeAdapter
 
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.protocols import ToolAdapter
@@ -18,6 +21,7 @@ from dreamos_tasks.testing import context_in
 from dreamos_tasks.testing.leftovers import Leftovers
 from dreamos_tasks.tools.message import MessageOptions
 from dreamos_tasks.tools.message_targets import AppriseTarget, EmailTarget, WebhookTarget
+from tests.test_guides import CALLS, GUIDE
 from tests.tools.adapter_suite import AdapterSuite
 from tests.tools.mail_server import MailServer, mail_server
 from tests.tools.messages import SIGNING_SECRET, message_tool, sent, webhook
@@ -263,3 +267,20 @@ async def test_a_missing_library_is_a_matter_of_configuration(
     assert result.category is ErrorCategory.CONFIGURATION
     assert library in result.message
     assert result.suggestions == ("pip install 'dreamos-tasks[notify]'",)
+
+
+@pytest.mark.parametrize("params", [params for name, params in CALLS if name == "message"])
+def test_a_call_in_the_guide_is_right(params: Params) -> None:
+    team = WebhookTarget(kind="webhook", url="https://example.org", secret=SIGNING_SECRET)
+
+    assert message_tool(MessageOptions(targets={"team": team})).validate(params) == ()
+
+
+def test_the_targets_in_the_guide_are_options_of_the_tool() -> None:
+    block = re.search(r"^```yaml\n(tools:\n  message:\n.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    assert block is not None
+    options = yaml.safe_load(block[1])["tools"]["message"]["options"]
+
+    read = TypeAdapter(MessageOptions).validate_python(options)
+
+    assert [type(target) for target in read.targets.values()] == [WebhookTarget, EmailTarget, AppriseTarget]
