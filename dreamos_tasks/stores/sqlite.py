@@ -71,6 +71,10 @@ SELECT min(at) FROM (SELECT min(lease_until) AS at FROM task WHERE lease_until >
                                WHERE status IN ('paused', 'awaiting_approval') AND json_extract(state, '$.deadline') > ?1)"""
 
 
+# What reading a row raises that no board of ours has written: a damaged page, or somebody's hand.
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
+
+
 class SqliteStore:
     """One board in one SQLite file. Threads may share it; processes each open their own."""
 
@@ -125,7 +129,7 @@ class SqliteStore:
         if row is None:
             return None
         self._seen = (turn, task_id, *row[-2:])
-        return row_to_task(row)
+        return self._task(row)
 
     def find(self, query: TaskQuery, *, now: datetime) -> Sequence[Task]:
         """See TaskStore. SQL narrows by index; `selection.fits` decides."""
@@ -137,15 +141,15 @@ class SqliteStore:
         with self._session.lock:
             try:
                 for row in self._session.open().execute(sql, bindings):
-                    task = row_to_task(row)
+                    task = self._task(row)
                     if fits(task, query, unfinished=self.unfinished_dependencies(task), now=now):
                         found.append(task)
                         if query.limit is not None and len(found) >= query.limit:
                             break
             except apsw.Error as error:
                 raise sqlite_connection.unavailable(self.path, error) from error
-            except UnicodeEncodeError as error:
-                raise sqlite_connection.not_unicode(error) from error
+            except UnicodeError as error:
+                raise sqlite_connection.not_unicode(self.path, error) from error
         return found
 
     def count(self, field: str, *, now: datetime) -> Mapping[str, int]:
@@ -164,7 +168,7 @@ class SqliteStore:
         if not heads:
             return None
         head = min(heads, key=_place_in_queue)
-        first = row_to_task(head)
+        first = self._task(head)
         self._seen = (self._session.turn, first.task_id, *head[-2:])
         if can_be_next(first, request, unfinished=self.unfinished_dependencies(first), now=now):
             return first
@@ -186,8 +190,8 @@ class SqliteStore:
                 self._insert(connection, change)
             else:
                 self._update(connection, change)
-        except UnicodeEncodeError as error:
-            raise sqlite_connection.not_unicode(error) from error
+        except UnicodeError as error:
+            raise sqlite_connection.not_unicode(self.path, error) from error
 
     def load(self, tasks: Iterable[Task], events: Iterable[Event], *, offsets: Mapping[str, int]) -> None:
         """See TaskStore."""
@@ -198,8 +202,8 @@ class SqliteStore:
             raise Refused("the board to fill is not empty", fix="name a new file for it")
         try:
             self._fill(connection, tasks, events)
-        except UnicodeEncodeError as error:
-            raise sqlite_connection.not_unicode(error) from error
+        except UnicodeError as error:
+            raise sqlite_connection.not_unicode(self.path, error) from error
         for boot_id, offset_us in offsets.items():
             self.set_clock_offset(boot_id, offset_us)
 
@@ -209,7 +213,10 @@ class SqliteStore:
             rows = self._session.rows(EVENTS_AFTER, (seq, limit))
         else:
             rows = self._session.rows(EVENTS_OF_TASK, (task_id, seq, limit))
-        return [row_to_event(row) for row in rows]
+        try:
+            return [row_to_event(row) for row in rows]
+        except UNREADABLE as error:
+            raise sqlite_connection.unreadable(self.path, error) from error
 
     def last_seq(self) -> int:
         """See TaskStore."""
@@ -353,6 +360,12 @@ class SqliteStore:
         row = self._session.row(COUNT_MET, (encode(list(task_ids)),))
         return int(row[0]) if row else 0
 
+    def _task(self, row: Row) -> Task:
+        try:
+            return row_to_task(row)
+        except UNREADABLE as error:
+            raise sqlite_connection.unreadable(self.path, error) from error
+
     def _search(self, lanes: Sequence[str], request: ClaimRequest, *, now: datetime) -> Task | None:
         """The first task that fits when the heads of the queue do not: each lane in order, and the expired claims."""
         found = [
@@ -360,11 +373,11 @@ class SqliteStore:
         ]
         found.append(self._first_that_fits(sqlite_queries.EXPIRED, (to_us(now),), request, now))
         first = min((row for row in found if row is not None), key=_place_in_queue, default=None)
-        return row_to_task(first) if first is not None else None
+        return self._task(first) if first is not None else None
 
     def _first_that_fits(self, sql: str, bindings: tuple[Any, ...], request: ClaimRequest, now: datetime) -> Row | None:
         for row in self._session.open().execute(sql, bindings):
-            task = row_to_task(row)
+            task = self._task(row)
             if can_be_next(task, request, unfinished=self.unfinished_dependencies(task), now=now):
                 found: Row = row
                 return found

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import apsw
 
-from dreamos_tasks.errors import BoardCorrupt, BoardGone, BoardTooNew, BoardUnavailable, BoardUnsafe, InvalidInput
+from dreamos_tasks.errors import (
+    BoardCorrupt,
+    BoardGone,
+    BoardTooNew,
+    BoardUnavailable,
+    BoardUnsafe,
+    DreamosError,
+    InvalidInput,
+)
 from dreamos_tasks.stores.board_file import (
     CREATION_TRIES,
     check_file,
@@ -183,8 +191,19 @@ def unavailable(path: Path, error: apsw.Error) -> BoardUnavailable:
             )
 
 
-def not_unicode(error: UnicodeEncodeError) -> InvalidInput:
-    """What it means that a text cannot be stored."""
+def unreadable(path: Path, error: Exception) -> BoardCorrupt:
+    """The board error that a row means which no board of ours has written."""
+    return BoardCorrupt(
+        f"the board at {path} is damaged: a row of it cannot be read",
+        cause=f"{type(error).__name__}: {error}"[:200],
+        fix="dt doctor looks at all of it; dt board restore FILE puts a copy made by dt backup in its place",
+    )
+
+
+def not_unicode(path: Path, error: UnicodeError) -> DreamosError:
+    """What it means that a text cannot be stored, or, when it is the board's, cannot be read."""
+    if not isinstance(error, UnicodeEncodeError):
+        return unreadable(path, error)
     return InvalidInput(
         "a text is not Unicode",
         cause=f"it holds half a character: {error.object[error.start : error.end]!a} at position {error.start}",

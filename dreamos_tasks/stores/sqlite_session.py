@@ -108,8 +108,8 @@ class SqliteSession:
                 found: Row | None = self.open().execute(sql, bindings).fetchone()
             except apsw.Error as error:
                 raise sqlite_connection.unavailable(self.path, error) from error
-            except UnicodeEncodeError as error:
-                raise sqlite_connection.not_unicode(error) from error
+            except UnicodeError as error:
+                raise sqlite_connection.not_unicode(self.path, error) from error
         return found
 
     def rows(self, sql: str, bindings: Any = None) -> list[Row]:
@@ -119,8 +119,8 @@ class SqliteSession:
                 found: list[Row] = self.open().execute(sql, bindings).fetchall()
             except apsw.Error as error:
                 raise sqlite_connection.unavailable(self.path, error) from error
-            except UnicodeEncodeError as error:
-                raise sqlite_connection.not_unicode(error) from error
+            except UnicodeError as error:
+                raise sqlite_connection.not_unicode(self.path, error) from error
         return found
 
     def check_file(self) -> None:
