@@ -56,6 +56,17 @@ def result_of_status(answer: HttpAnswer, call: str, *, text: str, now: datetime)
     )
 
 
+def result_of_trouble(message: str, reasons: str) -> ToolResult:
+    """What came of a call that was answered, by one who could not get what it is to give: as good as a 503."""
+    diagnosis = diagnose(Symptom(http_status=HTTPStatus.SERVICE_UNAVAILABLE.value, text=reasons))
+    return ToolResult(
+        category=diagnosis.category,
+        message=f"{message} ({reasons})",
+        cause=diagnosis.cause,
+        suggestions=diagnosis.suggestions,
+    )
+
+
 def in_words(status: int) -> str:
     """`404 Not Found`."""
     try:
