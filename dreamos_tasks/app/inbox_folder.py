@@ -13,8 +13,9 @@ from typing import Any
 
 from dreamos_tasks.errors import NotFound, Refused
 from dreamos_tasks.intake.filing import ERROR, RECEIPT
-from dreamos_tasks.intake.folders import SUFFIXES, make_private, sync_folder
+from dreamos_tasks.intake.folders import SUFFIXES, make_private
 from dreamos_tasks.model.task import NAME_PATTERN
+from dreamos_tasks.whole_file import sync_folder
 
 OWN_FOLDERS = frozenset({"accepted", "rejected"})  # any other folder is an agent's
 

@@ -17,10 +17,11 @@ from typing import Any
 from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.intake.admission import Admission
 from dreamos_tasks.intake.claiming import Taken
-from dreamos_tasks.intake.folders import FOLDER_MODE, InboxFolders, exists, numbered, sync_folder, write_whole
+from dreamos_tasks.intake.folders import FOLDER_MODE, InboxFolders, exists, numbered, write_whole
 from dreamos_tasks.intake.json_text import UnreadableJson
 from dreamos_tasks.intake.problems import InvalidDrafts, Notice, Problem
 from dreamos_tasks.model.json_form import instant_to_text
+from dreamos_tasks.whole_file import sync_folder
 
 RECEIPT = ".receipt.json"
 ERROR = ".error.json"

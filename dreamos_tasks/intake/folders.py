@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamos_tasks.errors import BoardUnsafe
+from dreamos_tasks.whole_file import replace_with, write_beside
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
@@ -106,25 +107,8 @@ def write_whole(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON document that nobody ever sees in part: beside, to the disk, then renamed. Its folder is synced apart."""
     beside = path.with_name(f".{path.name}.tmp")
     content = (json.dumps(document, ensure_ascii=True, indent=2) + "\n").encode()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        with open(os.open(beside, flags, FILE_MODE), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(beside, path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    write_beside(beside, [content], mode=FILE_MODE)
+    replace_with(beside, path)
 
 
 def exists(path: Path) -> bool:

@@ -18,9 +18,10 @@ from loguru import logger
 
 from dreamos_tasks.intake.desk import Desk
 from dreamos_tasks.intake.filing import RESULT
-from dreamos_tasks.intake.folders import InboxFolders, exists, numbered, sync_folder, write_whole
+from dreamos_tasks.intake.folders import InboxFolders, exists, numbered, write_whole
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.task import FINAL, Task
+from dreamos_tasks.whole_file import sync_folder
 
 BATCH = 500  # tasks, receipts or events in one go
 _FINAL_WORDS = frozenset(state.value for state in FINAL)

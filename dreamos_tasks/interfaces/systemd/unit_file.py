@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dreamos_tasks.errors import DreamosError, Refused
 from dreamos_tasks.interfaces.systemd.unit import MARK, UNIT_NAME, Scope
+from dreamos_tasks.whole_file import replace_with, sync_folder, write_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,18 +68,10 @@ class UnitFile:
             return False
         with self._explained("write"):
             self.directory.mkdir(parents=True, exist_ok=True)
-            handle, beside = tempfile.mkstemp(dir=self.directory, prefix=f".{UNIT_NAME}.")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    os.fchmod(file.fileno(), UNIT_MODE)
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(beside).replace(self.path)
-            except BaseException:
-                Path(beside).unlink(missing_ok=True)
-                raise
-            self._sync_directory()
+            beside = self.directory / f".{UNIT_NAME}.{os.getpid()}.part"
+            write_beside(beside, [text.encode("utf-8")], exact_mode=UNIT_MODE)
+            replace_with(beside, self.path)
+            sync_folder(self.directory)
         return True
 
     def remove(self) -> tuple[Path, ...]:
@@ -91,7 +83,7 @@ class UnitFile:
             for file in files:
                 file.unlink(missing_ok=True)
             if files:
-                self._sync_directory()
+                sync_folder(self.directory)
         return files
 
     def _text(self) -> str | None:
@@ -99,13 +91,6 @@ class UnitFile:
             return self.path.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     @contextmanager
     def _explained(self, verb: str) -> Iterator[None]:
