@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import secrets
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,8 @@ from dreamos_tasks.model.tool import ToolResult
 from dreamos_tasks.protocols import ToolAdapter
 from dreamos_tasks.testing.surroundings import context_in
 from dreamos_tasks.tools.children import Children
-from dreamos_tasks.tools.python_call import PythonOptions, PythonTool
+from dreamos_tasks.tools.python_call import PythonOptions, PythonParams, PythonTool
+from tests.command import ROOT
 from tests.tools.adapter_suite import AdapterSuite
 from tests.tools.conftest import is_running
 from tests.waiting import until
@@ -323,6 +326,16 @@ async def test_secrets_are_blanked_in_values_and_errors(bench: Bench) -> None:
     assert given.value == {"it": ["[secret]"]}
     assert raised.message == "ValueError: it is [secret]"
     assert secret not in raised.output_head
+
+
+def test_what_the_guide_shows_of_it_is_right() -> None:
+    guide = (ROOT / "docs" / "guides" / "tools.md").read_text(encoding="utf-8")
+    section = guide.partition("\n## python\n")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"^```json\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    tool = PythonTool(Children(home_id="home", instance="instance"))
+
+    assert [tool.validate(step["params"]) for step in json.loads(block)["plan"]["steps"]] == [()] * 4
+    assert all(f"`{field.name}`" in section for kind in (PythonParams, PythonOptions) for field in fields(kind))
 
 
 class TestPython(AdapterSuite):
