@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from dreamos_tasks.errors import AmbiguousTaskId, DependencyCycle, DuplicateTaskId, InvalidTask, TaskNotFound
 from dreamos_tasks.model import lifecycle
@@ -11,7 +12,9 @@ from dreamos_tasks.model.dependencies import find_cycle
 from dreamos_tasks.model.ids import child_id, fresh_id, id_length
 from dreamos_tasks.model.query import Order, TaskQuery
 from dreamos_tasks.model.task import Task, TaskDraft
-from dreamos_tasks.protocols import TaskStore
+
+if TYPE_CHECKING:
+    from dreamos_tasks.protocols import TaskStore
 
 SHOWN_CANDIDATES = 8
 

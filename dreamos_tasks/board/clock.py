@@ -11,9 +11,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from dreamos_tasks.protocols import ClockReading, TaskStore
+if TYPE_CHECKING:
+    from dreamos_tasks.protocols import ClockReading, TaskStore
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BOOT_CLOCK = getattr(
@@ -46,7 +47,7 @@ def read_machine() -> MachineReading:
 def this_boot() -> str:
     """The kernel's random id of this boot; "unknown" where there is none."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:
         return "unknown"
 

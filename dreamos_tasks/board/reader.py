@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dreamos_tasks.board import adding
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Event
-from dreamos_tasks.model.history import Attempt, StateChange, attempts, state_changes
 from dreamos_tasks.model.query import TaskQuery
 from dreamos_tasks.model.task import Task
-from dreamos_tasks.protocols import Clock, TaskStore
+
+if TYPE_CHECKING:
+    from dreamos_tasks.model.history import Attempt, StateChange
+    from dreamos_tasks.protocols import Clock, TaskStore
 
 
 class BoardReader:
@@ -49,10 +52,14 @@ class BoardReader:
 
     def status_history(self, task_id: str) -> Sequence[StateChange]:
         """Who brought the task from which state to which, when and why. Raises TaskNotFound, AmbiguousTaskId."""
+        from dreamos_tasks.model.history import state_changes
+
         return state_changes(self._all_events(self.fetch(task_id).task_id))
 
     def attempts(self, task_id: str) -> Sequence[Attempt]:
         """Each claim of the task and how it ended. Raises TaskNotFound, AmbiguousTaskId."""
+        from dreamos_tasks.model.history import attempts
+
         return attempts(self._all_events(self.fetch(task_id).task_id))
 
     def fetch(self, task_id: str) -> Task:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from threading import get_ident
+from typing import TYPE_CHECKING
 
 from dreamos_tasks.board.reader import BoardReader
 from dreamos_tasks.board.verb import GroupedVerb, Verb
@@ -14,10 +14,13 @@ from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Change
 from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
 from dreamos_tasks.model.task import Task
-from dreamos_tasks.protocols import Clock, TaskStore
+from dreamos_tasks.model.value import frozen_value
+
+if TYPE_CHECKING:
+    from dreamos_tasks.protocols import Clock, TaskStore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class BoardRules:
     """What a board's owner has settled: how long a lease lasts, when a failure is tried again."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dreamos_tasks.model.value import frozen_value
 
@@ -68,8 +68,7 @@ class Event:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What a lifecycle verb decided: the task as it was (None: new), as it is to be, and what that means in events."""
 
     before: Task | None

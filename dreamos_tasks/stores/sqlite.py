@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
@@ -15,7 +15,6 @@ from dreamos_tasks.model.event import Change, Event
 from dreamos_tasks.model.query import ClaimRequest, TaskQuery
 from dreamos_tasks.model.selection import can_be_next, fits
 from dreamos_tasks.model.task import Status, Task
-from dreamos_tasks.protocols import ClockReading
 from dreamos_tasks.stores import sqlite_connection, sqlite_queries
 from dreamos_tasks.stores.held_tasks import HeldTasks
 from dreamos_tasks.stores.rows import (
@@ -29,6 +28,9 @@ from dreamos_tasks.stores.rows import (
 )
 from dreamos_tasks.stores.sqlite_session import Row, SqliteSession
 from dreamos_tasks.stores.task_writes import differing_fields, insert_of, update_of
+
+if TYPE_CHECKING:
+    from dreamos_tasks.protocols import ClockReading
 
 GET_TASK = f"SELECT {COLUMNS} FROM task WHERE task_id = ?"
 # What the order of a list goes by.

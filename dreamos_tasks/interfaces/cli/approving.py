@@ -10,6 +10,7 @@ import click
 from dreamos_tasks.errors import InvalidInput, RequestNotFound, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import for_each
+from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, TASK_ID, agent_option, reason_option, token_option
 from dreamos_tasks.interfaces.cli.text import duration, harmless, harmless_block, local_and_ago
 from dreamos_tasks.interfaces.cli.verb import verb
@@ -21,13 +22,13 @@ from dreamos_tasks.model.task import Task
 MAY_ASK = frozenset({"awaiting_approval", "in_progress", "paused"})
 Asked = tuple[Task, Request]
 
-by_option = click.option("--by", metavar="NAME", type=FILLED, help="Who decides. [default: your user name]")
+by_option = option("--by", metavar="NAME", type=FILLED, help="Who decides. [default: your user name]")
 request_argument = click.argument("requests", metavar="ID...", nargs=-1, required=True, type=TASK_ID)
 
 
 @verb("approvals", examples=("dt approvals", "dt approvals --json", "dt approvals --all --limit 20"))
-@click.option("--all", "decided_too", is_flag=True, help="Also what has been decided: the audit trail.")
-@click.option(
+@option("--all", "decided_too", is_flag=True, help="Also what has been decided: the audit trail.")
+@option(
     "--limit", metavar="N", type=click.IntRange(1), default=50, show_default=True, help="At most so many tasks."
 )
 def approvals(call: Call, decided_too: bool, limit: int) -> None:
@@ -56,7 +57,7 @@ def approvals(call: Call, decided_too: bool, limit: int) -> None:
     ),
 )
 @request_argument
-@click.option("--params", metavar="JSON", help="Run it with these parameters instead. @FILE reads them.")
+@option("--params", metavar="JSON", help="Run it with these parameters instead. @FILE reads them.")
 @by_option
 @reason_option
 def approve(call: Call, requests: tuple[str, ...], params: str | None, by: str | None, reason: str) -> None:
@@ -99,7 +100,7 @@ def reject(call: Call, requests: tuple[str, ...], by: str | None, reason: str) -
 )
 @click.argument("task_id", metavar="ID", type=TASK_ID)
 @click.argument("question", type=FILLED)
-@click.option("--choice", "choices", metavar="TEXT", type=FILLED, multiple=True, help="An answer to choose. Several.")
+@option("--choice", "choices", metavar="TEXT", type=FILLED, multiple=True, help="An answer to choose. Several.")
 @agent_option
 @token_option
 def ask(

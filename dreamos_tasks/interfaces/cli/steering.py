@@ -31,9 +31,9 @@ from dreamos_tasks.model.task import Task
 @ids_argument
 @agent_option
 @reason_option
-@click.option("--now", is_flag=True, help="Cut off the step that runs; resumed, it begins anew. [default: let it end]")
-@click.option("--for", "for_seconds", metavar="SECONDS", type=SECONDS, help="So long at most. [default: until resumed]")
-@click.option(
+@option("--now", is_flag=True, help="Cut off the step that runs; resumed, it begins anew. [default: let it end]")
+@option("--for", "for_seconds", metavar="SECONDS", type=SECONDS, help="So long at most. [default: until resumed]")
+@option(
     "--then", type=OneOf("end of a pause", tuple(PauseEnd)), default="resume", help="With --for: resume or cancel it."
 )
 def pause(
