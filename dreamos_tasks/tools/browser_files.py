@@ -11,6 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
+from dreamos_tasks.tools.redaction import Redactor
+
 COPY_BYTES = 1_048_576
 LONGEST_NAME = 100  # characters
 
@@ -22,15 +24,20 @@ class TooLarge(Exception):
 
 
 class BrowserFiles:
-    """Keeps files under names of their own. `limit_bytes` is for all of them together."""
+    """Keeps files under names of their own. `limit_bytes` is for all of them together.
 
-    def __init__(self, folder: Path, step: str, *, limit_bytes: int) -> None:
+    A page chooses what a download is called: `redactor` blanks secrets in that.
+    """
+
+    def __init__(self, folder: Path, step: str, *, limit_bytes: int, redactor: Redactor) -> None:
         self._folder = folder
+        self._redactor = redactor
         self._step = step
         self._room = limit_bytes
 
     def keep(self, name: str, content: BinaryIO) -> dict[str, object]:
         """Write a file; says where, how long it is, and its hash. Raises TooLarge, OSError."""
+        name = self._redactor.text(name)
         handle, path = self._create(_safe(name))
         digest = hashlib.sha256()
         size = 0
@@ -50,10 +57,9 @@ class BrowserFiles:
 
     def _create(self, name: str) -> tuple[int, Path]:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stem, dot, ending = name.rpartition(".")
+        stem, dot, ending = name.rpartition(".") if "." in name else (name, "", "")
         for number in count(1):
-            shown = name if number == 1 else f"{stem or ending}.{number}{dot if stem else ''}{ending if stem else ''}"
-            path = self._folder / f"{self._step}-{shown}"
+            path = self._folder / f"{self._step}-{stem}{f'.{number}' if number > 1 else ''}{dot}{ending}"
             with suppress(FileExistsError):
                 return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
         raise AssertionError("numbers do not end")

@@ -33,7 +33,12 @@ async def visit(asked: Mapping[str, Any]) -> Mapping[str, object]:
         except Error as error:
             return {"failure": Failure(Kind.LAUNCH, _last_words(error.message)).as_json()}
         page = await _page(browser, params)
-        files = BrowserFiles(Path(asked["run_dir"]), asked["stem"], limit_bytes=asked["limit_bytes"])
+        files = BrowserFiles(
+            Path(asked["run_dir"]),
+            asked["stem"],
+            limit_bytes=asked["limit_bytes"],
+            redactor=Redactor(asked["secrets"]),
+        )
         found = Visit(
             page,
             proxy,
@@ -91,9 +96,8 @@ async def _all_done(found: Visit, actions: Sequence[Action]) -> Mapping[str, obj
 
 
 def answer(asked: Mapping[str, Any]) -> Mapping[str, object]:
-    """What came of it. Secrets are blanked here already: a page may choose the name of a file."""
-    found: Mapping[str, object] = Redactor(asked["secrets"]).value(asyncio.run(visit(asked)))
-    return found
+    """What came of it."""
+    return asyncio.run(visit(asked))
 
 
 if __name__ == "__main__":

@@ -192,6 +192,17 @@ async def test_screenshots_and_downloads_are_kept_for_their_owner_alone(tmp_path
     assert content_of(picture) == content
 
 
+async def test_a_secret_in_the_name_of_a_download_is_not_kept(tmp_path: Path, shop: LocalServer) -> None:
+    named = 'attachment; filename="canary-of-the-page.csv"'
+    shop.answers["/named"] = text("a", status=200, content_type="text/csv", content_disposition=named)
+    context = context_in(tmp_path, secrets=("canary-of-the-page",))
+
+    result = await visited(tmp_path, {"goto": shop.url("/named")}, context=context)
+
+    assert [download["name"] for download in result.value["downloads"]] == ["[secret].csv"]
+    assert not [path for path in found_in(context.run_dir) if "canary" in path]
+
+
 async def test_what_is_more_than_may_be_kept_is_not_kept(tmp_path: Path, shop: LocalServer) -> None:
     shop.answers["/large"] = text(b"x" * 300_000, content_type="application/zip")
     context = context_in(tmp_path, output_limit_bytes=200_000)
@@ -271,14 +282,19 @@ async def test_what_a_page_asks_for_is_refused_too_and_told(tmp_path: Path, shop
 
 async def test_the_daemon_itself_is_never_visited(tmp_path: Path, shop: LocalServer) -> None:
     with serving({"/": text("tasks")}) as daemon:
+        socket = f"new WebSocket('ws://127.0.0.1:{daemon.port}/').onerror = () => document.body.append('refused')"
         shop.answers["/frame"] = page(f"<iframe src='{daemon.url('/')}'></iframe>")
+        shop.answers["/socket"] = page(f"<script>{socket}</script>")
         tool = browser_tool(BrowserOptions(daemon_address=f"127.0.0.1:{daemon.port}"))
 
         direct = await visited(tmp_path, {"goto": f"http://localhost:{daemon.port}/"}, tool=tool)
         framed = await visited(tmp_path, {"goto": shop.url("/frame")}, tool=tool)
+        wait = {"wait_for": "text=refused"}
+        socketed = await visited(tmp_path, {"goto": shop.url("/socket")}, wait, tool=tool)
 
         assert direct.category is ErrorCategory.CONFIGURATION
         assert framed.value["refused"]
+        assert socketed.value["refused"]
         assert daemon.paths == []
 
 
