@@ -31,7 +31,8 @@ _METADATA = frozenset(  # where clouds give a machine its credentials, as far as
     )
 )
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
-_ENDS_IN_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))  # NAT64, compatible
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")  # RFC 8215: where it leads, a network decides for itself
+_ENDS_IN_IPV4 = (IPv6Network("64:ff9b::/96"), _LOCAL_NAT64, IPv6Network("::/96"))  # NAT64, compatible
 
 
 class CallRefused(Exception):
@@ -161,9 +162,10 @@ def _why_never(address: Address) -> str:
 
 
 def _is_public(address: Address) -> bool:
-    return all(
-        meant.is_global and not (isinstance(meant, IPv6Address) and meant.is_site_local) for meant in _meant_by(address)
-    )
+    for meant in _meant_by(address):
+        if not meant.is_global or (isinstance(meant, IPv6Address) and (meant.is_site_local or meant in _LOCAL_NAT64)):
+            return False
+    return True
 
 
 def _own_addresses() -> set[str]:

@@ -22,6 +22,7 @@ from httpx2 import (
 from dreamos_tasks.tools.address_guard import AddressGuard, CallRefused, Checked, literal_address
 from dreamos_tasks.tools.http_url import check_url, origin_of, port_of, shown
 
+MOST_ADDRESSES = 8  # of a host that are tried: each may take connect_seconds
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DEFAULT_HEADERS = {b"accept": b"*/*", b"accept-encoding": b"gzip, deflate", b"user-agent": b"dreamos-tasks"}
 
@@ -107,11 +108,12 @@ class HttpExchange:
     ) -> tuple[Response, Checked]:
         host = request.url.raw_host.decode("ascii")
         addresses = await self._guard.addresses_of(host, port_of(request.url), from_public=from_public)
-        for number, address in enumerate(addresses, start=1):
+        *others, last = addresses[:MOST_ADDRESSES]
+        for address in (*others, last):
             try:
                 return await transport.handle_async_request(self._to(address, request, host)), address
             except (ConnectError, ConnectTimeout):
-                if number == len(addresses):
+                if address is last:
                     raise
         raise AssertionError("there is at least one address")
 

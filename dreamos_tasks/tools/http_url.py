@@ -39,7 +39,7 @@ def check_url(url: URL) -> None:
         raise ValueError("must not hold a user name or password: it would be shown wherever the URL is; use auth")
     if not url.host:
         raise ValueError("names no host")
-    if not _HOST.fullmatch(url.raw_host) and literal_address(url.host) is None:
+    if not _HOST.fullmatch(url.raw_host) and ("%" in url.host or literal_address(url.host) is None):
         raise ValueError(f"names the host {url.host!r}, which cannot be one")
     if not 0 < port_of(url) < 65536:
         raise ValueError(f"has no port {url.port}: ports are 1-65535")
@@ -70,6 +70,7 @@ def host_of(params: Mapping[str, object]) -> str | None:
     if not isinstance(text, str):
         return None
     try:
-        return read_url(text).netloc.decode("ascii").rstrip(".")
+        url = read_url(text)
     except ValueError:
         return None
+    return url.netloc.decode("ascii").replace(".:", ":").rstrip(".")

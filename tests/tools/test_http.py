@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.tool import ToolResult
+from dreamos_tasks.protocols import SharesResource
 from dreamos_tasks.testing import context_in
 from dreamos_tasks.tools.http import HttpOptions, HttpTool
 from dreamos_tasks.tools.http_url import host_of
@@ -317,6 +320,8 @@ async def test_without_a_file_for_its_certificates_the_tool_is_not_in_good_healt
         ({"url": "https://example.com:443/"}, "example.com"),
         ({"url": "http://localhost:3000"}, "localhost:3000"),
         ({"url": "http://[::1]:80/"}, "[::1]"),
+        ({"url": "http://example.com./"}, "example.com"),
+        ({"url": "http://example.com.:8080/"}, "example.com:8080"),
         ({"url": "http://größe.example/"}, "xn--gre-6ka8i.example"),
         ({"url": "${steps.find.value.url}"}, None),
         ({"url": "ftp://example.com/"}, None),
@@ -325,7 +330,17 @@ async def test_without_a_file_for_its_certificates_the_tool_is_not_in_good_healt
     ],
 )
 def test_calls_of_one_host_share_its_name(params: Params, host: str | None) -> None:
-    assert host_of(params) == tool_with().resource_of(params) == host
+    tool: SharesResource = tool_with()
+
+    assert host_of(params) == tool.resource_of(params) == host
+
+
+def test_a_program_that_makes_no_request_does_not_load_what_makes_them() -> None:
+    line = "import sys, dreamos_tasks.tools.http, dreamos_tasks.tools.web_search; print('httpx2' in sys.modules)"
+
+    said = subprocess.run([sys.executable, "-c", line], check=True, capture_output=True, text=True)
+
+    assert said.stdout == "False\n"
 
 
 @pytest.mark.parametrize(
@@ -345,6 +360,9 @@ def test_what_changes_something_elsewhere_is_destructive(method: str, destructiv
         ({"url": "file:///etc/passwd"}, "/url", "must begin with http:// or https://"),
         ({"url": "example.com"}, "/url", "must begin with http:// or https://"),
         ({"url": "http://"}, "/url", "names no host"),
+        ({"url": "http://[::1%25eth0]/"}, "/url", "names the host '::1%25eth0', which cannot be one"),
+        ({"url": "http://a%2eb/"}, "/url", "names the host 'a%2eb', which cannot be one"),
+        ({"url": "http://a b/"}, "/url", None),
         ({"url": "http://a:99999/"}, "/url", "has no port 99999: ports are 1-65535"),
         (
             {"url": "http://ada:1234@a/"},
