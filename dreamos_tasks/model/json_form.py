@@ -5,11 +5,11 @@ Writing is general; reading back (`task_from_json`) trusts its input, which a st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from math import isfinite
 from operator import attrgetter
 from typing import Any
@@ -49,7 +49,7 @@ SPARSE = (Step, StepResult, Plan, TaskError, Progress, Request, Pause, Usage)
 
 def instant_to_text(instant: datetime) -> str:
     """RFC 3339 with `Z` and microseconds, of an instant in UTC."""
-    return instant.isoformat(timespec="microseconds")[:-6] + "Z"
+    return instant.isoformat("T", "microseconds")[:-6] + "Z"
 
 
 def instant_from_text(text: str) -> datetime:
@@ -62,25 +62,8 @@ def to_json(value: Any) -> Any:
 
     Raises InvalidInput for a number that JSON does not have, TypeError for objects and keys that have no JSON form.
     """
-    if value.__class__ in SCALARS:
-        return value
-    if isinstance(value, float):
-        return _finite(value)
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return instant_to_text(value)
-    if isinstance(value, Claim):
-        return _claim_to_json(value)
-    if is_dataclass(value):
-        return _dataclass_to_json(value)
-    if isinstance(value, Mapping):
-        return {_text(key): to_json(inner) for key, inner in value.items()}
-    if isinstance(value, tuple | list):
-        return [to_json(inner) for inner in value]
-    if isinstance(value, str | int):
-        return value
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    cls = value.__class__
+    return value if cls in SCALARS else _writer_of(cls)(value)
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
@@ -201,22 +184,43 @@ def _text(key: Any) -> Any:
     return key
 
 
+@lru_cache(maxsize=256)
+def _writer_of(cls: type) -> Callable[[Any], Any]:
+    """What writes values of this class: looked for once a class."""
+    for kinds, writer in _WRITERS:
+        if issubclass(cls, kinds):
+            return writer
+    return _dataclass_to_json if is_dataclass(cls) else _refused
+
+
+def _mapping_to_json(value: Mapping[Any, Any]) -> dict[str, Any]:
+    return {_text(key): to_json(inner) for key, inner in value.items()}
+
+
+def _list_to_json(value: Sequence[Any]) -> list[Any]:
+    return [to_json(inner) for inner in value]
+
+
 def _dataclass_to_json(value: Any) -> dict[str, Any]:
-    sparse = isinstance(value, SPARSE)
     written = {}
-    for f in _fields(value.__class__):
-        inner = getattr(value, f.name)
-        if sparse and f.default is not MISSING and inner == f.default:
+    for name, default, may_be_empty in _fields(value.__class__):
+        inner = getattr(value, name)
+        if inner is default or inner == default or (may_be_empty and not inner):
             continue
-        if sparse and f.default_factory is not MISSING and not inner:
-            continue
-        written[f.name] = to_json(inner)
+        written[name] = to_json(inner)
     return written
 
 
+def _refused(value: Any) -> Any:
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
 @cache
-def _fields(cls: type) -> tuple[Field[Any], ...]:
-    return fields(cls)
+def _fields(cls: Any) -> tuple[tuple[str, Any, bool], ...]:
+    """Each field, the default that is left out (MISSING: none is), and whether an empty one is left out."""
+    if not issubclass(cls, SPARSE):
+        return tuple((f.name, MISSING, False) for f in fields(cls))
+    return tuple((f.name, f.default, f.default_factory is not MISSING) for f in fields(cls))
 
 
 @cache
@@ -306,6 +310,15 @@ def _each(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda values: tuple(map(read, values))
 
 
+_WRITERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (float, _finite),
+    (Enum, attrgetter("value")),
+    (datetime, instant_to_text),
+    (Claim, _claim_to_json),
+    (Mapping, _mapping_to_json),
+    ((tuple, list), _list_to_json),
+    ((str, int), lambda value: value),
+)
 _TASK_NAMES = frozenset(TASK_FIELDS)
 _STEP_NAMES = frozenset(f.name for f in fields(Step))
 _READERS: dict[str, Callable[[Any], Any]] = {
