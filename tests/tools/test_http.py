@@ -264,7 +264,8 @@ async def test_a_call_is_over_at_its_timeout(server: LocalServer, tmp_path: Path
 
     assert result.category is not None
     assert result.message == f"GET {server.url('/slow')}: timed out after 0.2 s"
-    await until(server.closed.is_set, what="the end of the connection")
+    if server.seen:  # a busy machine may not have come so far
+        await until(server.closed.is_set, what="the end of the connection")
 
 
 async def test_a_cancelled_call_closes_its_connection(server: LocalServer, tmp_path: Path) -> None:
