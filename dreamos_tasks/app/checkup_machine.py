@@ -122,14 +122,13 @@ def processes(_: Place) -> Iterator[Finding]:
 
 
 def _cgroup_words() -> str:
+    from dreamos_tasks.tools.cgroup import NotDelegated, divisible, own_cgroup
+
     try:
-        own = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition("::")[2]
-        folder = Path("/sys/fs/cgroup") / own.lstrip("/")
-        if (folder / "cgroup.kill").exists() and os.access(folder, os.W_OK):
-            return f"cgroup {own} is ours to divide"
-    except OSError:
-        return "no cgroup v2 here: trees are ended process by process"
-    return "no cgroup is delegated to us: trees are ended process by process"
+        base, _ = divisible(own_cgroup())
+    except NotDelegated as reason:
+        return f"a daemon started here holds limits without cgroups: {reason}"
+    return f"a daemon started here gives each step a cgroup of its own, in {base}"
 
 
 def _ask_other_process(path: Path) -> str:

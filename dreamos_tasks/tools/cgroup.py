@@ -51,25 +51,14 @@ class Cgroups:
 
         Raises NotDelegated, which says why not, and then has changed nothing that matters.
         """
-        own = own or own_cgroup()
-        base = own.parent if own.name == LEAF else own
-        offered = frozenset(_text(base / "cgroup.controllers").split())
-        missing = [name for name in NEEDED if name not in offered]
-        if missing:
-            raise NotDelegated(f"{base} has no controllers for {' and '.join(missing)}")
-        if _text(base / "cgroup.type").strip() != "domain":
-            raise NotDelegated(f"{base} is not a group that can be divided")
-        others = [pid for pid in _pids(base) if pid != os.getpid()]
-        if others:
-            raise NotDelegated(f"{base} holds other processes too: {', '.join(map(str, others[:5]))}")
+        base, used = divisible(own or own_cgroup())
         try:
-            _make(base / LEAF)
+            (base / LEAF).mkdir(exist_ok=True)
             _write(base / LEAF / "cgroup.procs", os.getpid())
-            used = [name for name in USED if name in offered]
-            _write(base / "cgroup.subtree_control", " ".join(f"+{name}" for name in used))
+            _write(base / "cgroup.subtree_control", " ".join(f"+{name}" for name in USED if name in used))
         except OSError as error:
             raise NotDelegated(f"{base} may not be divided: {error.strerror or error}") from error
-        return cls(base, frozenset(used))
+        return cls(base, used)
 
     def make(self, limits: Limits) -> StepGroup:
         """A new group with these limits. Raises OSError."""
@@ -184,8 +173,19 @@ def own_cgroup(proc: Path = Path("/proc")) -> Path:
     return Path(place) / own.removeprefix(root).lstrip("/")
 
 
-def _make(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
+def divisible(own: Path) -> tuple[Path, frozenset[str]]:
+    """The group to divide for a process that is in this one, and the controllers to use. Raises NotDelegated."""
+    base = own.parent if own.name == LEAF else own
+    offered = _text(base / "cgroup.controllers").split()
+    missing = [name for name in NEEDED if name not in offered]
+    if missing:
+        raise NotDelegated(f"{base} has no controllers for {' and '.join(missing)}")
+    if _text(base / "cgroup.type").strip() != "domain":
+        raise NotDelegated(f"{base} is not a group that can be divided")
+    others = [pid for pid in _pids(base) if pid != os.getpid()]
+    if others:
+        raise NotDelegated(f"{base} holds other processes too: {', '.join(map(str, others[:5]))}")
+    return base, frozenset(name for name in USED if name in offered)
 
 
 def _write(file: Path, value: str | int) -> None:
