@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dreamos_tasks.model.failure import Symptom, diagnose
+from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.tool import ToolContext, ToolResult
-from dreamos_tasks.tools.capture import Capture, Captured
+from dreamos_tasks.tools.captured_run import run_captured, with_output
 from dreamos_tasks.tools.children import Children
-from dreamos_tasks.tools.exit_status import result_of_end, result_of_refusal, with_notes
+from dreamos_tasks.tools.exit_status import result_of_end, result_of_refusal
 from dreamos_tasks.tools.process import Command
 from dreamos_tasks.tools.redaction import Redactor
-from dreamos_tasks.tools.run_tag import RunTag
 from dreamos_tasks.tools.scratch import scratch_folder
 
 ANSWER_NAME = "answer.json"
@@ -36,35 +37,41 @@ class OwnProgram:
     children: Children
 
     async def ask(self, asked: Answer, *, context: ToolContext, redactor: Redactor) -> tuple[Answer | None, ToolResult]:
-        """Its answer, or None when it ended without one; and what came of the process, with its output.
+        """Its answer, or None when it has none; and what came of the process, with its output. A failure when there is none.
 
-        Its temporary files are removed. Raises OSError when there is no place for them.
+        Its temporary files are removed.
         """
-        capture = Capture(context.run_dir, context.step, limit_bytes=context.output_limit_bytes, redactor=redactor)
-        with scratch_folder() as folder:
-            command = Command(
-                arguments=(sys.executable, "-I", "-m", self.module, str(folder / ANSWER_NAME)),
-                cwd=str(context.cwd),
-                environment={**context.environment, **_places(folder)},
-                stdin=json.dumps(asked).encode("utf-8"),
+        try:
+            with scratch_folder() as folder:
+                return await self._ask(asked, folder, context=context, redactor=redactor)
+        except OSError as error:
+            diagnosis = diagnose(Symptom(error=error))
+            return None, ToolResult(
+                category=diagnosis.category,
+                message=f"no place for temporary files: {error}",
+                cause=diagnosis.cause,
+                suggestions=diagnosis.suggestions,
             )
-            try:
-                end = await self.children.run(
-                    command,
-                    tag=RunTag(context.task_id, context.token, context.step),
-                    on_output=capture.feed,
-                    grace_seconds=context.grace_seconds,
-                    timeout_seconds=context.timeout_seconds,
-                    limits=context.limits,
-                )
-            except (OSError, ValueError) as error:
-                return None, result_of_refusal(error, command)
-            finally:
-                captured = capture.finish()
-            printed = captured.tail or captured.head
-            result = result_of_end(end, success_codes=(0,), timeout=context.timeout_seconds, printed=printed)
-            answer = None if end.timed_out or end.status != 0 else _read(folder / ANSWER_NAME)
-        return answer, _with_output(result, captured)
+
+    async def _ask(
+        self, asked: Answer, folder: Path, *, context: ToolContext, redactor: Redactor
+    ) -> tuple[Answer | None, ToolResult]:
+        command = Command(
+            arguments=(sys.executable, "-I", "-m", self.module, str(folder / ANSWER_NAME)),
+            cwd=str(context.cwd),
+            environment={**context.environment, **_places(folder)},
+            stdin=json.dumps(asked).encode("utf-8"),
+        )
+        try:
+            end, captured = await run_captured(self.children, command, context=context, redactor=redactor)
+        except (OSError, ValueError) as error:
+            return None, result_of_refusal(error, command)
+        printed = captured.tail or captured.head
+        result = result_of_end(end, success_codes=(0,), timeout=context.timeout_seconds, printed=printed)
+        answer = _read(folder / ANSWER_NAME) if result.category is None else None
+        if answer is None and result.category is None:
+            result = replace(result, category=ErrorCategory.LOGIC, message="it ended without an answer")
+        return answer, with_output(result, captured)
 
 
 def answer_asked(answer: Callable[[Any], Answer]) -> None:
@@ -87,14 +94,3 @@ def _read(path: Path) -> Answer | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _with_output(result: ToolResult, captured: Captured) -> ToolResult:
-    return replace(
-        with_notes(result, captured.trouble),
-        output_head=captured.head,
-        output_tail=captured.tail,
-        output_bytes=captured.total_bytes,
-        output_path=captured.path,
-        output_sha256=captured.sha256,
-    )
