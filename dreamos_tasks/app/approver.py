@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from dreamos_tasks.app.tool_shop import home_id
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.variables import AGENT_VARIABLE
 from dreamos_tasks.errors import NoPerson
@@ -21,5 +22,5 @@ def require_person(home: Home, *, verb: str) -> None:
     us = os.getpid()
     for pid in (us, *ancestors_of(us)):
         marks = marks_on(pid)
-        if marks is not None and marks.home_id == str(home.path):
+        if marks is not None and marks.home_id == home_id(home):
             raise NoPerson(verb, why=f"it was started by a step of {marks.run.partition(':')[0]}")

@@ -14,9 +14,10 @@ from dreamos_tasks.app.boards import make_folder, open_board
 from dreamos_tasks.app.daemon_lock import DaemonCard, DaemonLock
 from dreamos_tasks.app.event_log import log_event
 from dreamos_tasks.app.identity import is_alive, this_process
-from dreamos_tasks.app.parts import build_executor, build_inbox, build_monitoring, build_steps, build_tools, home_id
+from dreamos_tasks.app.parts import build_executor, build_inbox, build_monitoring, build_steps
 from dreamos_tasks.app.pulse import Pulse
 from dreamos_tasks.app.status_socket import StatusSocket
+from dreamos_tasks.app.tool_shop import build_tools, children_of, home_id
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
@@ -39,7 +40,8 @@ class Daemon:
         self.process = this_process(secrets.token_hex(8))
         self.started_at = datetime.now(UTC)
         self._lock = DaemonLock(home.daemon_lock, home.daemon_file)
-        self._tools = build_tools(instance=self.process.instance, home=home)
+        self._children = children_of(home, instance=self.process.instance)
+        self._tools = build_tools(self._children, home=home, settings=settings)
         self._desk = BoardDesk(lambda: open_board(home, settings, ring=lambda: None), on_commit=self._committed)
         steps = build_steps(self._tools, home=home, settings=settings)
         self._orchestrator = Orchestrator(

@@ -14,7 +14,8 @@ from typing import Any
 
 from dreamos_tasks.app.boards import open_board
 from dreamos_tasks.app.identity import this_process
-from dreamos_tasks.app.parts import build_executor, build_steps, build_tools
+from dreamos_tasks.app.parts import build_executor, build_steps
+from dreamos_tasks.app.tool_shop import build_tools, children_of
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
@@ -66,7 +67,7 @@ class _Foreground:
         self._heartbeat_seconds = settings.claims.heartbeat_seconds
         self._process = this_process(secrets.token_hex(8))
         self._desk = BoardDesk(lambda: open_board(home, settings), on_commit=lambda _events: self._written.set())
-        tools = build_tools(instance=self._process.instance, home=home)
+        tools = build_tools(children_of(home, instance=self._process.instance), home=home, settings=settings)
         steps = build_steps(tools, home=home, settings=settings)
         self._executor = build_executor(PatientDesk(self._desk), steps, settings=settings)
         self._on_event = on_event

@@ -27,14 +27,7 @@ from dreamos_tasks.model.request import Risk
 from dreamos_tasks.model.risk import DESTRUCTIVE, Pattern
 from dreamos_tasks.monitoring.monitor import monitors_of
 from dreamos_tasks.monitoring.service import TaskMonitoringService
-from dreamos_tasks.tools.children import Children
 from dreamos_tasks.tools.registry import ToolRegistry
-from dreamos_tasks.tools.shell import ShellTool
-
-
-def home_id(home: Home) -> str:
-    """What marks processes as started for this home."""
-    return str(home.path)
 
 
 def workspace_of(home: Home) -> Path:
@@ -55,11 +48,6 @@ def surroundings_of(home: Home, settings: Settings, environ: Mapping[str, str] |
         timeouts_seconds={name: tool.timeout_seconds for name, tool in settings.tools.items() if tool.timeout_seconds},
         default_timeout_seconds=wall,
     )
-
-
-def build_tools(*, instance: str, home: Home) -> ToolRegistry:
-    """The tools of this program and of other packages. `instance` marks what they start as this process's."""
-    return ToolRegistry((ShellTool(Children(home_id=home_id(home), instance=instance)),))
 
 
 def build_steps(tools: ToolRegistry, *, home: Home, settings: Settings) -> StepExecutor:

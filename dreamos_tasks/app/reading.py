@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dreamos_tasks.app.call_checks import call_check
-from dreamos_tasks.app.parts import build_tools
+from dreamos_tasks.app.tool_shop import tools_to_ask
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import InboxSettings
 from dreamos_tasks.errors import InvalidInput
@@ -17,8 +17,7 @@ from dreamos_tasks.intake.folders import InboxFolders, safe_name
 
 def read_work(content: str | bytes, *, home: Home, limits: InboxSettings, created_by: str) -> Reading:
     """The drafts in the text. Raises InvalidInput kinds, with everything that is wrong and where."""
-    tools = build_tools(instance="", home=home)  # asked what they would take, and never called
-    door = Door(created_by=created_by, check_call=call_check(tools))
+    door = Door(created_by=created_by, check_call=call_check(tools_to_ask(home)))
     return read_text(content, door, max_bytes=limits.max_bytes, max_tasks=limits.max_tasks_per_file)
 
 
@@ -27,7 +26,7 @@ def judge_file(path: Path, *, home: Home, limits: InboxSettings) -> Reading | In
     rules = IntakeRules(
         max_bytes=limits.max_bytes,
         max_tasks_per_file=limits.max_tasks_per_file,
-        check_call=call_check(build_tools(instance="", home=home)),
+        check_call=call_check(tools_to_ask(home)),
     )
     claimer = Claimer(InboxFolders(home.inbox(limits), home.outbox), rules, lambda _words: None)
     verdict, _ = claimer.judge(path, name=safe_name(path.name), agent=None)

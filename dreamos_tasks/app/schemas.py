@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dreamos_tasks.app.parts import build_tools
+from dreamos_tasks.app.tool_shop import tools_to_ask
 from dreamos_tasks.intake.schema import DIALECT, ID_PREFIX, SCHEMA_NAMES, schema_for
 from dreamos_tasks.model.event import EventType
 
 if TYPE_CHECKING:
     from dreamos_tasks.config.home import Home
-    from dreamos_tasks.tools.registry import ToolRegistry
 
 SYNONYMS = {"task-draft": "draft"}
 EVENT = "event"
@@ -30,17 +28,13 @@ def schema_named(name: str) -> Mapping[str, Any]:
 
 def tool_names(home: Home) -> tuple[str, ...]:
     """The tools that steps can name."""
-    return tuple(_tools(home).names())
+    return tuple(tools_to_ask(home).names())
 
 
 def tool_schema(home: Home, name: str) -> Mapping[str, Any]:
     """The schema of a tool's parameters. Raises ToolNotFound, ConfigError."""
-    schema: Mapping[str, Any] = _tools(home).get(name).params_schema()
+    schema: Mapping[str, Any] = tools_to_ask(home).get(name).params_schema()
     return schema
-
-
-def _tools(home: Home) -> ToolRegistry:
-    return build_tools(instance=os.urandom(8).hex(), home=home)
 
 
 def _event_schema() -> Mapping[str, Any]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from dreamos_tasks.app.parts import build_steps, build_tools
+from dreamos_tasks.app.parts import build_steps
+from dreamos_tasks.app.tool_shop import build_tools, children_of
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import Refused
 from dreamos_tasks.execution.verification import Verdict, Verifier
@@ -32,7 +33,7 @@ def verify_now(nexus: TaskNexus, task: Task, *, token: int, home: Home, settings
 
 
 async def _verdict(nexus: TaskNexus, task: Task, *, token: int, home: Home, settings: Settings) -> Verdict:
-    tools = build_tools(instance=os.urandom(8).hex(), home=home)
+    tools = build_tools(children_of(home, instance=os.urandom(8).hex()), home=home, settings=settings)
     verifier = Verifier(build_steps(tools, home=home, settings=settings))
     beating = asyncio.create_task(
         _heartbeats(nexus, task.task_id, token, every_seconds=settings.claims.heartbeat_seconds)

@@ -268,7 +268,8 @@ def _read_steps(form: _Form, check_call: CheckCall | None) -> None:
 
 def _take_plan(form: _Form, plan: Mapping[str, Any], steps: list[StepForm], check_call: CheckCall | None) -> None:
     before = len(form.findings.problems)
-    check_steps(steps, form.findings, check_call)
+    in_order = plan.get("max_concurrent_steps") is None
+    check_steps(steps, form.findings, check_call, in_order=in_order)
     extra = {key: inner for key, inner in plan.items() if key not in PLAN_FIELDS}
     for key in extra:
         form.findings.note_unknown(form.at("plan", key), key, PLAN_FIELDS, of="a plan")

@@ -12,6 +12,7 @@ from dreamos_tasks.intake.findings import Findings
 from dreamos_tasks.intake.problems import nearest, pointer_to, shown
 from dreamos_tasks.intake.typed import refuse_retry, retry_form
 from dreamos_tasks.model.plan import Step, StepResult, steps_from_run
+from dreamos_tasks.model.references import references_in, trouble_with
 from dreamos_tasks.model.tool import ParamProblem
 
 CheckCall = Callable[[str, Mapping[str, Any]], Sequence[ParamProblem]]
@@ -97,8 +98,10 @@ def list_forms(value: Any, pointer: str, findings: Findings, *, lines_called: st
     return _forms(value, lambda index: pointer + pointer_to(index), findings, lines_called=lines_called)
 
 
-def check_steps(steps: Sequence[StepForm], findings: Findings, check_call: CheckCall | None) -> None:
-    """What steps owe to one another, and to their tools."""
+def check_steps(
+    steps: Sequence[StepForm], findings: Findings, check_call: CheckCall | None, *, in_order: bool = True
+) -> None:
+    """What steps owe to one another, and to their tools. `in_order`: where no step names needs, they run as they are listed."""
     names = {step.form["name"]: step for step in reversed(steps) if isinstance(step.form.get("name"), str)}
     for number, step in enumerate(steps, start=1):
         name = step.form.get("name")
@@ -112,6 +115,7 @@ def check_steps(steps: Sequence[StepForm], findings: Findings, check_call: Check
             )
     _check_needs(names, steps, findings)
     _check_order(names, findings)
+    _check_references(names, steps, findings, in_order=in_order)
     for step in steps:
         refuse_retry(step.form.get("retry"), f"{step.pointer}/retry", findings)
         params = step.form.get("params", {})
@@ -219,6 +223,37 @@ def _check_order(names: Mapping[str, StepForm], findings: Findings) -> None:
             expected="an order in which they can run",
             fix="leave one of these needs out",
         )
+
+
+def _check_references(
+    names: Mapping[str, StepForm], steps: Sequence[StepForm], findings: Findings, *, in_order: bool
+) -> None:
+    """Values can be taken only from steps that have ended before; without any needs these are all before it in the list."""
+    is_graph = not in_order or any(_needs_of(names, name) for name in names)
+    before: list[str] = []
+    for step in steps:
+        name = step.form.get("name")
+        earlier = _upstream(names, name) if is_graph and isinstance(name, str) else tuple(before)
+        for reference in references_in(step.form.get("params", {})):
+            trouble = trouble_with(reference, earlier=earlier)
+            if trouble:
+                findings.refuse(
+                    step.param_pointer(reference.pointer), trouble, fix="correct it, or add the step to needs"
+                )
+        if isinstance(name, str):
+            before.append(name)
+
+
+def _upstream(names: Mapping[str, StepForm], name: str) -> Sequence[str]:
+    """The steps that it needs, and those that these need in turn."""
+    found = dict.fromkeys(_needs_of(names, name))
+    pending = list(found)
+    while pending:
+        for need in _needs_of(names, pending.pop()):
+            if need not in found:
+                found[need] = None
+                pending.append(need)
+    return tuple(found)
 
 
 def _needs_of(names: Mapping[str, StepForm], name: str) -> Sequence[str]:

@@ -47,6 +47,7 @@ class HttpTool:
     """The tool `http`: one request, its redirects followed, its answer kept as the step's output and value."""
 
     name = "http"
+    params_without_secrets = ("url", "query", "save_to")  # these are logged on the way
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
@@ -23,19 +23,24 @@ class ToolRegistry:
         weather = "weather_tools:WeatherTool"
     """
 
-    def __init__(self, tools: Iterable[ToolAdapter]) -> None:
+    def __init__(
+        self, tools: Iterable[ToolAdapter], *, made_when_needed: Mapping[str, Callable[[], ToolAdapter]] | None = None
+    ) -> None:
+        """`made_when_needed`: by name, how to make a tool that is asked for; it may raise ConfigError."""
         self._tools = {tool.name: tool for tool in tools}
+        self._makers = dict(made_when_needed or {})
 
     def get(self, name: str) -> ToolAdapter:
         """The tool. Raises ToolNotFound, with the nearest name; ConfigError when another package's tool cannot be loaded."""
         tool = self._tools.get(name)
         if tool is None:
-            tool = self._tools[name] = self._load(name)
+            make = self._makers.get(name)
+            tool = self._tools[name] = make() if make is not None else self._load(name)
         return tool
 
     def names(self) -> Sequence[str]:
         """All of them, in alphabetical order; those of other packages need not have been loaded."""
-        return sorted({*self._tools, *self._offered})
+        return sorted({*self._tools, *self._makers, *self._offered})
 
     @cached_property
     def _offered(self) -> Mapping[str, Sequence[EntryPoint]]:

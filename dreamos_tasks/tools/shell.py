@@ -91,6 +91,8 @@ class ShellTool:
     """
 
     name = "shell"
+    texts_without_references = ("command",)  # a value in a shell line would be read as part of it
+    params_without_secrets = ("command", "cwd")  # the arguments of a process can be seen by all
 
     def __init__(self, children: Children) -> None:
         self._children = children

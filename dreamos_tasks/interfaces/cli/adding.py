@@ -141,13 +141,9 @@ def _drafts_from(call: Call, source: str, *, created_by: str) -> tuple[Sequence[
     if source == STDIN and sys.stdin.isatty():
         call.out.note("reading JSON from the terminal; Ctrl-D ends it")
     content = _read(call, source)
-    from dreamos_tasks.app.call_checks import call_check
-    from dreamos_tasks.app.parts import build_tools
-    from dreamos_tasks.intake.draft_forms import Door
-    from dreamos_tasks.intake.drafts import read_text
+    from dreamos_tasks.app.reading import read_work
 
-    tools = build_tools(instance="", home=call.home)  # asked what they would take, and never called
-    reading = read_text(content, Door(created_by=created_by, check_call=call_check(tools)))
+    reading = read_work(content, home=call.home, limits=call.settings.inbox, created_by=created_by)
     for notice in reading.notices:
         call.out.note(f"note: {notice.pointer}: {harmless(notice.message)}")
     return reading.drafts, reading.is_array
