@@ -26,6 +26,7 @@ from dreamos_tasks.model.json_form import instant_to_text
 from dreamos_tasks.model.task import FINAL
 from dreamos_tasks.orchestrator.orchestrator import Orchestrator
 from dreamos_tasks.orchestrator.patience import PatientDesk
+from dreamos_tasks.tools.cgroup import Cgroups, NotDelegated
 from dreamos_tasks.tools.orphans import become_subreaper, end_leftovers
 
 FINAL_WORDS = frozenset(state.value for state in FINAL)
@@ -73,6 +74,7 @@ class Daemon:
         ended = await end_leftovers(home_id(self.home), except_instance=self.process.instance)
         if ended:
             logger.warning("ended {} processes that an earlier daemon had left", ended)
+        self._divide_cgroup()
         await self._desk.start()
         await self._recover()
         await self._pulse.start()
@@ -110,6 +112,17 @@ class Daemon:
             "inbox": str(self.home.inbox(self.settings.inbox)),
             "monitor": self._monitoring.report(),
         }
+
+    def _divide_cgroup(self) -> None:
+        """Have the kernel hold the limits of steps, where a cgroup is delegated to us."""
+        try:
+            cgroups = Cgroups.take()
+        except NotDelegated as reason:
+            logger.info("the limits of steps are held without cgroups: {}", reason)
+            return
+        cgroups.end_leftovers()
+        self._children.hold_with(cgroups)
+        logger.info("each step has a cgroup of its own in {}", cgroups.path)
 
     async def _recover(self) -> None:
         """Take back what an earlier daemon of this home held when it died."""
