@@ -20,7 +20,7 @@ def call_check(tools: ToolRegistry) -> Callable[[str, Mapping[str, Any]], Sequen
     def check(name: str, params: Mapping[str, Any]) -> Sequence[ParamProblem]:
         try:
             tool = tools.get(name)
-            return (*_misplaced(tool, params), *_standing(tool.validate(params), params))
+            return (*_misplaced(tool, params), *standing(tool.validate(params), params))
         except ToolNotFound as error:
             fix = f'"tool": "{error.nearest[0]}"' if error.nearest else error.fix
             return (ParamProblem(pointer="", message=error.message, fix=fix),)
@@ -28,7 +28,7 @@ def call_check(tools: ToolRegistry) -> Callable[[str, Mapping[str, Any]], Sequen
     return check
 
 
-def _standing(problems: Sequence[ParamProblem], params: Mapping[str, Any]) -> Iterator[ParamProblem]:
+def standing(problems: Sequence[ParamProblem], params: Mapping[str, Any]) -> Iterator[ParamProblem]:
     """Those that do not come from a reference standing in for a value that only a run will give."""
     alone = [reference.pointer for reference in references_in(params) if reference.alone]
     for problem in problems:

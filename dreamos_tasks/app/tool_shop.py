@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dreamos_tasks.app.call_checks import standing
 from dreamos_tasks.board.clock import SteadyClock
 from dreamos_tasks.config.cache import settings_for
 from dreamos_tasks.config.home import Home
@@ -117,19 +118,24 @@ class ToolShop:
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(_names(kind))}"
             raise ConfigError(f"tools.{name}.options has no {key!r}; {hint}", fix=f"correct or remove {key}")
         params = Params(kind)
-        problems = params.problems(given)
+        problems = tuple(standing(params.problems(given), given))
         if problems:
             said = "; ".join(f"tools.{name}.options{problem.pointer}: {problem.message}" for problem in problems)
             raise ConfigError(f"the options of the tool {name!r} are wrong: {said}", fix=problems[0].fix)
         if may_refer(given):
-            try:
-                given = revealed(given, read_secrets(self._secrets_file))[0]
-            except UnknownReference as error:
-                fix = f"add it to {self._secrets_file}"
-                raise ConfigError(
-                    f"the options of the tool {name!r} name a secret", cause=str(error), fix=fix
-                ) from None
+            given = self._revealed(name, given)
+            if unfit := params.problems(given):  # what is wrong with them would show the secrets
+                where = ", ".join(f"tools.{name}.options{problem.pointer}" for problem in unfit)
+                raise ConfigError(f"a secret does not fit where it is named: {where}", fix=f"see {self._secrets_file}")
         return params.read(given)
+
+    def _revealed(self, name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            found: Mapping[str, Any] = revealed(options, read_secrets(self._secrets_file))[0]
+        except UnknownReference as error:
+            fix = f"add it to {self._secrets_file}"
+            raise ConfigError(f"the options of the tool {name!r} name a secret", cause=str(error), fix=fix) from None
+        return found
 
 
 def _names(kind: Any) -> Sequence[str]:

@@ -18,7 +18,7 @@ NAMES = ("browser", "files", "http", "message", "python", "shell", "web_search")
 
 
 def shop(folder: Path, **options: Any) -> ToolRegistry:
-    home = Home(path=folder, found_by="test")
+    home = Home(path=folder, found_by="--home")
     settings = Settings(tools={name: ToolSettings(options=given) for name, given in options.items()})
     return build_tools(children_of(home, instance="test"), home=home, settings=settings)
 
@@ -41,6 +41,20 @@ def test_options_are_read_with_the_secrets_they_name(tmp_path: Path) -> None:
     assert tool._options.engines[0].token == "abc"
     with pytest.raises(ConfigError, match="name a secret"):
         shop(tmp_path, web_search={"engines": [{**engine, "token": "${secret:OTHER}"}]}).get("web_search")
+
+
+def test_a_secret_may_stand_where_the_option_has_a_form_and_is_not_shown_when_it_has_another(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets.env"
+    secrets.write_text("HOOK=whsec_c2VjcmV0\nWRONG=canary-no-base64!\n")
+    secrets.chmod(0o600)
+    team = {"kind": "webhook", "url": "https://hooks.example", "secret": "${secret:HOOK}"}
+
+    tool: Any = shop(tmp_path, message={"targets": {"team": team}}).get("message")
+
+    assert tool._options.targets["team"].secret == "whsec_c2VjcmV0"
+    with pytest.raises(ConfigError, match="options/targets/team/secret") as refusal:
+        shop(tmp_path, message={"targets": {"team": {**team, "secret": "${secret:WRONG}"}}}).get("message")
+    assert "canary" not in repr(refusal.value) + str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from dreamos_tasks.model.plan import ErrorCategory
+from dreamos_tasks.model.references import revealed
 from dreamos_tasks.protocols import ToolAdapter
 from dreamos_tasks.testing import context_in
 from dreamos_tasks.testing.leftovers import Leftovers
@@ -272,15 +273,17 @@ async def test_a_missing_library_is_a_matter_of_configuration(
 @pytest.mark.parametrize("params", [params for name, params in CALLS if name == "message"])
 def test_a_call_in_the_guide_is_right(params: Params) -> None:
     team = WebhookTarget(kind="webhook", url="https://example.org", secret=SIGNING_SECRET)
+    known, _ = revealed(params, {"OTHER_HOOK": SIGNING_SECRET, "MAIL": "secret"})
 
-    assert message_tool(MessageOptions(targets={"team": team})).validate(params) == ()
+    assert message_tool(MessageOptions(targets={"team": team})).validate(known) == ()
 
 
 def test_the_targets_in_the_guide_are_options_of_the_tool() -> None:
     block = re.search(r"^```yaml\n(tools:\n  message:\n.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
     assert block is not None
     options = yaml.safe_load(block[1])["tools"]["message"]["options"]
+    known, _ = revealed(options, {"TEAM_HOOK": SIGNING_SECRET, "MAIL": "secret"})
 
-    read = TypeAdapter(MessageOptions).validate_python(options)
+    read = TypeAdapter(MessageOptions).validate_python(known)
 
     assert [type(target) for target in read.targets.values()] == [WebhookTarget, EmailTarget, AppriseTarget]
