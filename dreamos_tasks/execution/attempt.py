@@ -7,19 +7,22 @@ waits for a step to end. What has ended is written with the next round; what end
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.execution.detours import Detours, may_detour
 from dreamos_tasks.execution.error_handler import goes_on_without, outcome_of
 from dreamos_tasks.execution.permits import Ask, Denied, Go, Wait
-from dreamos_tasks.execution.schedule import impact_of, is_sequence, skipped, turn_of
+from dreamos_tasks.execution.schedule import impact_of, skipped, turn_of
 from dreamos_tasks.execution.step_executor import StepExecutor, result_of
 from dreamos_tasks.execution.verification import Verifier
+from dreamos_tasks.model.gate import Gate, Refusal
 from dreamos_tasks.model.outcome import Failed, Outcome, RetryLater, Snoozed, Succeeded
 from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus, TaskError
+from dreamos_tasks.model.plan_order import is_sequence
 from dreamos_tasks.model.request import Request
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Task, evolve
@@ -30,6 +33,8 @@ Ended = tuple[StepResult, ToolResult]
 
 PAUSED = "it is to pause"
 AWAITS_PEOPLE = "it awaits people's word"
+SHORTEST_WAIT_SECONDS = 0.2  # before a step that may not start is asked about again, while others of its task run
+LONGEST_WAIT_SECONDS = 5.0
 
 
 class Desk(Protocol):
@@ -47,10 +52,11 @@ class AttemptEnd:
     token: int
     outcome: Outcome
     last_steps: tuple[StepResult, ...] = ()
+    gates: Mapping[str, Sequence[Gate]] = field(default_factory=dict)
 
     def settle(self, nexus: TaskNexus) -> Task:
         """Put it on the board, in one write. Raises as TaskNexus.settle."""
-        return nexus.settle(self.task_id, self.outcome, token=self.token, last_steps=self.last_steps)
+        return nexus.settle(self.task_id, self.outcome, token=self.token, last_steps=self.last_steps, gates=self.gates)
 
 
 @dataclass(slots=True)
@@ -81,6 +87,9 @@ class Attempt:
         self._started: dict[str, tuple[Step, StepResult]] = {}
         self._unsaved: list[StepResult] = []
         self._failure: Failed | RetryLater | None = None
+        self._gates: dict[str, Sequence[Gate]] = {}  # what each step shares with others, where it shares anything
+        self._held_back: dict[str, Refusal] = {}  # which steps may not start just now
+        self._detours = Detours(steps.gates)
         self._is_sequence = task.plan is None or is_sequence(task.plan)
         self._bell: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -101,7 +110,11 @@ class Attempt:
         finally:
             await self._end_running()
         return AttemptEnd(
-            task_id=self._task.task_id, token=self._token, outcome=outcome, last_steps=tuple(self._unsaved)
+            task_id=self._task.task_id,
+            token=self._token,
+            outcome=outcome,
+            last_steps=tuple(self._unsaved),
+            gates=self._gates,
         )
 
     async def _go_through(self) -> Outcome | None:
@@ -112,6 +125,8 @@ class Attempt:
             waits = False
             if self._failure is None and self._task.pause is None:
                 decided = self._decide()
+                if await self._detours.seek([step for step, _ in decided.start.values()]):
+                    continue
                 waits = decided.waits
                 if decided.start or decided.over or decided.ask:
                     await self._write_and_start(decided)
@@ -126,6 +141,9 @@ class Attempt:
             return self._failure
         if self._task.pause is not None:
             return Snoozed(reason=PAUSED)
+        if self._held_back:
+            step, refusal = min(self._held_back.items(), key=lambda held: held[1].until)
+            return Snoozed(reason=refusal.reason, until=refusal.until, gate_wait=refusal.wait_of(step))
         return Snoozed(reason=AWAITS_PEOPLE) if waits else None
 
     async def _take_up_begun(self) -> None:
@@ -144,10 +162,19 @@ class Attempt:
         if decided.over:
             return decided  # what they leave to start is seen in the next round
         for step in turn.start:
+            if step.name in self._held_back:
+                continue
+            reason = self._detours.left_out(step)
+            if reason:
+                decided.over.append(skipped(step, reason, token=self._token))
+                continue
             match self._steps.permit(task, step):
                 case Go(params=params):
+                    tool = self._detours.tool_of(step)
                     started = self._steps.started(task, step, token=self._token)
-                    decided.start[step.name] = (replace(step, params=params), started)
+                    if tool != step.tool:
+                        started = replace(started, tool=tool)
+                    decided.start[step.name] = (replace(step, params=params, tool=tool), started)
                 case Ask(request=request):
                     decided.ask.append(request)
                 case Wait():
@@ -163,16 +190,34 @@ class Attempt:
         starting = tuple(started for _, started in decided.start.values())
         task_id, token, ask = self._task.task_id, self._token, tuple(decided.ask)
 
-        def write(nexus: TaskNexus) -> Task:
-            task = nexus.record_steps(task_id, ended, token=token, starting=starting)
-            return nexus.ask(task_id, ask, token=token) if ask else task
+        gates = self._gates = self._gates_of(decided)
 
-        self._task = await self._desk.write(write)
+        def write(nexus: TaskNexus) -> tuple[Task, Mapping[str, Refusal]]:
+            held_back: Mapping[str, Refusal] = {}
+            if gates:
+                task, held_back = nexus.start_steps(task_id, ended, token=token, starting=starting, gates=gates)
+            else:
+                task = nexus.record_steps(task_id, ended, token=token, starting=starting)
+            return (nexus.ask(task_id, ask, token=token) if ask else task), held_back
+
+        self._task, held_back = await self._desk.write(write)
         self._unsaved.clear()
+        for name, refusal in held_back.items():
+            if not self._detours.take(decided.start[name][0], refusal):
+                self._held_back[name] = refusal
         begun = {record.name for record in self._task.steps if record.status is StepStatus.RUNNING}
         for name, (step, started) in decided.start.items():
             if name in begun:  # not when a pause came between
                 await self._start(step, started)
+
+    def _gates_of(self, decided: _Round) -> dict[str, Sequence[Gate]]:
+        """What the steps share that are to start, that run, or that have ended and are not on the board yet."""
+        known = {*self._started, *(record.name for record in self._unsaved)}
+        gates = {name: gates for name, gates in self._gates.items() if name in known}
+        for name, (step, _) in decided.start.items():
+            if found := self._steps.gates.of(step):
+                gates[name] = found
+        return gates
 
     async def _start(self, step: Step, started: StepResult) -> None:
         """Start the step; where nothing may run beside it, see it through at once."""
@@ -186,13 +231,21 @@ class Attempt:
     async def _wait(self) -> None:
         """Wait until a step ends, or somebody else has written something that may concern this task."""
         awaited: list[asyncio.Future[Any]] = [*self._running.values(), self._bell]
-        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED, timeout=self._patience_seconds())
+        self._held_back.clear()
         if self._bell.done():
             self._bell = asyncio.get_running_loop().create_future()
             task_id = self._task.task_id
             self._task = await self._desk.read(lambda nexus: nexus.get_task_by_id(task_id))
         for name in [name for name, run in self._running.items() if run.done()]:
             self._take_end(name, self._running.pop(name).result())
+
+    def _patience_seconds(self) -> float | None:
+        """How long to wait for what runs before those are asked about again that may not start just now."""
+        if not self._held_back:
+            return None
+        until = min(refusal.until for refusal in self._held_back.values())
+        return min(max((until - self._steps.now()).total_seconds(), SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
 
     def _take_end(self, name: str, ended: Ended) -> None:
         record, answer = ended
@@ -264,9 +317,13 @@ def first_step(task: Task, steps: StepExecutor, *, retry: RetryPolicy, most_step
     if task.claim is None or task.pause is not None:
         return None
     turn = turn_of(task, running=(), board=retry, most=most_steps)
-    if turn.skip or not turn.start or not isinstance(steps.permit(task, turn.start[0]), Go):
+    if turn.skip or not turn.start:
         return None
-    return steps.started(task, turn.start[0], token=task.claim.token)
+    first = turn.start[0]
+    permit = steps.permit(task, first)
+    if not isinstance(permit, Go) or may_detour(first) or steps.gates.of(replace(first, params=permit.params)):
+        return None
+    return steps.started(task, first, token=task.claim.token)
 
 
 def _nothing_to_run(task: Task) -> Failed:

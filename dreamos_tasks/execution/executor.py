@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dreamos_tasks.execution.attempt import Attempt, AttemptEnd, Desk, first_step
-from dreamos_tasks.execution.schedule import DEFAULT_CONCURRENT_STEPS
 from dreamos_tasks.execution.step_executor import StepExecutor
 from dreamos_tasks.execution.verification import Verifier
 from dreamos_tasks.model.plan import StepResult
+from dreamos_tasks.model.plan_order import DEFAULT_CONCURRENT_STEPS
 from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
 from dreamos_tasks.model.task import Task
 

@@ -6,12 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from dreamos_tasks.model.outcome import Failed
 from dreamos_tasks.model.plan import ErrorCategory, Plan, Step, StepResult, StepStatus, TaskError
+from dreamos_tasks.model.plan_order import DEFAULT_CONCURRENT_STEPS, is_sequence, most_at_once, steps_before
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.ruling import ruling_on
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.value import frozen_value
-
-DEFAULT_CONCURRENT_STEPS = 4
 
 
 @frozen_value
@@ -31,7 +30,7 @@ def turn_of(task: Task, *, running: Collection[str], board: RetryPolicy, most: i
     if plan is None:
         return Turn()
     standing = {step.name: standing_of(task, step, board=board) for step in plan.steps}
-    before = _orders(plan)
+    before = steps_before(plan)
     start, skip = [], []
     for step in _in_order_of_needs(plan):
         if standing[step.name] is not None or step.name in running:
@@ -65,19 +64,9 @@ def standing_of(task: Task, step: Step, *, board: RetryPolicy) -> StepStatus | N
     return None
 
 
-def is_sequence(plan: Plan) -> bool:
-    """Whether the steps run one after another, in the list's order: nothing says otherwise."""
-    return plan.max_concurrent_steps is None and not any(step.needs for step in plan.steps)
-
-
-def most_at_once(plan: Plan, *, most: int = DEFAULT_CONCURRENT_STEPS) -> int:
-    """How many of its steps may run side by side."""
-    return 1 if is_sequence(plan) else plan.max_concurrent_steps or most
-
-
 def upstream_of(plan: Plan, step: Step) -> Sequence[str]:
     """The steps that have ended before this one starts: what it may refer to."""
-    before, found = _orders(plan), dict.fromkeys(_orders(plan)[step.name])
+    before, found = steps_before(plan), dict.fromkeys(steps_before(plan)[step.name])
     pending = list(found)
     while pending:
         for name in before.get(pending.pop(), ()):
@@ -111,14 +100,6 @@ def _runs_again(task: Task, step: Step, record: StepResult, board: RetryPolicy) 
     if not step.retry or record.error is None:
         return False
     return ruling_on(task, Failed(error=record.error, step=step.name), board=board).again
-
-
-def _orders(plan: Plan) -> Mapping[str, Sequence[str]]:
-    """For each step, those that must have ended before it starts."""
-    if not is_sequence(plan):
-        return {step.name: step.needs for step in plan.steps}
-    names = [step.name for step in plan.steps]
-    return {name: names[max(0, index - 1) : index] for index, name in enumerate(names)}
 
 
 def _in_order_of_needs(plan: Plan) -> Sequence[Step]:

@@ -1,0 +1,90 @@
+"""Progress of a plan: which steps are done, which run, and how much of the whole that is by the time that steps take. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from dreamos_tasks.model.durations import Durations
+from dreamos_tasks.model.estimate import Course, Work
+from dreamos_tasks.model.plan import Step, StepResult, StepStatus
+from dreamos_tasks.model.plan_order import DEFAULT_CONCURRENT_STEPS, most_at_once, steps_before
+from dreamos_tasks.model.task import Status, Task
+
+MOST_PERCENT = 99.0  # of what is not over: the rest is verification and its end
+
+DurationsOf = Callable[[Step], Durations]
+
+
+def course_of(
+    task: Task, durations_of: DurationsOf, *, now: datetime, most_steps: int = DEFAULT_CONCURRENT_STEPS
+) -> Course:
+    """What is left of the task's plan. `most_steps`: how many run side by side where the plan names no number."""
+    if task.plan is None or task.is_final:
+        return Course()
+    before = steps_before(task.plan)
+    left = {step.name: step for step in task.plan.steps if not _is_over(task, step)}
+    works = {
+        name: Work(
+            durations=durations_of(step),
+            elapsed_seconds=_elapsed(task, name, now),
+            needs=tuple(need for need in before[name] if need in left),
+        )
+        for name, step in left.items()
+    }
+    return Course(steps=works, at_once=most_at_once(task.plan, most=most_steps))
+
+
+def percent_of(task: Task, course: Course, durations_of: DurationsOf) -> float | None:
+    """How much of the plan is done, each step counted by the time that it takes; None for a task without a plan."""
+    if task.plan is None:
+        return None
+    if task.status is Status.COMPLETED:
+        return 100.0
+    done = whole = 0.0
+    for step in task.plan.steps:
+        if (work := course.steps.get(step.name)) is None:
+            seconds = taken(_record(task, step.name)) or durations_of(step).quantile(0.5)
+            done, whole = done + seconds, whole + seconds
+        else:
+            elapsed = work.elapsed_seconds or 0.0
+            done, whole = done + elapsed, whole + elapsed + work.left.likely_seconds
+    return round(min(MOST_PERCENT, 100.0 * done / whole), 1) if whole else 0.0
+
+
+def current_steps(task: Task) -> Sequence[str]:
+    """The steps that run now."""
+    return [record.name for record in task.steps if _runs(task, record)]
+
+
+def taken(record: StepResult | None) -> float | None:
+    """How long a step took, if it ran to an end."""
+    if record is None or record.started_at is None or record.finished_at is None:
+        return None
+    return (record.finished_at - record.started_at).total_seconds()
+
+
+def _is_over(task: Task, step: Step) -> bool:
+    """Whether this attempt will not run it again."""
+    record = _record(task, step.name)
+    if record is None:
+        return False
+    if record.status is StepStatus.COMPLETED:
+        return True
+    this_attempt = record.token == task.last_token and task.claim is not None
+    return this_attempt and record.status in (StepStatus.SKIPPED, StepStatus.FAILED)
+
+
+def _runs(task: Task, record: StepResult) -> bool:
+    return task.claim is not None and record.status is StepStatus.RUNNING and record.token == task.claim.token
+
+
+def _elapsed(task: Task, name: str, now: datetime) -> float | None:
+    record = _record(task, name)
+    if record is None or record.started_at is None or not _runs(task, record):
+        return None
+    return max(0.0, (now - record.started_at).total_seconds())
+
+
+def _record(task: Task, name: str) -> StepResult | None:
+    return next((record for record in task.steps if record.name == name), None)
