@@ -99,6 +99,8 @@ def make_folder(path: Path) -> None:
 
     Raises BoardUnavailable.
     """
+    if path.is_dir():
+        return
     for folder in (*reversed(path.parents), path):
         try:
             if not folder.is_dir():

@@ -14,9 +14,7 @@ from functools import cached_property, partial
 from typing import Any, TypeVar, dataclass_transform
 
 Class = TypeVar("Class", bound=type)
-WORTH_COMPILING = (
-    64  # compiling takes as long as is saved on about so many values; most commands make fewer of each class
-)
+WORTH_COMPILING = 256  # compiling takes as long as is saved on about so many values; most commands make fewer
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
@@ -46,26 +44,24 @@ class _FirstInit:
         return init if value is None else init.__get__(value, owner)
 
     @cached_property
-    def _slots(self) -> tuple[tuple[str, Callable[[object, Any], None]], ...]:
-        return tuple((each.name, getattr(self._cls, each.name).__set__) for each in fields(self._cls))
-
-    @cached_property
-    def _defaults(self) -> dict[str, Any]:
-        return {each.name: each.default for each in fields(self._cls) if each.default is not MISSING}
-
-    @cached_property
-    def _factories(self) -> tuple[tuple[str, Callable[[], Any]], ...]:
-        return tuple((f.name, f.default_factory) for f in fields(self._cls) if f.default_factory is not MISSING)
+    def _slots(self) -> list[tuple[str, Callable[[object, Any], None], Any, Any]]:
+        """Of each field: its name, what puts a value into it, its default, and what makes one."""
+        return [(f.name, getattr(self._cls, f.name).__set__, f.default, f.default_factory) for f in fields(self._cls)]
 
     def _fill(self, value: Any, /, **given: Any) -> None:
-        values = {**self._defaults, **given}
-        for name, make in self._factories:
-            if name not in values:
-                values[name] = make()
-        if values.keys() != self._cls.__dataclass_fields__.keys():
-            _init_of(self._cls)(value, **given)  # says what is missing, or too much, as Python says it
-        for name, put in self._slots:
-            put(value, values[name])
+        taken = 0
+        for name, put, default, make in self._slots:
+            if name in given:
+                put(value, given[name])
+                taken += 1
+            elif default is not MISSING:
+                put(value, default)
+            elif make is not MISSING:
+                put(value, make())
+            else:
+                _init_of(self._cls)(value, **given)  # says what is missing, as Python says it
+        if taken != len(given):
+            _init_of(self._cls)(value, **given)  # or what is unknown
         if hasattr(value, "__post_init__"):
             value.__post_init__()
 

@@ -78,7 +78,7 @@ def test_the_first_value_is_made_as_all_later_ones_are() -> None:
         assert make(y=2, x=1, marks={"a": 1}).marks == {"a": 1}
 
 
-@pytest.mark.parametrize("given", [{}, {"x": 1, "z": 2}, {"y": 1}])
+@pytest.mark.parametrize("given", [{}, {"x": 1, "z": 2}, {"y": 1}, {"z": 1}])
 def test_a_field_that_is_missing_or_unknown_is_an_error_from_the_first_value_on(given: dict[str, int]) -> None:
     make = fresh()
     with pytest.raises(TypeError) as first:

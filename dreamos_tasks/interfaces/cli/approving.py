@@ -28,9 +28,7 @@ request_argument = click.argument("requests", metavar="ID...", nargs=-1, require
 
 @verb("approvals", examples=("dt approvals", "dt approvals --json", "dt approvals --all --limit 20"))
 @option("--all", "decided_too", is_flag=True, help="Also what has been decided: the audit trail.")
-@option(
-    "--limit", metavar="N", type=click.IntRange(1), default=50, show_default=True, help="At most so many tasks."
-)
+@option("--limit", metavar="N", type=click.IntRange(1), default=50, show_default=True, help="At most so many tasks.")
 def approvals(call: Call, decided_too: bool, limit: int) -> None:
     """What people are asked: leave for steps, and questions. Each with a preview, the risk, and how long it waits."""
     query = TaskQuery(statuses=frozenset() if decided_too else MAY_ASK, order=Order.NEWEST)
