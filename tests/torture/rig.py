@@ -63,8 +63,8 @@ class Answer:
 
     @property
     def error(self) -> Any:
-        """The error on stderr, of a call with --json."""
-        return json.loads(self.err)["error"]
+        """The error on stderr, of a call with --json; a daemon may have logged something before."""
+        return json.loads(self.err.splitlines()[-1])["error"]
 
 
 class Rig:
@@ -259,6 +259,10 @@ class Daemon:
     def status(self) -> Mapping[str, Any] | None:
         """Its own report; None when it does not answer."""
         return ask_status(self.rig.home.status_socket)
+
+    def report(self) -> Mapping[str, Any]:
+        """The same, once it answers."""
+        return until(self.status, what=lambda: f"it answers; log: {self.rig.log()[-2000:]}") or {}
 
     def trouble(self) -> list[str]:
         """What it says is wrong."""

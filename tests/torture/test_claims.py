@@ -86,7 +86,7 @@ def test_a_daemon_stopped_for_longer_than_its_lease_is_fenced(rig: Rig) -> None:
         opened = os.open(gate, os.O_RDWR | os.O_NONBLOCK)  # the step can end: the daemon finds its result when it wakes
         os.write(opened, b"on\n")
     try:
-        until(lambda: not (daemon.status() or {"running": [task_id]})["running"], what="the daemon gives the run up")
+        until(lambda: not daemon.report()["running"], what="the daemon gives the run up")
     finally:
         os.close(opened)
 
@@ -210,7 +210,7 @@ def test_a_second_daemon_is_refused_even_if_the_first_ones_lock_file_was_deleted
 
     assert code == 4, rig.said()
     assert daemon.process.poll() is None
-    assert (daemon.status() or {}).get("pid") == daemon.pid, "the first one's socket is still its own"
+    assert daemon.report()["pid"] == daemon.pid, "the first one's socket is still its own"
     assert daemon.stop() == 0
 
 
