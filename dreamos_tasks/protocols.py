@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dreamos_tasks.model.event import Change, Event
+    from dreamos_tasks.model.hold import KeyUse
     from dreamos_tasks.model.query import ClaimRequest, TaskQuery
     from dreamos_tasks.model.task import Task
     from dreamos_tasks.model.tool import Estimate, Health, ParamProblem, ToolContext, ToolResult
@@ -68,6 +69,26 @@ class TaskStore(Protocol):
         """Those of `task.depends_on` that are not completed, in their order."""
         ...
 
+    def key_use(self, task: Task, *, now: datetime) -> KeyUse | None:
+        """Who else runs under the task's `concurrency_key` now, and its place among those that wait; None when nobody does."""
+        ...
+
+    def gate(self, key: str) -> Mapping[str, object] | None:
+        """What is kept of a gate, as `put_gate` was given it."""
+        ...
+
+    def put_gate(self, key: str, state: Mapping[str, object] | None) -> None:
+        """Keep what is known of a gate, inside a transaction; None: nothing."""
+        ...
+
+    def gates(self) -> Mapping[str, Mapping[str, object]]:
+        """All gates of which something is kept, by key."""
+        ...
+
+    def waiting_in(self, line: str, *, limit: int) -> Sequence[str]:
+        """The first tasks that stand in this line of a gate (`GateWait.line`), in the order of claiming."""
+        ...
+
     def save(self, change: Change) -> None:
         """Write the task and its events, inside the open transaction; the store gives the events their seq.
 
@@ -75,10 +96,18 @@ class TaskStore(Protocol):
         """
         ...
 
-    def load(self, tasks: Iterable[Task], events: Iterable[Event], *, offsets: Mapping[str, int]) -> None:
+    def load(
+        self,
+        tasks: Iterable[Task],
+        events: Iterable[Event],
+        *,
+        offsets: Mapping[str, int],
+        gates: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
         """Fill an empty board with what another one held, inside a transaction: nothing is decided, and nothing is added.
 
-        `tasks` by age, all that they link to among them; `events` with their seq, oldest first; `offsets` by boot id.
+        `tasks` by age, all that they link to among them; `events` with their seq, oldest first; `offsets` by boot id;
+        `gates` by key.
         Raises Refused when there is anything on the board.
         """
         ...

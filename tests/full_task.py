@@ -7,6 +7,7 @@ from dataclasses import fields
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.history import differing_fields
+from dreamos_tasks.model.hold import GateWait, WaitKind
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.limits import Usage
 from dreamos_tasks.model.plan import (
@@ -99,6 +100,7 @@ def full_task(task_id: str = "dt-full") -> Task:
                 error=ERROR,
                 failures=(ErrorCategory.TRANSIENT, ErrorCategory.RESOURCE),
                 usage=Usage(peak_memory_bytes=1 << 30, peak_processes=3, cpu_seconds=1.25, written_bytes=4096),
+                tool="shell",
             ),
         ),
         result={"partial": [1, "two"]},
@@ -131,6 +133,7 @@ def full_task(task_id: str = "dt-full") -> Task:
             ),
         ),
         pause=Pause(by="eve", at=at(9), reason="lunch", until=at(3600), then=PauseEnd.CANCEL),
+        gate_wait=GateWait(gate="http example.com", kind=WaitKind.RATE, step="build", reason="too many calls"),
     )
     left_out = {f.name for f in fields(Task) if getattr(task, f.name) == f.default} - {"depends_on", "parent_id"}
     assert not left_out, left_out

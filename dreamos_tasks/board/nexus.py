@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.board import adding
 from dreamos_tasks.board.by_status import bring_to
@@ -18,6 +18,10 @@ from dreamos_tasks.model.plan import ErrorCategory, Evidence, StepResult, TaskEr
 from dreamos_tasks.model.query import ClaimRequest, TaskQuery
 from dreamos_tasks.model.task import ProcessIdentity, Progress, Status, Task, TaskDraft
 
+if TYPE_CHECKING:
+    from dreamos_tasks.model.gate import Gate, Refusal
+
+Gates = Mapping[str, "Sequence[Gate]"]  # by the name of the step
 FirstStep = Callable[[Task], StepResult | None]
 
 
@@ -131,6 +135,34 @@ class TaskNexus(SteeringVerbs):
             begun = () if task.pause is not None else starting
             return self._save(_recorded(task, (*results, *begun), agent_id=None, token=token, now=now))
 
+    def start_steps(
+        self,
+        task_id: str,
+        results: Sequence[StepResult],
+        *,
+        token: int,
+        starting: Sequence[StepResult],
+        gates: Gates,
+    ) -> tuple[Task, Mapping[str, Refusal]]:
+        """As record_steps, of steps that share something with others: which of them may not start now, and why.
+
+        `gates` names for each step, of those that ended and of those that are to start, what it shares.
+        Raises TaskNotFound, StaleToken, IllegalTransition.
+        """
+        from dreamos_tasks.board.gatekeeper import gatekept
+
+        with self._transaction() as now:
+            task = self.fetch(task_id)
+            ended = _recorded(task, results, agent_id=None, token=token, now=now)
+            keeper = gatekept(self.store, ended.task, results, token=token, gates=gates, now=now)
+            begun = () if task.pause is not None else starting
+            held_back = keeper.held_back(begun, token=token, gates=gates)
+            let_in = [record for record in begun if record.name not in held_back]
+            started = _recorded(ended.task, let_in, agent_id=None, token=token, now=now)
+            saved = self._save(ended.followed_by(started))
+            keeper.write(self._save)
+            return saved, held_back
+
     # -- ending an attempt
 
     def mark_task_completed(
@@ -173,13 +205,17 @@ class TaskNexus(SteeringVerbs):
         agent_id: str | None = None,
         token: int | None = None,
         last_steps: Sequence[StepResult] = (),
+        gates: Gates | None = None,
     ) -> Task:
         """End the attempt with an outcome, and record the steps that ended last, in one write.
 
+        `gates`: what these steps shared with others, and what the step shares for which the attempt is put off.
         Raises TaskNotFound, StaleToken, IllegalTransition, VerificationFailed.
         """
         with self._transaction() as now:
-            return self._settle(task_id, outcome, agent_id=agent_id, token=token, now=now, last_steps=last_steps)
+            return self._settle(
+                task_id, outcome, agent_id=agent_id, token=token, now=now, last_steps=last_steps, gates=gates
+            )
 
     def complete_and_claim_next(
         self,
@@ -278,6 +314,7 @@ class TaskNexus(SteeringVerbs):
             now=now,
             lease_seconds=self.rules.lease_seconds,
             process=process,
+            key_use=self.store.key_use(task, now=now) if task.concurrency_key is not None else None,
         )
         claim = change.task.claim
         started = first_step(change.task) if first_step is not None else None
@@ -296,9 +333,16 @@ class TaskNexus(SteeringVerbs):
         token: int | None,
         now: datetime,
         last_steps: Sequence[StepResult] = (),
+        gates: Gates | None = None,
     ) -> Task:
         task = self.fetch(task_id)
         recorded = _recorded(task, last_steps, agent_id=agent_id, token=token, now=now)
+        keeper = None
+        if gates and token is not None:
+            from dreamos_tasks.board.gatekeeper import gatekept
+
+            keeper = gatekept(self.store, recorded.task, last_steps, token=token, gates=gates, now=now)
+            outcome = keeper.put_off(outcome, token=token, gates=gates)
         change = recorded.followed_by(
             lifecycle.settle(
                 recorded.task,
@@ -310,7 +354,10 @@ class TaskNexus(SteeringVerbs):
                 roll=_chance(),
             )
         )
-        return self._save(change)
+        saved = self._save(change)
+        if keeper is not None:
+            keeper.write(self._save)
+        return saved
 
 
 def _chance() -> float:

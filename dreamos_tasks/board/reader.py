@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from dreamos_tasks.model.history import Attempt, StateChange
     from dreamos_tasks.protocols import Clock, TaskStore
 
+LONGEST_LINE = 1000  # nobody wants to know whether a task is the 1,300th or the 1,400th
+
 
 class BoardReader:
     """Reads give tasks as they are to be seen: a task whose lease has run out is pending again."""
@@ -38,8 +40,14 @@ class BoardReader:
 
     def waiting_for(self, task: Task) -> Sequence[str]:
         """Why nobody can start the task now; empty when it is ready."""
-        unfinished = self.store.unfinished_dependencies(task)
-        return lifecycle.waiting_for(task, unfinished=unfinished, now=self.clock.now())
+        now = self.clock.now()
+        return lifecycle.waiting_for(
+            task,
+            unfinished=self.store.unfinished_dependencies(task),
+            now=now,
+            key_use=self.store.key_use(task, now=now),
+            place=self._place_in_line(task),
+        )
 
     def stats(self) -> Mapping[str, Mapping[str, int]]:
         """How many tasks by `status`, `priority`, `agent` (who holds it), `tag`."""
@@ -66,6 +74,13 @@ class BoardReader:
         """The task as the store has it, by id or unique prefix. Raises TaskNotFound, AmbiguousTaskId."""
         task = self.store.get(task_id)
         return task if task is not None else adding.resolve(self.store, task_id, now=self.clock.now())
+
+    def _place_in_line(self, task: Task) -> int | None:
+        """Its place among those that wait for the same as its next step; None when it does not, or is far behind."""
+        if task.gate_wait is None:
+            return None
+        waiting = self.store.waiting_in(task.gate_wait.line, limit=LONGEST_LINE)
+        return waiting.index(task.task_id) + 1 if task.task_id in waiting else None
 
     def _all_events(self, task_id: str) -> Iterator[Event]:
         after = 0

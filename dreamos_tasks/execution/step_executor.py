@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from loguru import logger
 
 from dreamos_tasks.execution.error_handler import error_of, failures_after, refresh_step, result_of_raising
+from dreamos_tasks.execution.gates import StepGates
 from dreamos_tasks.execution.permits import ApprovalRules, Permit, permit_for
 from dreamos_tasks.execution.surroundings import Surroundings
 from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus
@@ -38,6 +39,7 @@ class StepExecutor:
         now: Callable[[], datetime],
         approvals: ApprovalRules | None = None,
         secrets: Callable[[], Mapping[str, str]] = dict,
+        gates: StepGates | None = None,
     ) -> None:
         """`secrets` gives all secrets by name, as they are now; it raises ConfigError when they cannot be read."""
         self._tools = tools
@@ -45,6 +47,7 @@ class StepExecutor:
         self.now = now
         self._approvals = approvals or ApprovalRules()
         self._secrets = secrets
+        self.gates = gates or StepGates(tools, now=now)
 
     def permit(self, task: Task, step: Step) -> Permit | ToolResult:
         """Whether the step may be run now, and with which parameters; a failed result when these cannot be had.

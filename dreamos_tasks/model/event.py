@@ -49,6 +49,7 @@ class EventType(StrEnum):
     QUESTION_ANSWERED = "question_answered"
     REQUEST_EXPIRED = "request_expired"
     STEP_PAUSED = "step_paused"
+    TASK_WOKEN = "task_woken"
 
 
 @frozen_value

@@ -16,6 +16,7 @@ from typing import Any
 
 from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.model.event import Event, EventType
+from dreamos_tasks.model.hold import gate_wait_from_json
 from dreamos_tasks.model.limits import Usage
 from dreamos_tasks.model.plan import (
     ApprovalMode,
@@ -336,6 +337,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "error": error_from_json,
     "requests": _each(_request_from_json),
     "pause": _pause_from_json,
+    "gate_wait": gate_wait_from_json,
     "retry": _retry_from_json,
     **dict.fromkeys(
         (

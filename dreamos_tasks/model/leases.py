@@ -13,6 +13,7 @@ from dreamos_tasks.errors import (
     StaleToken,
 )
 from dreamos_tasks.model.event import Change, EventType
+from dreamos_tasks.model.hold import GateWait, KeyUse
 from dreamos_tasks.model.json_form import (
     instant_to_text,
 )
@@ -37,6 +38,7 @@ def claim(
     now: datetime,
     lease_seconds: float,
     process: ProcessIdentity | None = None,
+    key_use: KeyUse | None = None,
 ) -> Change:
     """Give the agent a lease and a fresh token. Claiming what one holds changes nothing and succeeds."""
     if task.status is Status.IN_PROGRESS and task.claim is not None and not lease_expired(task, now):
@@ -45,7 +47,7 @@ def claim(
         raise ClaimHeld(task.task_id, holder=task.claim.agent_id, lease_until=instant_to_text(task.claim.lease_until))
     free = expire(task, now=now) if lease_expired(task, now) else Change(task, task)
     require(free.task, "claim")
-    reasons = refusals(free.task, request, unfinished=unfinished, now=now)
+    reasons = refusals(free.task, request, unfinished=unfinished, now=now, key_use=key_use)
     if reasons:
         raise NotClaimable(task.task_id, agent_id=request.agent_id, reasons=reasons)
     token = task.last_token + 1
@@ -69,6 +71,7 @@ def claim(
         started_at=task.started_at or now,
         stall_noted_at=None,
         progress=None,
+        gate_wait=None,
     )
     return Change(task, taken.task, free.events + taken.events)
 
@@ -81,10 +84,30 @@ def heartbeat(task: Task, *, agent_id: str | None, token: int | None, now: datet
     return Change(task, evolve(task, {"claim": prolonged, "updated_at": now}))
 
 
-def release(task: Task, *, agent_id: str | None, token: int | None, now: datetime, reason: str = "") -> Change:
-    """Give the task back unfinished; the attempt does not count."""
+def release(
+    task: Task,
+    *,
+    agent_id: str | None,
+    token: int | None,
+    now: datetime,
+    reason: str = "",
+    until: datetime | None = None,
+    gate_wait: GateWait | None = None,
+) -> Change:
+    """Give the task back unfinished; the attempt does not count. `until`: nobody is to take it before."""
     lease = held(task, "release", agent_id=agent_id, token=token, now=now)
-    return requeued(task, EventType.TASK_RELEASED, now=now, by=lease.agent_id, detail=why(reason))
+    later = {} if until is None else {"not_before": until}
+    return requeued(
+        task, EventType.TASK_RELEASED, now=now, by=lease.agent_id, detail=why(reason), gate_wait=gate_wait, **later
+    )
+
+
+def wake(task: Task, *, by: str, now: datetime) -> Change:
+    """What its next step waited for may be had: it is ready again. Empty when it waits for nothing."""
+    require(task, "wake")
+    if task.gate_wait is None:
+        return Change(task, task)
+    return changed(task, EventType.TASK_WOKEN, now=now, by=by, not_before=None, gate_wait=None)
 
 
 def expire(task: Task, *, now: datetime, max_lost_leases: int | None = None, by: str = "board") -> Change:

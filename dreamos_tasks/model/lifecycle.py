@@ -8,7 +8,7 @@ rooms of their own; this is the door by which others come to them: `lifecycle.cl
 from __future__ import annotations
 
 from dreamos_tasks.model.asking import answer, approve, ask, deadline_of, find_request, lapse, open_requests, reject
-from dreamos_tasks.model.leases import claim, expire, heartbeat, held, recover, release
+from dreamos_tasks.model.leases import claim, expire, heartbeat, held, recover, release, wake
 from dreamos_tasks.model.readiness import lease_expired, offered_in_turn, refusals, seen_at, waiting_for
 from dreamos_tasks.model.recording import STEP_EVENTS, add, fold, record_progress, record_step
 from dreamos_tasks.model.settling import reject_verification, require_evidence, settle
@@ -68,4 +68,5 @@ __all__ = [
     "settle",
     "stall",
     "waiting_for",
+    "wake",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from dreamos_tasks.errors import InvalidInput
+from dreamos_tasks.model.hold import GateWait
 from dreamos_tasks.model.plan import ErrorCategory, Evidence, TaskError
 from dreamos_tasks.model.value import frozen_value
 
@@ -42,9 +44,14 @@ class RetryLater:
 
 @frozen_value
 class Snoozed:
-    """Given back untouched: the daemon drains, or the work must wait. Nothing is counted."""
+    """Given back untouched: the daemon drains, or the work must wait, `until` then. Nothing is counted.
+
+    `gate_wait`: what a step of it waits for.
+    """
 
     reason: str
+    until: datetime | None = None
+    gate_wait: GateWait | None = None
 
 
 @frozen_value

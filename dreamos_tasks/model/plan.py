@@ -96,7 +96,8 @@ class StepResult:
     `output_head` and `output_tail` are text (undecodable bytes replaced), a few KiB each; the tail is empty when the head
     holds everything. `output_path` is the captured file, relative to the board's home, or None when nothing was printed.
     `failures` are the categories in which the step has failed so far, this run included; what was only put off is not there.
-    `usage` is what its processes used, where its tool can tell.
+    `usage` is what its processes used, where its tool can tell. `tool` is the one that it ran through where that is not its
+    step's own, but its fallback.
     """
 
     name: str
@@ -114,6 +115,7 @@ class StepResult:
     error: TaskError | None = None
     failures: tuple[ErrorCategory, ...] = ()
     usage: Usage | None = None
+    tool: str | None = None
 
 
 @frozen_value

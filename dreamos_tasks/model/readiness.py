@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from dreamos_tasks.model.hold import KeyUse
 from dreamos_tasks.model.json_form import (
     instant_to_text,
 )
@@ -35,11 +36,23 @@ def seen_at(task: Task, now: datetime) -> Task:
     return evolve(task, seen)
 
 
-def waiting_for(task: Task, *, unfinished: Sequence[str], now: datetime) -> tuple[str, ...]:
-    """Why nobody can start the task now, whoever asks; empty when it is ready. `unfinished`: its open dependencies."""
+def waiting_for(
+    task: Task, *, unfinished: Sequence[str], now: datetime, key_use: KeyUse | None = None, place: int | None = None
+) -> tuple[str, ...]:
+    """Why nobody can start the task now, whoever asks; empty when it is ready.
+
+    `unfinished`: its open dependencies; `key_use`: who keeps its concurrency_key; `place`: its own in the line that it
+    stands in, where that is known.
+    """
     task = seen_at(task, now)
     reasons = [f"it depends on {other}, which is not completed" for other in unfinished]
+    if key_use is not None:
+        holders = ", ".join(key_use.holders)
+        reasons.append(f"key {key_use.key} is in use by {holders}, place {key_use.place} in line")
     if task.not_before is not None and task.not_before > now:
+        if task.gate_wait is not None:
+            behind = f", place {place} in line" if place is not None else ""
+            reasons.append(f"step {task.gate_wait.step!r} waits: {task.gate_wait.reason}{behind}")
         reasons.append(f"it starts not before {instant_to_text(task.not_before)}")
     if task.status not in QUEUED:
         reasons.append(f"it is {task.status.value.replace('_', ' ')}" + _what_for(task))
@@ -54,9 +67,11 @@ def _what_for(task: Task) -> str:
     return f" until {instant_to_text(until)}" if until is not None else ""
 
 
-def refusals(task: Task, request: ClaimRequest, *, unfinished: Sequence[str], now: datetime) -> tuple[str, ...]:
+def refusals(
+    task: Task, request: ClaimRequest, *, unfinished: Sequence[str], now: datetime, key_use: KeyUse | None = None
+) -> tuple[str, ...]:
     """Why this agent cannot have this task now; empty when it can. The task is taken as `seen_at` now."""
-    reasons = list(waiting_for(task, unfinished=unfinished, now=now))
+    reasons = list(waiting_for(task, unfinished=unfinished, now=now, key_use=key_use))
     if task.assigned_to is not None and task.assigned_to != request.agent_id:
         reasons.append(f"it is assigned to {task.assigned_to}")
     if request.runs_plans and task.plan is None and task.assigned_to is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from dreamos_tasks.model.hold import KeyUse
 from dreamos_tasks.model.lifecycle import deadline_of, lease_expired, offered_in_turn, refusals, seen_at
 from dreamos_tasks.model.query import ClaimRequest, TaskQuery
 from dreamos_tasks.model.task import QUEUED, Task
@@ -17,13 +18,19 @@ def queue_key(task: Task) -> tuple[int, datetime]:
     return task.priority.rank, task.due_at or NEVER_DUE
 
 
-def can_be_next(task: Task, request: ClaimRequest, *, unfinished: Sequence[str], now: datetime) -> bool:
+def can_be_next(
+    task: Task, request: ClaimRequest, *, unfinished: Sequence[str], now: datetime, key_use: KeyUse | None = None
+) -> bool:
     """Whether `next` may hand the task to this agent now. An expired claim counts as none."""
     task = seen_at(task, now)
-    return offered_in_turn(task, request) and not refusals(task, request, unfinished=unfinished, now=now)
+    return offered_in_turn(task, request) and not refusals(
+        task, request, unfinished=unfinished, now=now, key_use=key_use
+    )
 
 
-def derived_states(task: Task, *, unfinished: Sequence[str], now: datetime) -> frozenset[str]:
+def derived_states(
+    task: Task, *, unfinished: Sequence[str], now: datetime, key_use: KeyUse | None = None
+) -> frozenset[str]:
     """The words by which the task can be asked for: its state, and ready, blocked, scheduled, expired or lapsed."""
     words = {"expired"} if lease_expired(task, now) else set()
     deadline = deadline_of(task)
@@ -33,21 +40,26 @@ def derived_states(task: Task, *, unfinished: Sequence[str], now: datetime) -> f
     words.add(task.status.value)
     if task.status in QUEUED:
         later = task.not_before is not None and task.not_before > now
-        if unfinished:
+        if unfinished or key_use is not None:
             words.add("blocked")
         if later:
             words.add("scheduled")
-        if not unfinished and not later:
+        if not unfinished and not later and key_use is None:
             words.add("ready")
     return frozenset(words)
 
 
-def fits(task: Task, query: TaskQuery, *, unfinished: Sequence[str], now: datetime) -> bool:
+def fits(
+    task: Task, query: TaskQuery, *, unfinished: Sequence[str], now: datetime, key_use: KeyUse | None = None
+) -> bool:
     """Whether the query means this task (paging aside)."""
     seen = seen_at(task, now)
     holder = seen.claim.agent_id if seen.claim else None
     return (
-        (not query.statuses or bool(query.statuses & derived_states(task, unfinished=unfinished, now=now)))
+        (
+            not query.statuses
+            or bool(query.statuses & derived_states(task, unfinished=unfinished, now=now, key_use=key_use))
+        )
         and all(tag in task.tags for tag in query.tags)
         and query.priority in (None, task.priority)
         and query.agent in (None, holder, task.assigned_to)

@@ -55,7 +55,15 @@ def settle(
         case RetryLater():
             return _deferred(task, outcome, by=lease.agent_id, now=now, retry=retry, roll=roll)
         case Snoozed():
-            return release(task, agent_id=agent_id, token=token, now=now, reason=outcome.reason)
+            return release(
+                task,
+                agent_id=agent_id,
+                token=token,
+                now=now,
+                reason=outcome.reason,
+                until=outcome.until,
+                gate_wait=outcome.gate_wait,
+            )
         case Cancelled():
             return cancel(task, by=lease.agent_id, now=now, reason=outcome.reason)
         case _:

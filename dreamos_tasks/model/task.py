@@ -13,6 +13,7 @@ from operator import attrgetter, call
 from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.errors import InvalidTask
+from dreamos_tasks.model.hold import GateWait
 from dreamos_tasks.model.plan import Evidence, Plan, Step, StepResult, TaskError
 from dreamos_tasks.model.request import Pause, Request
 from dreamos_tasks.model.retry import RetryPolicy
@@ -194,6 +195,7 @@ class Task(TaskDraft):
     stall_noted_at: datetime | None = None  # the monitor acts once a stall
     requests: tuple[Request, ...] = ()  # what people were asked, and what they said
     pause: Pause | None = None  # it rests, or is to rest at the next step's end
+    gate_wait: GateWait | None = None  # what its next step waits for, since it was let go; until it is claimed
     started_at: datetime | None = None
     finished_at: datetime | None = None
 

@@ -53,6 +53,7 @@ TRANSITIONS: Mapping[str, tuple[frozenset[Status | None], frozenset[Status]]] = 
     "cancel": (OPEN, frozenset({Status.CANCELLED})),
     "retry": (frozenset({Status.FAILED, Status.CANCELLED}), frozenset({Status.PENDING})),
     "stall": (frozenset({Status.PENDING}), frozenset({Status.STALLED})),
+    "wake": (QUEUED, QUEUED),
     "reassign": (QUEUED | {Status.IN_PROGRESS}, RESTING),
     "note": (QUEUED | {Status.IN_PROGRESS}, frozenset({Status.PENDING, Status.STALLED, Status.IN_PROGRESS})),
     "edit": (OPEN, OPEN),
@@ -152,13 +153,14 @@ def ended(
         replace(request, state=RequestState.WITHDRAWN, decided_at=now) if request.is_open else request
         for request in task.requests
     )
-    end = {
+    end: dict[str, Any] = {
         "status": status,
         "claim": None,
         "finished_at": now,
         "stall_noted_at": None,
         "pause": None,
         "requests": requests,
+        "gate_wait": None,
     }
     return changed(task, type_, now=now, by=by, detail=detail, **{**end, **changes})
 

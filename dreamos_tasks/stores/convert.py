@@ -21,7 +21,7 @@ def copy_board(source: TaskStore, target: TaskStore, *, measure: ClockReading) -
     with source.transaction(), target.transaction():
         tasks = source.find(TaskQuery(order=Order.AGE), now=EPOCH)
         offsets = {measure.boot_id: source.clock_offset(measure)}
-        target.load(tasks, _all_events(source), offsets=offsets)
+        target.load(tasks, _all_events(source), offsets=offsets, gates=source.gates())
     return len(tasks)
 
 

@@ -9,7 +9,18 @@ from dreamos_tasks.model.task import Task
 MOST_TASKS = 64  # more than that one process hardly holds; the oldest makes room
 # Fields whose values come back from the board as they went in; of a result, a tuple would come back as a list.
 PLAIN_FIELDS = frozenset(
-    ("status", "claim", "last_token", "attempt", "started_at", "updated_at", "pending_since", "stall_noted_at", "steps")
+    (
+        "status",
+        "claim",
+        "last_token",
+        "attempt",
+        "started_at",
+        "updated_at",
+        "pending_since",
+        "stall_noted_at",
+        "steps",
+        "gate_wait",
+    )
 )
 
 

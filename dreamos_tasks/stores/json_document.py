@@ -16,6 +16,7 @@ from typing import Any
 
 from dreamos_tasks.errors import BoardTooNew, DependencyCycle
 from dreamos_tasks.model.event import Event
+from dreamos_tasks.model.gate import state_from_json
 from dreamos_tasks.model.ids import ALPHABET, ID_PREFIX
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.stores.json_text import decode, encode_block, encode_line
@@ -29,6 +30,7 @@ from dreamos_tasks.stores.written_task import (
     task_to_written,
 )
 
+OWN_KEYS = frozenset({"tasks", "clock", "gates"})  # top-level keys that are written anew
 MARK = "dreamos_tasks"  # the key that tells a board from any other file; its value is the form's version
 FORM_VERSION = 1
 DERIVED_ID_LENGTH = 6  # of a task written without an id; longer on a clash
@@ -43,11 +45,12 @@ class JsonDocument:
     """What the file of a board says."""
 
     is_array: bool = False
-    # The top-level keys in the file's order; `tasks` and `clock` hold their places with None. Empty for an array.
+    # The top-level keys in the file's order; `tasks`, `clock` and `gates` hold their places with None. Empty for an array.
     head: Mapping[str, Any] = field(default_factory=lambda: {MARK: FORM_VERSION, "tasks": None})
     tasks: Mapping[str, Task] = field(default_factory=dict)  # in order of age, which is the file's
     events: tuple[Event, ...] = ()  # by seq
     offsets: Mapping[str, int] = field(default_factory=dict)  # boot id -> offset, at most one
+    gates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by key, see model/gate.py
     edits: tuple[tuple[Task, tuple[Event, ...]], ...] = ()  # what was written by hand, and the events that tell it
 
 
@@ -69,8 +72,8 @@ def parse(content: bytes, *, path: str, saved_at: datetime) -> JsonDocument:
         raise BoardTooNew(path, found=version, known=FORM_VERSION)
     if not isinstance(top.get("tasks"), list):
         raise Misfit("there is no list of tasks", expected='"tasks": [...]', fix='write "tasks": [] if there is none')
-    head = {key: None if key in ("tasks", "clock") else value for key, value in top.items()}
-    document = JsonDocument(head=head, offsets=_read_clock(top.get("clock")))
+    head = {key: None if key in OWN_KEYS else value for key, value in top.items()}
+    document = JsonDocument(head=head, offsets=_read_clock(top.get("clock")), gates=_read_gates(top.get("gates")))
     return _read_tasks(document, top["tasks"], at="/tasks", saved_at=saved_at)
 
 
@@ -92,12 +95,21 @@ class Writer:
         keys = dict(document.head)
         if document.offsets and "clock" not in keys:
             keys = {MARK: keys.pop(MARK), "clock": None, **keys}
+        if document.gates and "gates" not in keys:
+            keys = {
+                MARK: keys.pop(MARK),
+                **{key: keys.pop(key) for key in ("clock",) if key in keys},
+                "gates": None,
+                **keys,
+            }
         lines = []
         for key, value in keys.items():
             if key == "tasks":
                 text = _list_of(blocks)
             elif key == "clock":
                 text = encode_block(_clock_form(document.offsets))
+            elif key == "gates":
+                text = encode_block(document.gates)
             else:
                 text = encode_block(value)
             lines.append(f"  {encode_line(key)}: {_indented(text)}")
@@ -138,6 +150,22 @@ def _read_clock(form: Any) -> dict[str, int]:
         fix="remove it: it is measured anew, while nobody works on a task",
         pointer="/clock",
     )
+
+
+def _read_gates(form: Any) -> dict[str, Mapping[str, Any]]:
+    if form is None:
+        return {}
+    try:
+        for state in form.values():
+            state_from_json(state)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Misfit(
+            "these are no gates of a board",
+            expected="what was written there: breakers, rates and who is in",
+            fix="remove them: what was counted is forgotten, and nothing else",
+            pointer="/gates",
+        ) from None
+    return dict(form)
 
 
 def _read_tasks(document: JsonDocument, forms: Sequence[Any], *, at: str, saved_at: datetime) -> JsonDocument:

@@ -91,11 +91,11 @@ class JsonStore(MemoryStore):
                 self._refresh(thoroughly=True)
                 self._sweep()
                 self._offset_was_set = False
-                tasks, event_count = dict(self._tasks), len(self._events)
+                tasks, event_count, gates = dict(self._tasks), len(self._events), dict(self._gates)
                 with super().transaction():
                     self._record_edits()
                     yield
-                    if self._changed_since(tasks, event_count):
+                    if self._changed_since(tasks, event_count) or self._gates != gates:
                         self._write()
             finally:
                 self._file_lock.release()
@@ -112,9 +112,16 @@ class JsonStore(MemoryStore):
         super().set_clock_offset(boot_id, offset_us)
         self._offset_was_set = not self._document.is_array
 
-    def load(self, tasks: Iterable[Task], events: Iterable[Event], *, offsets: Mapping[str, int]) -> None:
+    def load(
+        self,
+        tasks: Iterable[Task],
+        events: Iterable[Event],
+        *,
+        offsets: Mapping[str, int],
+        gates: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
         """See TaskStore."""
-        super().load(tasks, events, offsets=offsets)
+        super().load(tasks, events, offsets=offsets, gates=gates)
         self._offset_was_set = True
 
     def change_mark(self) -> int:
@@ -216,6 +223,8 @@ class JsonStore(MemoryStore):
             self._tasks = dict(document.tasks)
             self._events = list(document.events)
             self._offsets = dict(document.offsets)
+            if not document.is_array:  # which has no place for them
+                self._gates = dict(document.gates)
             self._content = content
         if stamp != self._stamp:
             self._others_mark = hash((self._others_mark, stamp))
@@ -252,7 +261,12 @@ class JsonStore(MemoryStore):
 
     def _write(self) -> None:
         document = replace(
-            self._document, tasks=self._tasks, events=tuple(self._events), offsets=self._offsets, edits=()
+            self._document,
+            tasks=self._tasks,
+            events=tuple(self._events),
+            offsets=self._offsets,
+            gates=self.gates(),
+            edits=(),
         )
         content = self._writer.write(document)
         stamp = self._current_stamp()

@@ -12,6 +12,7 @@ from threading import RLock
 
 from dreamos_tasks.errors import BoardUnavailable, DuplicateTaskId, Refused
 from dreamos_tasks.model.event import Change, Event
+from dreamos_tasks.model.hold import KeyUse
 from dreamos_tasks.model.lifecycle import deadline_of, seen_at
 from dreamos_tasks.model.query import ClaimRequest, Order, TaskQuery
 from dreamos_tasks.model.selection import can_be_next, fits, queue_key
@@ -31,6 +32,7 @@ class MemoryStore:
         self._tasks: dict[str, Task] = {}  # in order of age
         self._events: list[Event] = []
         self._offsets: dict[str, int] = {}
+        self._gates: dict[str, Mapping[str, object]] = {}
         self._mark = 0
 
     @contextmanager
@@ -39,11 +41,12 @@ class MemoryStore:
         with self._lock:
             outermost = not self._in_transaction
             tasks, event_count, offsets = dict(self._tasks), len(self._events), dict(self._offsets)
+            gates = dict(self._gates)
             self._in_transaction = True
             try:
                 yield
             except BaseException:
-                self._tasks, self._offsets = tasks, offsets
+                self._tasks, self._offsets, self._gates = tasks, offsets, gates
                 del self._events[event_count:]
                 raise
             finally:
@@ -77,7 +80,18 @@ class MemoryStore:
             if query.after is not None:
                 ids = [task.task_id for task in ordered]
                 ordered = ordered[ids.index(query.after) + 1 :] if query.after in self._tasks else []
-            found = [task for task in ordered if fits(task, query, unfinished=self._unfinished(task), now=now)]
+            holders = self._key_holders(now)
+            found = [
+                task
+                for task in ordered
+                if fits(
+                    task,
+                    query,
+                    unfinished=self._unfinished(task),
+                    now=now,
+                    key_use=self._key_use(task, holders, now=now),
+                )
+            ]
         return found[: query.limit]
 
     def count(self, field: str, *, now: datetime) -> Mapping[str, int]:
@@ -93,10 +107,12 @@ class MemoryStore:
     def next_claimable(self, request: ClaimRequest, *, now: datetime) -> Task | None:
         """See TaskStore."""
         with self._reading():
+            holders = self._key_holders(now)
             candidates = (
                 task
                 for task in self._tasks.values()
                 if can_be_next(task, request, unfinished=self._unfinished(task), now=now)
+                and self._key_use(task, holders, now=now) is None
             )
             return min(candidates, key=queue_key, default=None)  # the first of equals is the oldest
 
@@ -104,6 +120,39 @@ class MemoryStore:
         """See TaskStore."""
         with self._reading():
             return self._unfinished(task)
+
+    def key_use(self, task: Task, *, now: datetime) -> KeyUse | None:
+        """See TaskStore."""
+        with self._reading():
+            return self._key_use(task, self._key_holders(now), now=now)
+
+    def gate(self, key: str) -> Mapping[str, object] | None:
+        """See TaskStore."""
+        with self._reading():
+            return self._gates.get(key)
+
+    def put_gate(self, key: str, state: Mapping[str, object] | None) -> None:
+        """See TaskStore."""
+        if not self._in_transaction:
+            raise RuntimeError("put_gate needs an open transaction")
+        self._gates.pop(key, None)
+        if state is not None:
+            self._gates[key] = state
+
+    def gates(self) -> Mapping[str, Mapping[str, object]]:
+        """See TaskStore."""
+        with self._reading():
+            return {key: self._gates[key] for key in sorted(self._gates)}
+
+    def waiting_in(self, line: str, *, limit: int) -> Sequence[str]:
+        """See TaskStore."""
+        with self._reading():
+            waiting = [
+                task
+                for task in self._tasks.values()
+                if task.gate_wait is not None and task.gate_wait.line == line and task.status in QUEUED
+            ]
+        return [task.task_id for task in sorted(waiting, key=queue_key)][:limit]
 
     def save(self, change: Change) -> None:
         """See TaskStore."""
@@ -116,7 +165,14 @@ class MemoryStore:
         first = self.last_seq() + 1
         self._events.extend(replace(event, seq=first + index) for index, event in enumerate(change.events))
 
-    def load(self, tasks: Iterable[Task], events: Iterable[Event], *, offsets: Mapping[str, int]) -> None:
+    def load(
+        self,
+        tasks: Iterable[Task],
+        events: Iterable[Event],
+        *,
+        offsets: Mapping[str, int],
+        gates: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
         """See TaskStore."""
         if not self._in_transaction:
             raise RuntimeError("load needs an open transaction")
@@ -125,6 +181,7 @@ class MemoryStore:
         self._tasks = {task.task_id: task for task in tasks}
         self._events.extend(events)
         self._offsets = dict(offsets)
+        self._gates = dict(gates or {})
 
     def events_after(self, seq: int, *, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
         """See TaskStore."""
@@ -172,6 +229,29 @@ class MemoryStore:
     def _reading(self) -> AbstractContextManager[object]:
         """Held while something is read that must not change meanwhile."""
         return self._lock
+
+    def _key_holders(self, now: datetime) -> Mapping[str, Sequence[str]]:
+        """Who runs now under each concurrency_key."""
+        holders: dict[str, list[str]] = {}
+        for task in self._tasks.values():
+            if task.concurrency_key is not None and task.claim is not None and task.claim.lease_until > now:
+                holders.setdefault(task.concurrency_key, []).append(task.task_id)
+        return holders
+
+    def _key_use(self, task: Task, holders: Mapping[str, Sequence[str]], *, now: datetime) -> KeyUse | None:
+        if task.concurrency_key is None:
+            return None
+        others = tuple(other for other in holders.get(task.concurrency_key, ()) if other != task.task_id)
+        if not others:
+            return None
+        rivals = [
+            other
+            for other in self._tasks.values()
+            if other.concurrency_key == task.concurrency_key and other.status in QUEUED
+        ]
+        ids = [other.task_id for other in sorted(rivals, key=queue_key)]
+        place = ids.index(task.task_id) + 1 if task.task_id in ids else len(ids) + 1
+        return KeyUse(key=task.concurrency_key, holders=others, place=place)
 
     def _unfinished(self, task: Task) -> list[str]:
         return [other for other in task.depends_on if not self._is_completed(other)]

@@ -53,6 +53,7 @@ STATE_FIELDS: Mapping[str, Any] = {
     "stall_noted_at": None,
     "requests": (),
     "pause": None,
+    "gate_wait": None,
 }
 COLUMNS = (
     "task_id, status, priority, due, title, assigned_to, parent_id, dedupe_key, not_before, claimed_by, claimed_at, "

@@ -27,6 +27,7 @@ from dreamos_tasks.stores.rows import (
     to_us,
 )
 from dreamos_tasks.stores.sqlite_session import Row, SqliteSession
+from dreamos_tasks.stores.sqlite_sharing import UNREADABLE, SqliteSharing
 from dreamos_tasks.stores.task_writes import differing_fields, insert_of, update_of
 
 if TYPE_CHECKING:
@@ -45,9 +46,6 @@ INSERT_EVENT = "INSERT INTO event (seq, n, prev, type, at, by, data) VALUES (?, 
 INSERT_DEPENDENCY = "INSERT OR IGNORE INTO dependency (needs, task) SELECT n, ? FROM task WHERE task_id = ?"
 COUNT_MET = """
 SELECT count(*) FROM json_each(?) AS wanted JOIN task ON task.task_id = wanted.value WHERE task.status = 'completed'"""
-UNFINISHED = """
-SELECT wanted.value FROM json_each(?) AS wanted LEFT JOIN task ON task.task_id = wanted.value
-WHERE task.status IS NOT 'completed' ORDER BY wanted.key"""
 # Whoever waited for this task waits for one less.
 MEET_DEPENDANTS = "UPDATE task SET unmet = unmet - 1 WHERE n IN (SELECT task FROM dependency WHERE needs = ?)"
 
@@ -73,11 +71,7 @@ SELECT min(at) FROM (SELECT min(lease_until) AS at FROM task WHERE lease_until >
                                WHERE status IN ('paused', 'awaiting_approval') AND json_extract(state, '$.deadline') > ?1)"""
 
 
-# What reading a row raises that no board of ours has written: a damaged page, or somebody's hand.
-UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
-
-
-class SqliteStore:
+class SqliteStore(SqliteSharing):
     """One board in one SQLite file. Threads may share it; processes each open their own."""
 
     def __init__(self, path: Path, *, durability: str = "full", lock_timeout_seconds: float = 30.0) -> None:
@@ -144,7 +138,8 @@ class SqliteStore:
             try:
                 for row in self._session.open().execute(sql, bindings):
                     task = self._task(row)
-                    if fits(task, query, unfinished=self.unfinished_dependencies(task), now=now):
+                    unfinished, key_use = self.unfinished_dependencies(task), self.key_use(task, now=now)
+                    if fits(task, query, unfinished=unfinished, now=now, key_use=key_use):
                         found.append(task)
                         if query.limit is not None and len(found) >= query.limit:
                             break
@@ -172,15 +167,9 @@ class SqliteStore:
         head = min(heads, key=_place_in_queue)
         first = self._task(head)
         self._seen = (self._session.turn, first.task_id, *head[-2:])
-        if can_be_next(first, request, unfinished=self.unfinished_dependencies(first), now=now):
+        if self._can_be_next(first, request, now=now):
             return first
         return self._search(lanes, request, now=now)
-
-    def unfinished_dependencies(self, task: Task) -> Sequence[str]:
-        """See TaskStore."""
-        if not task.depends_on:
-            return ()
-        return [str(row[0]) for row in self._session.rows(UNFINISHED, (encode(list(task.depends_on)),))]
 
     def save(self, change: Change) -> None:
         """See TaskStore."""
@@ -195,7 +184,14 @@ class SqliteStore:
         except UnicodeError as error:
             raise sqlite_connection.not_unicode(self.path, error) from error
 
-    def load(self, tasks: Iterable[Task], events: Iterable[Event], *, offsets: Mapping[str, int]) -> None:
+    def load(
+        self,
+        tasks: Iterable[Task],
+        events: Iterable[Event],
+        *,
+        offsets: Mapping[str, int],
+        gates: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
         """See TaskStore."""
         if not self._session.in_transaction:
             raise RuntimeError("load needs an open transaction")
@@ -208,6 +204,8 @@ class SqliteStore:
             raise sqlite_connection.not_unicode(self.path, error) from error
         for boot_id, offset_us in offsets.items():
             self.set_clock_offset(boot_id, offset_us)
+        for key, state in (gates or {}).items():
+            self.put_gate(key, state)
 
     def events_after(self, seq: int, *, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
         """See TaskStore."""
@@ -371,7 +369,8 @@ class SqliteStore:
     def _search(self, lanes: Sequence[str], request: ClaimRequest, *, now: datetime) -> Task | None:
         """The first task that fits when the heads of the queue do not: each lane in order, and the expired claims."""
         found = [
-            self._first_that_fits(*sqlite_queries.ready_in_lane(lane, request.tags), request, now) for lane in lanes
+            self._first_that_fits(*sqlite_queries.ready_in_lane(lane, request.tags, now_us=to_us(now)), request, now)
+            for lane in lanes
         ]
         found.append(self._first_that_fits(sqlite_queries.EXPIRED, (to_us(now),), request, now))
         first = min((row for row in found if row is not None), key=_place_in_queue, default=None)
@@ -380,10 +379,14 @@ class SqliteStore:
     def _first_that_fits(self, sql: str, bindings: tuple[Any, ...], request: ClaimRequest, now: datetime) -> Row | None:
         for row in self._session.open().execute(sql, bindings):
             task = self._task(row)
-            if can_be_next(task, request, unfinished=self.unfinished_dependencies(task), now=now):
+            if self._can_be_next(task, request, now=now):
                 found: Row = row
                 return found
         return None
+
+    def _can_be_next(self, task: Task, request: ClaimRequest, *, now: datetime) -> bool:
+        unfinished, key_use = self.unfinished_dependencies(task), self.key_use(task, now=now)
+        return can_be_next(task, request, unfinished=unfinished, now=now, key_use=key_use)
 
 
 def _place_in_queue(row: Sequence[Any]) -> tuple[int, int, int]:

@@ -12,6 +12,7 @@ from dreamos_tasks.stores.rows import COLUMNS, to_us
 # Rows of each word a list can be asked for, each by its own partial index. They may hold a row too many, never one too few.
 READY_ROWS = "SELECT n FROM task WHERE queued = 1 AND unmet = 0 AND wait_until IS NULL"
 HELD_BACK_ROWS = "SELECT n FROM task WHERE queued = 1 AND (unmet > 0 OR wait_until IS NOT NULL)"
+KEYED_ROWS = "SELECT n FROM task WHERE concurrency_key IS NOT NULL AND queued = 1"
 EXPIRED_ROWS = "SELECT n FROM task WHERE lease_until <= :now"
 LEASED_ROWS = "SELECT n FROM task WHERE lease_until IS NOT NULL"
 LAPSED_ROWS = """SELECT n FROM task
@@ -19,7 +20,7 @@ WHERE status IN ('paused', 'awaiting_approval') AND json_extract(state, '$.deadl
 ROWS_BY_WORD = {
     "pending": (READY_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
     "ready": (READY_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
-    "blocked": (HELD_BACK_ROWS, EXPIRED_ROWS),
+    "blocked": (HELD_BACK_ROWS, KEYED_ROWS, EXPIRED_ROWS),
     "scheduled": (HELD_BACK_ROWS, EXPIRED_ROWS),
     "expired": (EXPIRED_ROWS,),
     "lapsed": (LAPSED_ROWS,),
@@ -106,8 +107,12 @@ def narrowed(query: TaskQuery, *, now_us: int, after: Sequence[int] | None = Non
     return f"SELECT {COLUMNS} FROM task{where} ORDER BY {ORDER_BY[query.order]}", bindings
 
 
+# Keys under which somebody runs now. It is evaluated when the first task with a key is met.
+KEYS_IN_USE = """SELECT concurrency_key FROM task
+WHERE concurrency_key IS NOT NULL AND lease_until IS NOT NULL AND lease_until > ?"""
 READY_IN_LANE = f"""
 SELECT {COLUMNS} FROM task WHERE lane = ? AND queued = 1 AND unmet = 0 AND wait_until IS NULL
+  AND (concurrency_key IS NULL OR concurrency_key NOT IN ({KEYS_IN_USE}))
 ORDER BY priority, due, n"""
 TAGGED = "EXISTS (SELECT 1 FROM task_tag WHERE tag = ? AND task_tag.n = task.n) AND "
 EXPIRED = f"SELECT {COLUMNS} FROM task WHERE lease_until <= ? ORDER BY priority, due, n"
@@ -115,15 +120,15 @@ EXPIRED = f"SELECT {COLUMNS} FROM task WHERE lease_until <= ? ORDER BY priority,
 # The first ready task of each of two lanes, and the first whose lease has run out: one of them is the next. A row of NULLs
 # says that a not_before has been reached and END_WAITING is to run first. Takes lane, lane, now.
 HEADS_OF_QUEUE = f"""
-SELECT * FROM ({READY_IN_LANE.replace("lane = ?", "lane = ?1")} LIMIT 1)
-UNION ALL SELECT * FROM ({READY_IN_LANE.replace("lane = ?", "lane = ?2")} LIMIT 1)
+SELECT * FROM ({READY_IN_LANE.replace("lane = ?", "lane = ?1").replace("> ?", "> ?3")} LIMIT 1)
+UNION ALL SELECT * FROM ({READY_IN_LANE.replace("lane = ?", "lane = ?2").replace("> ?", "> ?3")} LIMIT 1)
 UNION ALL SELECT * FROM ({EXPIRED.replace("<= ?", "<= ?3")} LIMIT 1)
 UNION ALL SELECT {", ".join("NULL" for _ in COLUMNS.split(","))}
   WHERE EXISTS (SELECT 1 FROM task WHERE wait_until <= ?3)"""
 
 
-def ready_in_lane(lane: str, tags: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+def ready_in_lane(lane: str, tags: Sequence[str], *, now_us: int) -> tuple[str, tuple[Any, ...]]:
     """The ready rows of a lane that carry all the tags, in the order of claiming."""
     if not tags:
-        return READY_IN_LANE, (lane,)
-    return READY_IN_LANE.replace("WHERE ", "WHERE " + TAGGED * len(tags), 1), (*tags, lane)
+        return READY_IN_LANE, (lane, now_us)
+    return READY_IN_LANE.replace("WHERE ", "WHERE " + TAGGED * len(tags), 1), (*tags, lane, now_us)

@@ -55,6 +55,8 @@ VALUES: dict[str, Value] = {
     "pending_since": _instant("pending_since"),
     "started_at": _instant("started_at"),
     "finished_at": _instant("finished_at"),
+    "concurrency_key": attrgetter("concurrency_key"),
+    "line": lambda task: None if task.gate_wait is None else task.gate_wait.line,
     "spec": spec_text,
     "state": state_text,
 }
@@ -68,6 +70,8 @@ COLUMNS_OF: dict[str, tuple[str, ...]] = {
     "assigned_to": ("assigned_to", "lane"),
     "plan": ("spec", "lane"),
     "due_at": ("due",),
+    "concurrency_key": ("spec", "concurrency_key"),
+    "gate_wait": ("state", "line"),
 }
 # Without a default in the table: a new row names them, whatever they are.
 ALWAYS = ("task_id", "status", "priority", "lane", "queued", "due", "title", "created_at", "updated_at")

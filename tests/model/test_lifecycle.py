@@ -80,6 +80,7 @@ VERBS: dict[str, Callable[[Task, datetime], Change]] = {
     "approve": lambda task, now: lifecycle.approve(task, "a.r1", by="eve", now=now),
     "reject": lambda task, now: lifecycle.reject(task, "a.r1", by="eve", now=now),
     "answer": lambda task, now: lifecycle.answer(task, "a.r2", "blue", by="eve", now=now),
+    "wake": lambda task, now: lifecycle.wake(task, by="daemon", now=now),
     "lapse": lambda task, now: lifecycle.lapse(task, by="monitor", now=now),
     "edit": lambda task, now: lifecycle.edit(task, {"title": f"at {now}"}, by="cli", now=now),
 }
