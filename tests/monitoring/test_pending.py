@@ -337,6 +337,7 @@ def test_a_report_has_a_json_form(board: Board) -> None:
         "expired": [],
         "silent_agents": [],
         "truncated": False,
+        "lapsed": [],
     }
 
 

@@ -26,7 +26,7 @@ from dreamos_tasks.monitoring.monitor import MakeMonitor, check_board, monitors_
 from dreamos_tasks.monitoring.service import TaskMonitoringService, backoff_seconds
 from dreamos_tasks.stores.memory import MemoryStore
 from dreamos_tasks.stores.sqlite import SqliteStore
-from tests.monitoring.fakes import ALIVE, TIMEOUT_SECONDS, Board, until
+from tests.monitoring.fakes import ALIVE, DEADLINE_SECONDS, TIMEOUT_SECONDS, Board, until
 
 Result = TypeVar("Result")
 A_LONG_TIME = 3600.0  # an interval that no test waits out
@@ -147,7 +147,7 @@ async def test_it_stops_at_once_in_the_middle_of_a_sleep(run: Callable[..., Task
     began = time.monotonic()
     await service.stop()
 
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < DEADLINE_SECONDS
     assert not service.is_running
     assert service.report()["next_check_at"] is None
 
@@ -206,7 +206,7 @@ async def test_a_stop_does_not_wait_for_a_board_that_hangs(
     began = time.monotonic()
     await service.stop()
 
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < DEADLINE_SECONDS
     assert not service.is_running
     await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
     assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []

@@ -14,6 +14,8 @@ from dreamos_tasks.tools.process_table import adopted_by_us, stat_of
 from tests.tools.conftest import Workshop, is_running
 from tests.waiting import until
 
+BUSY_SECONDS = 20.0  # by which a busy machine may be late; what is not ended goes on for minutes
+
 
 async def test_a_child_that_ignores_term_is_killed_after_its_grace(workshop: Workshop) -> None:
     line = "trap '' TERM; sleep 300 & echo $! > sleeper; echo $$ > shell; wait; wait; while :; do sleep 300; done"
@@ -25,7 +27,7 @@ async def test_a_child_that_ignores_term_is_killed_after_its_grace(workshop: Wor
     with pytest.raises(asyncio.CancelledError):
         await run
 
-    assert 0.3 <= time.monotonic() - began < 0.3 + 1
+    assert 0.3 <= time.monotonic() - began < 0.3 + BUSY_SECONDS
     assert not any(map(is_running, pids))
 
 
