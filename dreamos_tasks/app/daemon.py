@@ -14,7 +14,7 @@ from dreamos_tasks.app.boards import make_folder, open_board
 from dreamos_tasks.app.daemon_lock import DaemonCard, DaemonLock
 from dreamos_tasks.app.event_log import log_event
 from dreamos_tasks.app.identity import is_alive, this_process
-from dreamos_tasks.app.parts import build_executor, build_inbox, build_monitoring, build_steps
+from dreamos_tasks.app.parts import build_executor, build_inbox, build_monitoring, build_steps, room_on
 from dreamos_tasks.app.pulse import Pulse
 from dreamos_tasks.app.status_socket import StatusSocket
 from dreamos_tasks.app.tool_shop import build_tools, children_of, home_id
@@ -53,6 +53,7 @@ class Daemon:
             process=self.process,
             capacity=settings.daemon.max_concurrent_tasks,
             heartbeat_seconds=settings.claims.heartbeat_seconds,
+            room=room_on(home, settings),
         )
         self._inbox = build_inbox(self._desk, self._tools, home=home, settings=settings)
         self._monitoring = build_monitoring(self._desk, settings=settings)
@@ -106,6 +107,7 @@ class Daemon:
             "running": list(load.running),
             "capacity": load.capacity,
             "draining": load.draining,
+            "pressure": load.pressure,
             "trouble": [
                 word for word in dict.fromkeys((load.trouble, self._pulse.trouble, self._inbox.trouble)) if word
             ],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dreamos_tasks.app.boards import rules_of
 from dreamos_tasks.app.call_checks import call_check
 from dreamos_tasks.app.identity import is_alive
+from dreamos_tasks.app.shared_limits import build_gates
 from dreamos_tasks.board.clock import SteadyClock
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
@@ -26,6 +27,7 @@ from dreamos_tasks.model.limits import LIMIT_NAMES, Limits
 from dreamos_tasks.model.request import Risk
 from dreamos_tasks.model.risk import DESTRUCTIVE, Pattern
 from dreamos_tasks.monitoring.monitor import monitors_of
+from dreamos_tasks.monitoring.pressure import Pressure, PressureGauge, slots_under
 from dreamos_tasks.monitoring.service import TaskMonitoringService
 from dreamos_tasks.tools.registry import ToolRegistry
 
@@ -52,10 +54,12 @@ def surroundings_of(home: Home, settings: Settings, environ: Mapping[str, str] |
 
 def build_steps(tools: ToolRegistry, *, home: Home, settings: Settings) -> StepExecutor:
     """What runs the steps of this home's tasks."""
+    now = SteadyClock().now
     return StepExecutor(
         tools,
         surroundings_of(home, settings),
-        now=SteadyClock().now,
+        now=now,
+        gates=build_gates(tools, settings=settings, now=now),
         approvals=approval_rules_of(settings.approvals),
         secrets=lambda: read_secrets(home.path / settings.secrets.path),
     )
@@ -70,6 +74,20 @@ def build_executor(desk: Desk, steps: StepExecutor, *, settings: Settings) -> Ta
         retry=rules_of(settings).retry,
         most_steps=settings.daemon.max_concurrent_steps,
     )
+
+
+def room_on(home: Home, settings: Settings) -> Callable[[int], tuple[int, str]]:
+    """How many of so many tasks this machine can bear at once now, and why not all of them."""
+    gauge = PressureGauge(home.runtime)
+    least = settings.limits.disk_free_bytes
+    eases = settings.daemon.under_pressure == "fewer"
+
+    def room(capacity: int) -> tuple[int, str]:
+        found = gauge.read()
+        counted = found if eases else Pressure(disk_free_bytes=found.disk_free_bytes)
+        return slots_under(counted, capacity, disk_free_bytes=least)
+
+    return room
 
 
 def approval_rules_of(settings: ApprovalSettings) -> ApprovalRules:

@@ -33,6 +33,7 @@ Store = Literal["sqlite", "json", "postgres"]
 Durability = Literal["full", "normal"]
 Jitter = Literal["full", "none"]
 Destructive = Literal["ask", "allow"]
+UnderPressure = Literal["fewer", "ignore"]
 EscalationStrategy = Literal["log_only", "mark_stalled", "reassign", "escalate"]
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -91,6 +92,9 @@ class DaemonSettings(_Section):
     max_concurrent_tasks: Count = _setting(4, "what waits for a retry, an approval or a dependency is not counted")
     max_concurrent_steps: Count = _setting(
         4, "of one task, where its plan names no number; steps that name no needs run one after another"
+    )
+    under_pressure: UnderPressure = _setting(
+        "fewer", "when memory or processors run short, fewer tasks are begun; ignore: as many as ever"
     )
     grace_seconds: SecondsOrZero = _setting(30.0, "how long running tasks may go on once it was asked to stop")
     data_version_poll_seconds: Seconds = _setting(
@@ -205,9 +209,15 @@ class ToolSettings(_Section):
         None, "for a step that names none itself; null: limits.wall_seconds is the end"
     )
     max_concurrent: Count | None = _setting(
-        None, "how many steps may use it at once; null: daemon.max_concurrent_tasks"
+        None, "how many steps may use it at once, whichever process runs them; null: as many as run"
+    )
+    max_concurrent_per_host: Count | None = _setting(
+        None, "how many of its calls may be under way at once to each host, of a tool that calls hosts; null: any"
     )
     rate_per_minute: Count | None = _setting(None, "how many calls may start in a minute; null: any")
+    rate_per_minute_per_host: Count | None = _setting(
+        None, "how many of its calls may start in a minute to each host; null: any"
+    )
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     options: Options | None = _setting(None, "what else this tool is to be told: docs/guides/tools.md")
 

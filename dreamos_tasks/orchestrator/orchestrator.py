@@ -18,6 +18,7 @@ from dreamos_tasks.execution.executor import TaskExecutor
 from dreamos_tasks.model.task import ProcessIdentity, Task
 
 LONGEST_SLEEP_SECONDS = 3600.0  # nothing is due: the bell wakes us; this only bounds the arithmetic
+PRESSURE_SECONDS = 5.0  # while the machine bears fewer tasks than it might: it may have recovered
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # between tries while the board cannot be used
 
 
@@ -32,12 +33,17 @@ class _Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How busy the orchestrator is. `trouble` is why it could not claim or prolong leases, "" when all is well."""
+    """How busy the orchestrator is.
+
+    `trouble` is why it could not claim or prolong leases, `pressure` why it runs fewer tasks than it might; "" when all is
+    well.
+    """
 
     running: tuple[str, ...]
     capacity: int
     draining: bool
     trouble: str
+    pressure: str = ""
 
 
 class Orchestrator:
@@ -54,6 +60,7 @@ class Orchestrator:
         capacity: int,
         heartbeat_seconds: float,
         on_settled: Callable[[Task], None] = lambda _task: None,
+        room: Callable[[int], tuple[int, str]] = lambda capacity: (capacity, ""),
     ) -> None:
         self._desk = desk
         self._executor = executor
@@ -63,6 +70,8 @@ class Orchestrator:
         self._capacity = capacity
         self._heartbeat_seconds = heartbeat_seconds
         self._on_settled = on_settled
+        self._room = room  # how many of `capacity` tasks the machine can bear now, and why not all of them
+        self._pressure = ""
         self._wake = asyncio.Event()
         self._others_wrote = False
         self._draining = self._stopped = False
@@ -85,6 +94,7 @@ class Orchestrator:
             capacity=self._capacity,
             draining=self._draining,
             trouble=self._trouble or self._lease_trouble,
+            pressure=self._pressure,
         )
 
     def start(self) -> None:
@@ -139,7 +149,7 @@ class Orchestrator:
     async def _take_turn(self) -> float:
         """Settle what has ended, claim up to capacity, and start it. Gives the seconds until there may be more to do."""
         ended = list(self._ended)
-        free = 0 if self._draining else self._capacity - len(self._running) + len(ended)
+        free = 0 if self._draining else max(0, self._slots() - len(self._running) + len(ended))
         turn = await self._desk.write(lambda nexus: self._at_board(nexus, ended, free))
         del self._ended[: len(ended)]
         for end, settled in turn.settled:
@@ -148,7 +158,17 @@ class Orchestrator:
         for task in turn.taken:
             run = asyncio.create_task(self._see_through(task), name=task.task_id)
             self._running[task.task_id] = (task, run)
-        return turn.look_again_seconds
+        return min(turn.look_again_seconds, PRESSURE_SECONDS) if self._pressure else turn.look_again_seconds
+
+    def _slots(self) -> int:
+        """How many tasks may run at once now."""
+        slots, pressure = self._room(self._capacity)
+        if pressure != self._pressure:
+            logger.log(
+                "WARNING" if pressure else "INFO", pressure or "as many tasks may run again as the settings allow"
+            )
+        self._pressure = pressure
+        return slots
 
     def _at_board(self, nexus: TaskNexus, ended: Sequence[AttemptEnd], free: int) -> _Turn:
         settled = [(end, _settled(nexus, end)) for end in ended]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -93,3 +93,14 @@ def test_a_memory_hog_ends_as_resource_and_its_neighbour_goes_on(rig: Rig) -> No
     assert rig.wait_for(neighbour, "final").status is Status.COMPLETED
     daemon.stop()
     rig.assert_sound()
+
+
+def test_on_a_disk_without_room_no_task_is_started_and_status_says_why(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(limits={"disk_free_bytes": 2**49})
+    daemon = rig.start_daemon()
+    task_id = rig.add_journalled("waits", steps=1)
+    until(lambda: daemon.report()["pressure"], what="it says so")
+
+    assert "limits.disk_free_bytes" in daemon.report()["pressure"]
+    assert "pressure" in rig.dt("status").out
+    assert rig.task(task_id).status is Status.PENDING

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -12,6 +12,7 @@ from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import for_each
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, TASK_ID, agent_option, reason_option, token_option
+from dreamos_tasks.interfaces.cli.request_view import deciding_commands, what_is_asked
 from dreamos_tasks.interfaces.cli.text import duration, harmless, harmless_block, local_and_ago
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.model.json_form import to_json
@@ -137,17 +138,6 @@ def answer(call: Call, request: str, text: str, by: str | None) -> None:
     )
 
 
-def request_lines(task: Task) -> Iterator[str]:
-    """What a task asks, for its page: each open request with the commands that decide it."""
-    for request in task.requests:
-        if not request.is_open:
-            continue
-        yield f"{request.request_id}  {_what(request)}"
-        for line in harmless_block(request.text).splitlines():
-            yield f"  {line}"
-        yield f"  {_commands(request)}"
-
-
 def _person(call: Call, by: str | None, *, verb: str) -> str:
     from dreamos_tasks.app.approver import require_person
 
@@ -211,7 +201,7 @@ def _document(task: Task, request: Request) -> dict[str, Any]:
 def _show(call: Call, task: Task, request: Request) -> None:
     out, now = call.out, call.nexus.clock.now()
     out.line(out.painted(f"{request.request_id}  {harmless(task.title)}", "bold"))
-    out.line(f"  {_what(request)}, {local_and_ago(request.asked_at, now)} by {harmless(request.asked_by)}")
+    out.line(f"  {what_is_asked(request)}, {local_and_ago(request.asked_at, now)} by {harmless(request.asked_by)}")
     for line in harmless_block(request.text).splitlines():
         out.line(f"    {line}")
     for reason in request.reasons:
@@ -222,17 +212,4 @@ def _show(call: Call, task: Task, request: Request) -> None:
         return
     if request.expires_at is not None:
         out.line(f"  as good as rejected in {duration((request.expires_at - now).total_seconds())}")
-    out.line(f"  {_commands(request)}")
-
-
-def _what(request: Request) -> str:
-    step = f" for step {harmless(request.step)}" if request.step else ""
-    risk = f", risk {request.risk.value}" if request.risk is not None else ""
-    return f"{request.kind.value}{step}{risk}"
-
-
-def _commands(request: Request) -> str:
-    if request.kind is RequestKind.APPROVAL:
-        return f"dt approve {request.request_id}   or   dt reject {request.request_id}"
-    choices: Sequence[str] = request.choices or ("...",)
-    return "   or   ".join(f'dt answer {request.request_id} "{harmless(choice)}"' for choice in choices)
+    out.line(f"  {deciding_commands(request)}")

@@ -82,6 +82,8 @@ def show_status(call: Call) -> Iterator[str]:
     yield f"board    {board['path']}: {', '.join(words) or 'no tasks yet'}" + (
         f" ({board['ready']} ready)" if counts.get("pending") else ""
     )
+    if counts.get("awaiting_approval"):
+        yield f"asks     {counts['awaiting_approval']} of them await people's word: dt approvals"
     now = call.nexus.clock.now()
     for task in _running(call)[:SHOWN_RUNNING]:
         yield f"running  {task.task_id}  {harmless(task.title)}: {claim_line(task, now)}"
@@ -106,6 +108,8 @@ def _daemon_line(daemon: Mapping[str, Any] | None) -> str:
 def _report_lines(daemon: Mapping[str, Any], now: datetime) -> Iterator[str]:
     for trouble in daemon.get("trouble", ()):
         yield f"trouble  {harmless(trouble)}"
+    if daemon.get("pressure"):
+        yield f"pressure {harmless(daemon['pressure'])}"
     yield f"inbox    {daemon['inbox']}"
     yield from _monitor_lines(daemon.get("monitor") or {}, now)
 

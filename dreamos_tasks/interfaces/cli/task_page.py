@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from dreamos_tasks.board.nexus import TaskNexus
-from dreamos_tasks.interfaces.cli.approving import request_lines
 from dreamos_tasks.interfaces.cli.claiming import progress_words
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS, Output
 from dreamos_tasks.interfaces.cli.task_view import claim_line, state_word, title_line, waiting_for
@@ -35,10 +34,11 @@ def show_page(out: Output, nexus: TaskNexus, task: Task) -> None:
         out.line()
         out.line(_indented(task.description))
     _show_steps(out, task)
-    asked = list(request_lines(task))
-    if asked:
+    if any(request.is_open for request in task.requests):
+        from dreamos_tasks.interfaces.cli.request_view import request_lines  # few tasks ask anything
+
         out.line("\n  asks:")
-        for line in asked:
+        for line in request_lines(task):
             out.line(f"    {line}")
     if task.error is not None:
         _show_error(out, task)
