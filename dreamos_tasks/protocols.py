@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dreamos_tasks.model.event import Change, Event
+    from dreamos_tasks.model.pruning import HistoryPage
     from dreamos_tasks.model.hold import KeyUse
     from dreamos_tasks.model.query import ClaimRequest, TaskQuery
     from dreamos_tasks.model.task import Task
@@ -114,6 +115,30 @@ class TaskStore(Protocol):
 
     def events_after(self, seq: int, *, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
         """Events with a greater seq, oldest first."""
+        ...
+
+    def step_ends(
+        self, *, tool: str | None = None, step: str | None = None, since: datetime | None = None, limit: int = 1000
+    ) -> Sequence[Event]:
+        """How steps ended (completed or failed), newest first: their events with the detail, without the changes.
+
+        By the tool that they ran through and the step's name; `since`: not before this instant. Cheap on a long log for a
+        tool and a step together, for a window of time, and for the newest of all.
+        """
+        ...
+
+    def long_histories(self, *, ended_before: datetime, after: str | None = None, limit: int = 1000) -> HistoryPage:
+        """Tasks that are over since before then and have more events than need be kept, by age, behind the task `after`.
+
+        At most `limit` tasks are looked at; those among them that fit are given.
+        """
+        ...
+
+    def shorten_history(self, event: Event) -> int:
+        """Put this event in the place of all events of its task but the first, inside a transaction.
+
+        It has the seq of the task's newest event (see model.pruning). Gives how many events went.
+        """
         ...
 
     def last_seq(self) -> int:

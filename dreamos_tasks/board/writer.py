@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 from dreamos_tasks.board.reader import BoardReader
 from dreamos_tasks.board.verb import GroupedVerb, Verb
 from dreamos_tasks.model import lifecycle
-from dreamos_tasks.model.event import Change
+from dreamos_tasks.model.event import STEP_ENDS, Change, EventType
 from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.value import frozen_value
 
 if TYPE_CHECKING:
+    from dreamos_tasks.board.past_steps import PastSteps
     from dreamos_tasks.protocols import Clock, TaskStore
+
+STEP_MARKS = STEP_ENDS | {EventType.STEP_STARTED}
 
 
 @frozen_value
@@ -44,6 +47,16 @@ class BoardWriter(BoardReader):
         self.rules = rules or BoardRules()
         self.ring = ring
         self._group_thread = 0  # the thread that is inside `together`; thread ids are never 0
+        self._past_steps: PastSteps | None = None
+
+    @property
+    def past_steps(self) -> PastSteps:
+        """How long steps took lately."""
+        if self._past_steps is None:
+            from dreamos_tasks.board.past_steps import PastSteps  # most commands have no use for it
+
+            self._past_steps = PastSteps(self.store)
+        return self._past_steps
 
     def close(self) -> None:
         """May be called twice."""
@@ -75,5 +88,7 @@ class BoardWriter(BoardReader):
 
     def _save(self, change: Change) -> Task:
         if not change.is_empty:
+            if any(event.type in STEP_MARKS for event in change.events):
+                change = self.past_steps.annotated(change)
             self.store.save(change)
         return change.task

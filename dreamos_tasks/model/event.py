@@ -41,6 +41,7 @@ class EventType(StrEnum):
     TASK_REASSIGNED = "task_reassigned"
     TASK_ESCALATED = "task_escalated"
     TASK_EDITED = "task_edited"
+    HISTORY_PRUNED = "history_pruned"
     PAUSE_REQUESTED = "pause_requested"
     APPROVAL_REQUESTED = "approval_requested"
     APPROVAL_GRANTED = "approval_granted"
@@ -50,6 +51,9 @@ class EventType(StrEnum):
     REQUEST_EXPIRED = "request_expired"
     STEP_PAUSED = "step_paused"
     TASK_WOKEN = "task_woken"
+
+
+STEP_ENDS = frozenset({EventType.STEP_COMPLETED, EventType.STEP_FAILED})
 
 
 @frozen_value

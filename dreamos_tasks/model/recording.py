@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from dreamos_tasks.errors import (
     IllegalTransition,
@@ -69,14 +71,34 @@ def record_step(task: Task, result: StepResult, *, agent_id: str | None, token: 
             task.task_id, state=f"past step {result.name!r}, which is completed", verb="record", legal=()
         )
     steps = tuple(result if step is before else step for step in task.steps)
+    detail: dict[str, Any] = {"step": result.name, **_tool_of(task, result)}
+    if result.status in (StepStatus.COMPLETED, StepStatus.FAILED):
+        detail.update(_times_of(task, result))
     return changed(
         task,
         STEP_EVENTS[result.status],
         now=now,
         by=lease.agent_id,
-        detail={"step": result.name},
+        detail=detail,
         steps=steps if before is not None else (*steps, result),
     )
+
+
+def _tool_of(task: Task, result: StepResult) -> Mapping[str, Any]:
+    """The tool that it ran through, where that is known: durations are asked for by tool and name."""
+    planned = task.plan.steps if task.plan is not None else ()
+    tool = result.tool or next((step.tool for step in planned if step.name == result.name), None)
+    return {} if tool is None else {"tool": tool}
+
+
+def _times_of(task: Task, result: StepResult) -> Mapping[str, Any]:
+    """How long it took, and how long its task had waited to be claimed."""
+    times = {}
+    if result.started_at is not None and result.finished_at is not None:
+        times["seconds"] = (result.finished_at - result.started_at).total_seconds()
+    if task.claim is not None and task.pending_since is not None:
+        times["waited_seconds"] = max(0.0, (task.claim.claimed_at - task.pending_since).total_seconds())
+    return times
 
 
 def fold(task: Task | None, event: Event) -> Task:

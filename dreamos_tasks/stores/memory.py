@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 
 from dreamos_tasks.errors import BoardUnavailable, DuplicateTaskId, Refused
-from dreamos_tasks.model.event import Change, Event
+from dreamos_tasks.model.event import STEP_ENDS, Change, Event
 from dreamos_tasks.model.hold import KeyUse
 from dreamos_tasks.model.lifecycle import deadline_of, seen_at
+from dreamos_tasks.model.pruning import KEPT_EVENTS, HistoryPage
 from dreamos_tasks.model.query import ClaimRequest, Order, TaskQuery
 from dreamos_tasks.model.selection import can_be_next, fits, queue_key
 from dreamos_tasks.model.task import QUEUED, Status, Task
@@ -40,14 +42,16 @@ class MemoryStore:
         """One thread at a time; an error inside takes everything back."""
         with self._lock:
             outermost = not self._in_transaction
-            tasks, event_count, offsets = dict(self._tasks), len(self._events), dict(self._offsets)
+            tasks, events, offsets = dict(self._tasks), self._events, dict(self._offsets)
+            event_count = len(events)
             gates = dict(self._gates)
             self._in_transaction = True
             try:
                 yield
             except BaseException:
                 self._tasks, self._offsets, self._gates = tasks, offsets, gates
-                del self._events[event_count:]
+                del events[event_count:]
+                self._events = events
                 raise
             finally:
                 self._in_transaction = not outermost
@@ -190,6 +194,47 @@ class MemoryStore:
                 event for event in self._events if event.seq > seq and (task_id is None or event.task_id == task_id)
             ]
         return wanted[:limit]
+
+    def step_ends(
+        self, *, tool: str | None = None, step: str | None = None, since: datetime | None = None, limit: int = 1000
+    ) -> Sequence[Event]:
+        """See TaskStore."""
+        with self._reading():
+            found = (
+                replace(event, changes={})
+                for event in reversed(self._events)
+                if event.type in STEP_ENDS
+                and tool in (None, event.detail.get("tool"))
+                and step in (None, event.detail.get("step"))
+                and (since is None or event.at >= since)
+            )
+            return list(islice(found, limit))
+
+    def long_histories(self, *, ended_before: datetime, after: str | None = None, limit: int = 1000) -> HistoryPage:
+        """See TaskStore."""
+        with self._reading():
+            ids = list(self._tasks)
+            looked_at = ids[ids.index(after) + 1 if after is not None else 0 :][:limit]
+            counts = Counter(event.task_id for event in self._events)
+            found = [
+                task_id
+                for task_id in looked_at
+                if (ended := self._tasks[task_id].finished_at) is not None
+                and self._tasks[task_id].is_final
+                and ended < ended_before
+                and counts[task_id] > KEPT_EVENTS
+            ]
+        return HistoryPage(task_ids=tuple(found), last=looked_at[-1] if len(looked_at) == limit else None)
+
+    def shorten_history(self, event: Event) -> int:
+        """See TaskStore."""
+        if not self._in_transaction:
+            raise RuntimeError("shorten_history needs an open transaction")
+        seqs = [other.seq for other in self._events if other.task_id == event.task_id]
+        assert seqs[-1:] == [event.seq], "the event stands for the task's newest"
+        gone = frozenset(seqs[1:-1])
+        self._events = [event if each.seq == event.seq else each for each in self._events if each.seq not in gone]
+        return len(gone)
 
     def last_seq(self) -> int:
         """See TaskStore."""

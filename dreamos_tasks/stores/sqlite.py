@@ -15,7 +15,7 @@ from dreamos_tasks.model.event import Change, Event
 from dreamos_tasks.model.query import ClaimRequest, TaskQuery
 from dreamos_tasks.model.selection import can_be_next, fits
 from dreamos_tasks.model.task import Status, Task
-from dreamos_tasks.stores import sqlite_connection, sqlite_queries
+from dreamos_tasks.stores import sqlite_connection, sqlite_log, sqlite_queries
 from dreamos_tasks.stores.held_tasks import HeldTasks
 from dreamos_tasks.stores.rows import (
     COLUMNS,
@@ -31,6 +31,7 @@ from dreamos_tasks.stores.sqlite_sharing import UNREADABLE, SqliteSharing
 from dreamos_tasks.stores.task_writes import differing_fields, insert_of, update_of
 
 if TYPE_CHECKING:
+    from dreamos_tasks.model.pruning import HistoryPage
     from dreamos_tasks.protocols import ClockReading
 
 GET_TASK = f"SELECT {COLUMNS} FROM task WHERE task_id = ?"
@@ -217,6 +218,20 @@ class SqliteStore(SqliteSharing):
             return [row_to_event(row) for row in rows]
         except UNREADABLE as error:
             raise sqlite_connection.unreadable(self.path, error) from error
+
+    def step_ends(
+        self, *, tool: str | None = None, step: str | None = None, since: datetime | None = None, limit: int = 1000
+    ) -> Sequence[Event]:
+        """See TaskStore."""
+        return sqlite_log.step_ends(self._session, tool=tool, step=step, since=since, limit=limit)
+
+    def long_histories(self, *, ended_before: datetime, after: str | None = None, limit: int = 1000) -> HistoryPage:
+        """See TaskStore."""
+        return sqlite_log.long_histories(self._session, ended_before=ended_before, after=after, limit=limit)
+
+    def shorten_history(self, event: Event) -> int:
+        """See TaskStore."""
+        return sqlite_log.shorten_history(self._session, event)
 
     def last_seq(self) -> int:
         """See TaskStore."""
