@@ -19,6 +19,8 @@ from tests.torture.waiting import until
 pytestmark = pytest.mark.torture
 
 MIB = 1 << 20
+# The daemon answers within a second (long run); on a machine that runs other tests beside it, the answer comes at all.
+PATIENCE_SECONDS = {True: 1.0, False: 20.0}
 FORKS = {True: 12, False: 10}  # 2^n processes, which end by themselves after 30 s if nobody ends them
 
 
@@ -61,7 +63,7 @@ def test_a_fork_bomb_ends_as_resource_while_the_daemon_answers(rig: Rig, long_ru
     assert task.error is not None
     assert task.error.category is ErrorCategory.RESOURCE
     assert "it may have 200 processes" in task.error.message
-    assert slowest < 1.0, "the daemon answers while the bomb burns"
+    assert slowest < PATIENCE_SECONDS[long_run], "the daemon answers while the bomb burns"
     usage = task.steps[0].usage
     assert usage is not None
     assert usage.peak_processes > 200
@@ -71,7 +73,7 @@ def test_a_fork_bomb_ends_as_resource_while_the_daemon_answers(rig: Rig, long_ru
     rig.assert_sound()
 
 
-def test_a_memory_hog_ends_as_resource_and_its_neighbour_goes_on(rig: Rig) -> None:
+def test_a_memory_hog_ends_as_resource_and_its_neighbour_goes_on(rig: Rig, long_run: bool) -> None:
     """Fault 19."""
     hog = "held = []\nwhile True: held.append(bytearray(b'x') * (1 << 20))"
     daemon = rig.start_daemon()
@@ -86,7 +88,7 @@ def test_a_memory_hog_ends_as_resource_and_its_neighbour_goes_on(rig: Rig) -> No
     assert task.error.category is ErrorCategory.RESOURCE
     assert "it may hold 200 MiB of memory" in task.error.message
     assert any("limits.memory_bytes" in suggestion for suggestion in task.error.suggestions)
-    assert slowest < 1.0
+    assert slowest < PATIENCE_SECONDS[long_run]
     usage = task.steps[0].usage
     assert usage is not None
     assert usage.peak_memory_bytes > 200 * MIB
