@@ -12,6 +12,7 @@ from dreamos_tasks.model.query import TaskQuery
 from dreamos_tasks.model.task import Task
 
 if TYPE_CHECKING:
+    from dreamos_tasks.board.gate_view import GateView
     from dreamos_tasks.model.history import Attempt, StateChange
     from dreamos_tasks.protocols import Clock, TaskStore
 
@@ -48,6 +49,12 @@ class BoardReader:
             key_use=self.store.key_use(task, now=now),
             place=self._place_in_line(task),
         )
+
+    def gates(self) -> Sequence[GateView]:
+        """How what steps share stands now: circuit breakers, rates, who is in; only of what there is something to say."""
+        from dreamos_tasks.board.gate_view import gate_views
+
+        return gate_views(self.store, now=self.clock.now())
 
     def stats(self) -> Mapping[str, Mapping[str, int]]:
         """How many tasks by `status`, `priority`, `agent` (who holds it), `tag`."""

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from dreamos_tasks.app.daemon_lock import DaemonCard, running_daemon
 from dreamos_tasks.app.status_socket import ask_status
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.gate_lines import gate_lines
 from dreamos_tasks.interfaces.cli.task_view import claim_line, task_document
 from dreamos_tasks.interfaces.cli.text import ago, harmless, local
 from dreamos_tasks.model.instants import read_instant
+from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.query import TaskQuery
 
 if TYPE_CHECKING:
@@ -61,12 +63,14 @@ def status_form(call: Call) -> dict[str, Any]:
     board_path = call.home.board(call.settings.board)
     board: dict[str, Any] = {"path": str(board_path), "exists": board_path.exists()}
     tasks: list[dict[str, Any]] = []
+    gates: list[Any] = []
     if board["exists"]:
         nexus = call.nexus
         board["tasks"] = dict(nexus.stats()["status"])
         board["ready"] = len(nexus.find_tasks(TaskQuery(statuses=frozenset({"ready"}))))
         tasks = [task_document(nexus, task) for task in _running(call)]
-    return {"home": str(call.home.path), "daemon": daemon, "board": board, "in_progress": tasks}
+        gates = [to_json(gate) for gate in nexus.gates()]
+    return {"home": str(call.home.path), "daemon": daemon, "board": board, "in_progress": tasks, "gates": gates}
 
 
 def show_status(call: Call) -> Iterator[str]:
@@ -87,6 +91,7 @@ def show_status(call: Call) -> Iterator[str]:
     now = call.nexus.clock.now()
     for task in _running(call)[:SHOWN_RUNNING]:
         yield f"running  {task.task_id}  {harmless(task.title)}: {claim_line(task, now)}"
+    yield from gate_lines(call.nexus.gates(), now)
     if form["daemon"] is not None:
         yield from _report_lines(form["daemon"], now)
 

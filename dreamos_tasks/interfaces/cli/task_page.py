@@ -138,6 +138,8 @@ def _end_of(record: StepResult | None) -> str:
         parts.append(duration((record.finished_at - record.started_at).total_seconds()))
     if record.attempt > 1:
         parts.append(f"attempt {record.attempt}")
+    if record.tool is not None:
+        parts.append(f"through {harmless(record.tool)}")
     return f" ({', '.join(parts)})" if parts else ""
 
 

@@ -27,7 +27,7 @@ def state_word(nexus: TaskNexus, task: Task) -> str:
     """The state as people ask for it: `ready`, `blocked` and `scheduled` instead of pending."""
     if task.status not in QUEUED or task.status.value == "stalled":
         return task.status.value
-    if nexus.store.unfinished_dependencies(task):
+    if nexus.store.unfinished_dependencies(task) or nexus.store.key_use(task, now=nexus.clock.now()) is not None:
         return "blocked"
     return "scheduled" if task.not_before is not None and task.not_before > nexus.clock.now() else "ready"
 
