@@ -92,7 +92,7 @@ class Place:
 
 def check_up(home: Home) -> tuple[Finding, ...]:
     """All checks, in an order in which a failing one comes before what follows from it."""
-    from dreamos_tasks.app import checkup_machine, checkup_place
+    from dreamos_tasks.app import checkup_machine, checkup_place, checkup_tools
 
     place = Place(home)
     checks: tuple[Callable[[Place], Iterator[Finding]], ...] = (
@@ -109,6 +109,8 @@ def check_up(home: Home) -> tuple[Finding, ...]:
         board,
         events,
         clock,
+        checkup_tools.tools,
+        checkup_tools.secrets,
         checkup_place.inbox,
         checkup_place.daemon,
     )

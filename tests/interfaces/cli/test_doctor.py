@@ -120,3 +120,28 @@ def test_too_little_room_fails(dt: Dt, monkeypatch: pytest.MonkeyPatch) -> None:
     dt("init")
     monkeypatch.setenv("DREAMOS_TASKS_LIMITS__DISK_FREE_BYTES", str(2**49))
     assert of(dt("doctor", "--json"), "disk")[0]["level"] == "fail"
+
+
+def test_each_tool_says_whether_it_can_be_used_here(dt: Dt, home: Path) -> None:
+    dt("init")
+    (home / "secrets.env").write_text("TOKEN=canary-value\n")
+    (home / "secrets.env").chmod(0o600)
+
+    said = dt("doctor", "--json")
+
+    *unfit, well = of(said, "tools")
+    assert {"files", "http", "python", "shell"} <= set(well["detail"].split(", "))
+    assert all(finding["level"] == "ok" and finding["fix"] for finding in unfit)
+    assert any(finding["detail"].startswith("not web_search") for finding in unfit)
+    assert of(said, "secrets")[0]["detail"].endswith(": TOKEN")
+    assert "canary-value" not in said.out
+
+
+def test_a_file_of_secrets_that_others_can_read_fails_with_the_fix(dt: Dt, home: Path) -> None:
+    dt("init")
+    (home / "secrets.env").write_text("TOKEN=canary-value\n")
+    (home / "secrets.env").chmod(0o644)
+
+    (finding,) = of(dt("doctor", "--json"), "secrets")
+
+    assert (finding["level"], finding["fix"]) == ("fail", f"chmod 600 {home / 'secrets.env'}")
