@@ -33,6 +33,7 @@ class Said:
     @property
     def form(self) -> Any:
         """Its JSON document."""
+        assert self.out, self.err
         return json.loads(self.out)
 
     @property
@@ -105,7 +106,9 @@ def end_started() -> None:
 def own_environment(folder: Path, **more: str) -> dict[str, str]:
     """An environment in which nothing of the person who runs the tests is found."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DREAMOS_TASKS_", "XDG_"))}
-    busy = {"DREAMOS_TASKS_DAEMON__UNDER_PRESSURE": "ignore"}  # a test that needs two tasks at once must not wait for calm
+    busy = {
+        "DREAMOS_TASKS_DAEMON__UNDER_PRESSURE": "ignore"
+    }  # a test that needs two tasks at once must not wait for calm
     return {**kept, **busy, "HOME": str(folder), "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **more}
 
 

@@ -137,6 +137,9 @@ def _survived(check: Callable[[Place], Iterator[Finding]], place: Place) -> Iter
         said = f"{error.message} ({error.cause})" if isinstance(error, DreamosError) else str(error)
         fix = error.fix if isinstance(error, DreamosError) else ""
         yield Finding(check=check.__name__, level=Level.FAIL, detail=f"it could not be checked: {said}", fix=fix)
+    except Exception as error:  # noqa: BLE001  whoever asks has trouble already: a damaged board, a machine out of breath
+        said = f"it could not be checked: {type(error).__name__}: {error}"
+        yield Finding(check=check.__name__, level=Level.FAIL, detail=said)
 
 
 def python(_: Place) -> Iterator[Finding]:

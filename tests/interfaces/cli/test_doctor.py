@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,19 @@ def test_a_damaged_board_fails_with_the_way_back(dt: Dt, home: Path) -> None:
     said = dt("doctor", "--json")
     assert said.code == 1
     assert any(finding["level"] == "fail" for finding in (*of(said, "board"), *of(said, "events")))
+
+
+def test_a_check_that_breaks_off_is_a_finding_and_the_others_go_on(dt: Dt, monkeypatch: pytest.MonkeyPatch) -> None:
+    def out_of_breath(*_: Any, **__: Any) -> Any:
+        raise subprocess.TimeoutExpired("python", 30)
+
+    dt("init")
+    monkeypatch.setattr("dreamos_tasks.app.checkup_machine.subprocess.run", out_of_breath)
+    said = dt("doctor", "--json")
+    assert said.code == 1
+    assert of(said, "file_lock")[0]["level"] == "fail"
+    assert "timed out after 30 seconds" in of(said, "file_lock")[0]["detail"]
+    assert of(said, "board")[0]["level"] == "ok"
 
 
 def test_a_board_that_its_events_do_not_tell_fails(dt: Dt, home: Path) -> None:
