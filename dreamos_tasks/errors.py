@@ -19,6 +19,7 @@ DreamosError
 │   ├── VerificationFailed            the task's own checks did not pass
 │   ├── RequestClosed                 it is decided, or another kind of decision is asked
 │   ├── OwnApproval                   who works on a task cannot approve for it
+│   ├── CannotUndo                    what was done cannot be taken back, or not now
 │   ├── NoPerson                      a decision that is a person's comes from an agent or a step
 │   └── AlreadyRunning                another daemon holds this board
 ├── NothingReady                   5  no task to claim
@@ -274,6 +275,12 @@ class OwnApproval(Refused):
             cause="an approval is another's decision",
             fix=f"a person runs: dt approve {request_id}",
         )
+
+
+class CannotUndo(Refused):
+    """What was done cannot be taken back, or not now: why, and what can be done instead."""
+
+    code = "cannot_undo"
 
 
 class NoPerson(Refused):

@@ -23,6 +23,7 @@ from dreamos_tasks.model.plan import (
 from dreamos_tasks.model.request import Pause, PauseEnd, Request, RequestKind, RequestState, Risk
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Claim, Priority, ProcessIdentity, Progress, Status, Task, TaskDraft
+from dreamos_tasks.model.undone import Rollback, RollbackCause, Undone
 from tests.fakes import at
 
 STEP = Step(
@@ -101,6 +102,8 @@ def full_task(task_id: str = "dt-full") -> Task:
                 failures=(ErrorCategory.TRANSIENT, ErrorCategory.RESOURCE),
                 usage=Usage(peak_memory_bytes=1 << 30, peak_processes=3, cpu_seconds=1.25, written_bytes=4096),
                 tool="shell",
+                undo={"change": "put", "before": None},
+                undone=Undone(at=at(6), by="eve", ok=False, message="changed since"),
             ),
         ),
         result={"partial": [1, "two"]},
@@ -133,6 +136,9 @@ def full_task(task_id: str = "dt-full") -> Task:
             ),
         ),
         pause=Pause(by="eve", at=at(9), reason="lunch", until=at(3600), then=PauseEnd.CANCEL),
+        rollback=Rollback(
+            cause=RollbackCause.ASKED, since=at(5), steps=("build",), started_at=at(5.5), finished_at=at(7)
+        ),
         gate_wait=GateWait(gate="http example.com", kind=WaitKind.RATE, step="build", reason="too many calls"),
     )
     left_out = {f.name for f in fields(Task) if getattr(task, f.name) == f.default} - {"depends_on", "parent_id"}

@@ -21,11 +21,13 @@ from dreamos_tasks.app.tool_shop import build_tools, children_of, home_id
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
+from dreamos_tasks.execution.rollback import StepUndoer
 from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.json_form import instant_to_text
 from dreamos_tasks.model.task import FINAL
 from dreamos_tasks.orchestrator.orchestrator import Orchestrator
 from dreamos_tasks.orchestrator.patience import PatientDesk
+from dreamos_tasks.orchestrator.rollbacks import Rollbacks
 from dreamos_tasks.tools.cgroup import Cgroups, NotDelegated
 from dreamos_tasks.tools.orphans import become_subreaper, end_leftovers
 
@@ -55,6 +57,12 @@ class Daemon:
             heartbeat_seconds=settings.claims.heartbeat_seconds,
             room=room_on(home, settings),
         )
+        self._rollbacks = Rollbacks(
+            self._desk,
+            StepUndoer(self._desk, steps),
+            agent_id=settings.daemon.agent_id,
+            is_running=lambda task_id: task_id in self._orchestrator.load().running,
+        )
         self._inbox = build_inbox(self._desk, self._tools, home=home, settings=settings)
         self._monitoring = build_monitoring(self._desk, settings=settings)
         self._pulse = Pulse(
@@ -82,6 +90,7 @@ class Daemon:
         await self._inbox.start()
         await self._monitoring.start()
         self._orchestrator.start()
+        self._rollbacks.start()
         await self._status.start()
         self._lock.show(self._card())
 
@@ -90,6 +99,7 @@ class Daemon:
         await self._inbox.stop()
         await self._monitoring.stop()
         await self._orchestrator.drain(self.settings.daemon.grace_seconds)
+        await self._rollbacks.stop()
         await self._pulse.stop()
         await self._inbox.finish()
         await self._desk.stop()
@@ -148,6 +158,8 @@ class Daemon:
         log_event(event)
         if event.changes.get("status") in FINAL_WORDS:
             self._inbox.on_settled(event.task_id)
+        if event.changes.get("rollback"):
+            self._rollbacks.wake()
 
     def _card(self) -> DaemonCard:
         return DaemonCard(

@@ -21,6 +21,7 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.errors import BoardUnavailable, DreamosError, NotFound, Refused, StaleToken
+from dreamos_tasks.execution.rollback import StepUndoer
 from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.task import FINAL, Status, Task
 from dreamos_tasks.orchestrator.patience import PatientDesk
@@ -69,6 +70,7 @@ class _Foreground:
         self._desk = BoardDesk(lambda: open_board(home, settings), on_commit=lambda _events: self._written.set())
         tools = build_tools(children_of(home, instance=self._process.instance), home=home, settings=settings)
         steps = build_steps(tools, home=home, settings=settings)
+        self._undoer = StepUndoer(self._desk, steps)
         self._executor = build_executor(PatientDesk(self._desk), steps, settings=settings)
         self._on_event = on_event
         self._written = asyncio.Event()
@@ -85,7 +87,7 @@ class _Foreground:
             self._seq = await self._desk.read(lambda nexus: nexus.store.last_seq())
             telling = asyncio.create_task(self._tell(), name="events")
             try:
-                return await self._attempts()
+                return await self._rolled_back(await self._attempts())
             except asyncio.CancelledError:
                 raise Interrupted(self._task_id) from None
             finally:
@@ -102,6 +104,12 @@ class _Foreground:
             if task.status in FINAL or task.status is not Status.PENDING:
                 return task
             await asyncio.sleep(await self._desk.read(lambda nexus, task=task: _pause_seconds(nexus, task)))  # type: ignore[misc]
+
+    async def _rolled_back(self, task: Task) -> Task:
+        """The task, with its changes taken back where its plan asks for that."""
+        if task.rollback is None or not task.rollback.is_due:
+            return task
+        return await self._undoer.undo(task.task_id, by=self._agent_id)
 
     def _claim(self, nexus: TaskNexus) -> Task:
         """Claim it for this process. Whoever it is assigned to gives it up, unless somebody is at it."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.board import adding
 from dreamos_tasks.board.by_status import bring_to
-from dreamos_tasks.board.steering import SteeringVerbs
+from dreamos_tasks.board.undoing import UndoVerbs
 from dreamos_tasks.errors import VerificationFailed
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Change
@@ -25,7 +25,7 @@ Gates = Mapping[str, "Sequence[Gate]"]  # by the name of the step
 FirstStep = Callable[[Task], StepResult | None]
 
 
-class TaskNexus(SteeringVerbs):
+class TaskNexus(UndoVerbs):
     """The shared board, for one process. Threads may share it.
 
     Reads give tasks as they are to be seen: a task whose lease has run out is pending again.

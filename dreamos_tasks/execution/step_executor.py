@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -16,10 +17,13 @@ from dreamos_tasks.execution.permits import ApprovalRules, Permit, permit_for
 from dreamos_tasks.execution.surroundings import Surroundings
 from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus
 from dreamos_tasks.model.references import UnknownReference, may_refer, references_in, resolved, revealed
+from dreamos_tasks.model.risk import Assessment, assess
 from dreamos_tasks.model.ruling import record_of
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.tool import ToolResult
 from dreamos_tasks.protocols import ToolAdapter
+
+UNDO_RECORD_CHARACTERS = 65_536  # a call whose undo needs more to be known cannot be taken back
 
 
 class Tools(Protocol):
@@ -54,16 +58,32 @@ class StepExecutor:
 
         The values of earlier steps are in them; secrets are still names.
         """
+        ready = self.resolved(task, step)
+        if isinstance(ready, ToolResult):
+            return ready
+        return permit_for(task, step, ready.params, rules=self._approvals, now=self.now())
+
+    def resolved(self, task: Task, step: Step) -> Step | ToolResult:
+        """The step with the values of earlier steps in its parameters; a failed result when these cannot be had."""
+        if not may_refer(step.params):
+            return step
         try:
             records = {record.name: record for record in task.steps}
-            params = resolved(step.params, records, path_of=self._path_of) if may_refer(step.params) else step.params
+            return replace(step, params=resolved(step.params, records, path_of=self._path_of))
         except UnknownReference as error:
             return ToolResult(
                 category=ErrorCategory.CONFIGURATION,
                 message=str(error),
                 suggestions=(f"dt show {task.task_id} --json shows what each step gave",),
             )
-        return permit_for(task, step, params, rules=self._approvals, now=self.now())
+
+    def danger_of(self, params: Mapping[str, Any]) -> Assessment | None:
+        """What a call with these parameters can destroy, where people are to be asked about that."""
+        return assess(params, self._approvals.patterns) if self._approvals.asks_destructive else None
+
+    def tool(self, name: str) -> ToolAdapter:
+        """The tool with this name. Raises NotFound, ConfigError."""
+        return self._tools.get(name)
 
     def never_ran(self, task: Task, step: Step, answer: ToolResult, *, token: int) -> StepResult:
         """The record of a step that failed before its tool was called."""
@@ -107,6 +127,7 @@ class StepExecutor:
             output_path=_below(result.output_path, self.surroundings.runs),
             value=result.value,
             usage=result.usage,
+            undo=_kept(result.undo),
             error=error_of(step, result) if failed else None,
             failures=failures_after(started, result),
         )
@@ -156,6 +177,11 @@ def _misused(step: Step, problems: list[str]) -> ToolResult:
         message=f"{step.tool} cannot be called so: " + "; ".join(problems),
         suggestions=(f"dt schema tool {step.tool}",),
     )
+
+
+def _kept(undo: Any) -> Any:
+    """What a tool needs to take its call back, unless it is too much for a board."""
+    return undo if undo is None or len(json.dumps(undo)) <= UNDO_RECORD_CHARACTERS else None
 
 
 def _below(path: Path | None, folder: Path) -> str | None:

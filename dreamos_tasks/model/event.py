@@ -51,6 +51,11 @@ class EventType(StrEnum):
     REQUEST_EXPIRED = "request_expired"
     STEP_PAUSED = "step_paused"
     TASK_WOKEN = "task_woken"
+    ROLLBACK_STARTED = "rollback_started"
+    STEP_UNDONE = "step_undone"
+    STEP_UNDO_FAILED = "step_undo_failed"
+    ROLLBACK_FINISHED = "rollback_finished"
+    CHANGE_TAKEN_BACK = "change_taken_back"
 
 
 STEP_ENDS = frozenset({EventType.STEP_COMPLETED, EventType.STEP_FAILED})

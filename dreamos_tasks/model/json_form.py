@@ -41,11 +41,12 @@ from dreamos_tasks.model.task import (
     Task,
     TaskDraft,
 )
+from dreamos_tasks.model.undone import Rollback, RollbackCause, Undone
 
 _draft_values = attrgetter(*DRAFT_FIELDS)
 SCALARS = frozenset({str, int, bool, type(None)})
 # Values whose defaults say nothing: they are written sparsely. (A retry policy is not: an empty one means the board's own.)
-SPARSE = (Step, StepResult, Plan, TaskError, Progress, Request, Pause, Usage)
+SPARSE = (Step, StepResult, Plan, TaskError, Progress, Request, Pause, Usage, Undone, Rollback)
 
 
 def instant_to_text(instant: datetime) -> str:
@@ -157,6 +158,8 @@ def step_result_from_json(form: Mapping[str, Any]) -> StepResult:
         known["error"] = error_from_json(known["error"])
     if known.get("usage") is not None:
         known["usage"] = Usage(**known["usage"])
+    if known.get("undone") is not None:
+        known["undone"] = Undone(**{**known["undone"], "at": instant_from_text(known["undone"]["at"])})
     known["failures"] = tuple(map(ErrorCategory, known.get("failures", ())))
     return StepResult(**known)
 
@@ -303,6 +306,16 @@ def _pause_from_json(form: Mapping[str, Any]) -> Pause:
     return Pause(**known)
 
 
+def _rollback_from_json(form: Mapping[str, Any]) -> Rollback:
+    known = dict(form)
+    known["cause"] = RollbackCause(known["cause"])
+    known["steps"] = tuple(known.get("steps", ()))
+    for name in ("since", "started_at", "finished_at"):
+        if known.get(name) is not None:
+            known[name] = instant_from_text(known[name])
+    return Rollback(**known)
+
+
 def _evidence_from_json(form: Mapping[str, Any]) -> Evidence:
     return Evidence(**{**form, "at": instant_from_text(form["at"])})
 
@@ -337,6 +350,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "error": error_from_json,
     "requests": _each(_request_from_json),
     "pause": _pause_from_json,
+    "rollback": _rollback_from_json,
     "gate_wait": gate_wait_from_json,
     "retry": _retry_from_json,
     **dict.fromkeys(

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.model.limits import Usage
+from dreamos_tasks.model.undone import Undone
 from dreamos_tasks.model.value import frozen_value
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class StepResult:
     holds everything. `output_path` is the captured file, relative to the board's home, or None when nothing was printed.
     `failures` are the categories in which the step has failed so far, this run included; what was only put off is not there.
     `usage` is what its processes used, where its tool can tell. `tool` is the one that it ran through where that is not its
-    step's own, but its fallback.
+    step's own, but its fallback. `undo` is what its tool needs to take the call back, `undone` what came of doing so.
     """
 
     name: str
@@ -116,6 +117,8 @@ class StepResult:
     failures: tuple[ErrorCategory, ...] = ()
     usage: Usage | None = None
     tool: str | None = None
+    undo: Any = None
+    undone: Undone | None = None
 
 
 @frozen_value

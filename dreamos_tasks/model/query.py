@@ -23,7 +23,8 @@ class TaskQuery:
     """Which tasks to find. Everything given must fit.
 
     `statuses` may hold the kept states and the derived `ready`, `blocked`, `scheduled`, `expired` (pending, because a lease
-    ran out that nobody has written down yet) and `lapsed` (a pause or a request has lasted its time); empty means all.
+    ran out that nobody has written down yet) `lapsed` (a pause or a request has lasted its time) and `rolling_back` (failed or
+    cancelled, with changes still to be taken back); empty means all.
     `after` is the id of the last task of the page before.
     """
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from dreamos_tasks.model.hold import KeyUse
 from dreamos_tasks.model.lifecycle import deadline_of, lease_expired, offered_in_turn, refusals, seen_at
 from dreamos_tasks.model.query import ClaimRequest, TaskQuery
-from dreamos_tasks.model.task import QUEUED, Task
+from dreamos_tasks.model.task import QUEUED, Status, Task
 
 NEVER_DUE = datetime.max.replace(tzinfo=UTC)
 
@@ -31,13 +31,15 @@ def can_be_next(
 def derived_states(
     task: Task, *, unfinished: Sequence[str], now: datetime, key_use: KeyUse | None = None
 ) -> frozenset[str]:
-    """The words by which the task can be asked for: its state, and ready, blocked, scheduled, expired or lapsed."""
+    """The words by which the task can be asked for: its state, ready, blocked, scheduled, expired, lapsed, rolling_back."""
     words = {"expired"} if lease_expired(task, now) else set()
     deadline = deadline_of(task)
     if deadline is not None and deadline <= now:
         words.add("lapsed")
     task = seen_at(task, now)
     words.add(task.status.value)
+    if task.status in (Status.FAILED, Status.CANCELLED) and task.rollback is not None and task.rollback.is_due:
+        words.add("rolling_back")
     if task.status in QUEUED:
         later = task.not_before is not None and task.not_before > now
         if unfinished or key_use is not None:

@@ -22,7 +22,7 @@ from dreamos_tasks.model.task import (
     Task,
     TaskDraft,
 )
-from dreamos_tasks.model.transitions import changed, ended, legal_verbs, requeued, require, why
+from dreamos_tasks.model.transitions import changed, ended, legal_verbs, requeued, require, require_no_undo, why
 
 EDITABLE = frozenset(DRAFT_FIELDS) - {"task_id", "created_by", "dedupe_key"}
 
@@ -56,6 +56,7 @@ def pause(
 def resume(task: Task, *, by: str, now: datetime) -> Change:
     """Put a paused task back in the queue, at the step where it stood. One that was only to pause goes on."""
     require(task, "resume")
+    require_no_undo(task, "resume")
     if task.status is Status.IN_PROGRESS:
         if task.pause is None:
             raise IllegalTransition(
@@ -74,6 +75,7 @@ def cancel(task: Task, *, by: str, now: datetime, reason: str = "") -> Change:
 def retry(task: Task, *, by: str, now: datetime) -> Change:
     """Give a failed or cancelled task a fresh start: counters at zero; steps recorded complete stay complete."""
     require(task, "retry")
+    require_no_undo(task, "retry")
     return requeued(
         task,
         EventType.TASK_RETRIED,
@@ -84,6 +86,7 @@ def retry(task: Task, *, by: str, now: datetime) -> Change:
         lost_leases=0,
         not_before=None,
         finished_at=None,
+        rollback=None,
         steps=tuple(replace(step, failures=()) if step.failures else step for step in task.steps),
     )
 

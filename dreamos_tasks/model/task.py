@@ -17,6 +17,7 @@ from dreamos_tasks.model.hold import GateWait
 from dreamos_tasks.model.plan import Evidence, Plan, Step, StepResult, TaskError
 from dreamos_tasks.model.request import Pause, Request
 from dreamos_tasks.model.retry import RetryPolicy
+from dreamos_tasks.model.undone import Rollback
 from dreamos_tasks.model.value import frozen_value
 
 if TYPE_CHECKING:
@@ -196,6 +197,7 @@ class Task(TaskDraft):
     requests: tuple[Request, ...] = ()  # what people were asked, and what they said
     pause: Pause | None = None  # it rests, or is to rest at the next step's end
     gate_wait: GateWait | None = None  # what its next step waits for, since it was let go; until it is claimed
+    rollback: Rollback | None = None  # its steps are to be taken back, are being, or were
     started_at: datetime | None = None
     finished_at: datetime | None = None
 

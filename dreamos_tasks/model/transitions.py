@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from dreamos_tasks.errors import (
+    CannotUndo,
     IllegalTransition,
 )
 from dreamos_tasks.model.event import Change, Event, EventType
@@ -22,6 +23,7 @@ from dreamos_tasks.model.task import (
     Task,
     evolve,
 )
+from dreamos_tasks.model.undone import Rollback, RollbackCause
 
 OPEN = frozenset(Status) - FINAL
 # Where a task comes to rest when its claim ends and it is not over: in the queue, unless a pause or a person's word is due.
@@ -57,6 +59,7 @@ TRANSITIONS: Mapping[str, tuple[frozenset[Status | None], frozenset[Status]]] = 
     "reassign": (QUEUED | {Status.IN_PROGRESS}, RESTING),
     "note": (QUEUED | {Status.IN_PROGRESS}, frozenset({Status.PENDING, Status.STALLED, Status.IN_PROGRESS})),
     "edit": (OPEN, OPEN),
+    "undo": (FINAL | {Status.PAUSED}, FINAL | {Status.PAUSED}),  # its steps; the state stays
 }
 
 
@@ -88,6 +91,16 @@ def require(task: Task, verb: str) -> None:
     """Refuse the verb when the task's state does not allow it."""
     if task.status not in TRANSITIONS[verb][0]:
         raise IllegalTransition(task.task_id, state=task.status.value, verb=verb, legal=legal_verbs(task.status))
+
+
+def require_no_undo(task: Task, verb: str) -> None:
+    """Refuse a verb that would run steps while they are being taken back."""
+    if task.rollback is not None and task.rollback.is_under_way:
+        raise CannotUndo(
+            f"cannot {verb} {task.task_id} now: its changes are being taken back",
+            cause="who runs its steps and who takes them back would be in each other's way",
+            fix=f"dt undo {task.task_id} goes on with it, if nobody does",
+        )
 
 
 def changed(
@@ -162,7 +175,16 @@ def ended(
         "requests": requests,
         "gate_wait": None,
     }
+    if status is not Status.COMPLETED and task.plan is not None and task.plan.rollback:
+        end["rollback"] = _rollback_of(task, status, now)
     return changed(task, type_, now=now, by=by, detail=detail, **{**end, **changes})
+
+
+def _rollback_of(task: Task, status: Status, now: datetime) -> Rollback | None:
+    """What is to be done about the changes of its steps."""
+    from dreamos_tasks.model.rollback import wants_rollback
+
+    return Rollback(cause=RollbackCause(status.value), since=now) if wants_rollback(task) else None
 
 
 def why(reason: str) -> Mapping[str, Any]:

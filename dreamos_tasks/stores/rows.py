@@ -54,6 +54,7 @@ STATE_FIELDS: Mapping[str, Any] = {
     "requests": (),
     "pause": None,
     "gate_wait": None,
+    "rollback": None,
 }
 COLUMNS = (
     "task_id, status, priority, due, title, assigned_to, parent_id, dedupe_key, not_before, claimed_by, claimed_at, "

@@ -17,6 +17,9 @@ EXPIRED_ROWS = "SELECT n FROM task WHERE lease_until <= :now"
 LEASED_ROWS = "SELECT n FROM task WHERE lease_until IS NOT NULL"
 LAPSED_ROWS = """SELECT n FROM task
 WHERE status IN ('paused', 'awaiting_approval') AND json_extract(state, '$.deadline') <= :now"""
+ROLLING_BACK_ROWS = """SELECT n FROM task
+WHERE status NOT IN ('pending', 'in_progress', 'completed') AND status IN ('cancelled', 'failed')
+  AND instr(state, '"rollback"')"""
 ROWS_BY_WORD = {
     "pending": (READY_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
     "ready": (READY_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
@@ -24,6 +27,7 @@ ROWS_BY_WORD = {
     "scheduled": (HELD_BACK_ROWS, EXPIRED_ROWS),
     "expired": (EXPIRED_ROWS,),
     "lapsed": (LAPSED_ROWS,),
+    "rolling_back": (ROLLING_BACK_ROWS,),
     "in_progress": (LEASED_ROWS,),
     **{
         state.value: (

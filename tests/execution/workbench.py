@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,10 +16,12 @@ from dreamos_tasks.execution.step_executor import StepExecutor
 from dreamos_tasks.execution.surroundings import Surroundings
 from dreamos_tasks.execution.verification import Verifier
 from dreamos_tasks.model.plan import Plan, Step
+from dreamos_tasks.model.query import TaskQuery
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Task, TaskDraft
 from dreamos_tasks.stores.memory import MemoryStore
 from dreamos_tasks.tools.children import Children
+from dreamos_tasks.tools.files import FilesTool
 from dreamos_tasks.tools.registry import ToolRegistry
 from dreamos_tasks.tools.shell import ShellTool
 from tests.fakes import FakeClock
@@ -41,8 +43,9 @@ class Workbench:
         self.nexus = TaskNexus(MemoryStore(), self.clock, rules=BoardRules(lease_seconds=10**6, retry=RETRY))
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         surroundings = Surroundings(workspace=self.folder, runs=self.folder / "runs", environment=environment)
-        tools = ToolRegistry((ShellTool(Children(home_id=str(self.folder), instance="test")),))
-        steps = StepExecutor(
+        children = Children(home_id=str(self.folder), instance="test")
+        tools = ToolRegistry((ShellTool(children), FilesTool(children, closed=(self.folder / "runs",))))
+        self.steps = steps = StepExecutor(
             tools, surroundings, now=self.clock.now, approvals=self.rules, secrets=lambda: self.secrets
         )
         self.executor = TaskExecutor(self, steps, Verifier(steps), retry=RETRY)
@@ -64,6 +67,10 @@ class Workbench:
     def task(self) -> Task:
         """The task as it is now."""
         return self.nexus.get_task_by_id("a")
+
+    def due(self) -> Sequence[Task]:
+        """The tasks whose changes are to be taken back."""
+        return self.nexus.find_tasks(TaskQuery(statuses=frozenset({"rolling_back"})))
 
     def claim(self) -> Task:
         """Claim the task as the daemon does."""

@@ -28,6 +28,7 @@ from dreamos_tasks.model.query import ClaimRequest
 from dreamos_tasks.model.request import Pause, Request, RequestKind
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import FINAL, Claim, Progress, Status, Task, TaskDraft, evolve
+from dreamos_tasks.model.undoing import begin_undo
 from tests.fakes import START, at
 
 ADA = ClaimRequest(agent_id="ada")
@@ -83,6 +84,7 @@ VERBS: dict[str, Callable[[Task, datetime], Change]] = {
     "wake": lambda task, now: lifecycle.wake(task, by="daemon", now=now),
     "lapse": lambda task, now: lifecycle.lapse(task, by="monitor", now=now),
     "edit": lambda task, now: lifecycle.edit(task, {"title": f"at {now}"}, by="cli", now=now),
+    "undo": lambda task, now: begin_undo(task, by="cli", now=now),
 }
 
 
