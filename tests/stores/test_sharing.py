@@ -1,0 +1,187 @@
+"""Gates, lines and keys in use are the same for every kind of store."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.errors import NotClaimable, TaskNotFound
+from dreamos_tasks.model.hold import GateWait, KeyUse, WaitKind
+from dreamos_tasks.model.outcome import Snoozed
+from dreamos_tasks.model.plan import Plan, Step
+from dreamos_tasks.model.query import TaskQuery
+from dreamos_tasks.model.task import Priority, TaskDraft
+from dreamos_tasks.protocols import TaskStore
+from dreamos_tasks.stores.convert import copy_board
+from tests.fakes import START, FakeClock, FakeReading, at
+from tests.kinds import KINDS, board_path, make_store, open_store
+
+STATE: dict[str, object] = {
+    "breaker": {"failed_at": [], "open_until": "2026-03-01T09:00:30.000000Z", "probe": None, "reason": "größe"}
+}
+WAIT = GateWait(gate="http example.com", kind=WaitKind.ROOM, step="call", reason="it is in use")
+
+
+def keyed(nexus: TaskNexus, *task_ids: str, key: str = "deploy", **more: object) -> None:
+    for task_id in task_ids:
+        nexus.add_task(TaskDraft(title=task_id, task_id=task_id, concurrency_key=key, **more))  # type: ignore[arg-type]
+
+
+def words(nexus: TaskNexus, word: str) -> list[str]:
+    return [task.task_id for task in nexus.find_tasks(TaskQuery(statuses=frozenset({word})))]
+
+
+def test_what_is_kept_of_a_gate_is_there_until_nothing_is(store: TaskStore) -> None:
+    assert store.gate("http a") is None
+    with store.transaction():
+        store.put_gate("http b", {"starts": [[1, 1]]})
+        store.put_gate("http a", STATE)
+    assert store.gate("http a") == STATE
+    assert list(store.gates()) == ["http a", "http b"]
+
+    with store.transaction():
+        store.put_gate("http a", None)
+    assert store.gates() == {"http b": {"starts": [[1, 1]]}}
+
+
+def test_a_gate_is_written_inside_a_transaction_that_can_fail(store: TaskStore) -> None:
+    with pytest.raises(RuntimeError):
+        store.put_gate("http a", STATE)
+
+    def fail() -> None:
+        with store.transaction():
+            store.put_gate("http a", STATE)
+            raise TaskNotFound("x")
+
+    with pytest.raises(TaskNotFound):
+        fail()
+    assert store.gates() == {}
+
+
+@pytest.mark.parametrize("kind", ["json", "sqlite"])
+def test_gates_are_seen_by_others_and_after_a_restart(kind: str, tmp_path: Path) -> None:
+    path = board_path(kind, tmp_path)
+    with closing(make_store(kind, tmp_path)) as one, closing(open_store(kind, path)) as other:
+        with one.transaction():
+            one.put_gate("http a", STATE)
+        assert other.gate("http a") == STATE
+    with closing(open_store(kind, path)) as again:
+        assert again.gates() == {"http a": STATE}
+
+
+def test_an_array_of_tasks_has_no_place_for_gates_so_each_process_keeps_its_own(tmp_path: Path) -> None:
+    path = board_path("json_array", tmp_path)
+    with closing(make_store("json_array", tmp_path)) as one, closing(open_store("json_array", path)) as other:
+        with one.transaction():
+            one.put_gate("http a", STATE)
+        assert (one.gate("http a"), other.gate("http a")) == (STATE, None)
+        assert path.read_text() == "[]\n"
+
+
+@pytest.mark.parametrize("target_kind", KINDS)
+def test_a_copy_has_the_gates_too(store: TaskStore, target_kind: str, tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    with store.transaction():
+        store.put_gate("http a", STATE)
+    with closing(make_store(target_kind, tmp_path / "copy")) as target:
+        copy_board(store, target, measure=FakeReading("boot-1", 1, 2))
+        assert target.gates() == {"http a": STATE}
+
+
+@pytest.mark.parametrize("kind", ["json", "sqlite"])
+def test_a_backup_has_the_gates_too(kind: str, tmp_path: Path) -> None:
+    copy = board_path(kind, tmp_path).with_stem("copy")
+    with closing(make_store(kind, tmp_path)) as store:
+        with store.transaction():
+            store.put_gate("http a", STATE)
+        store.backup(copy)
+    with closing(open_store(kind, copy)) as again:
+        assert again.gates() == {"http a": STATE}
+
+
+def test_tasks_stand_in_line_as_they_would_be_claimed(nexus: TaskNexus, clock: FakeClock) -> None:
+    for task_id, priority in (("late", Priority.LOW), ("first", Priority.HIGH), ("second", Priority.HIGH)):
+        nexus.add_task(TaskDraft(title="x", task_id=task_id, priority=priority, plan=Plan(steps=(Step(name="call"),))))
+        claimed = nexus.claim_task(task_id, "daemon")
+        assert claimed.claim is not None
+        outcome = Snoozed(reason="busy", until=at(60), gate_wait=WAIT)
+        nexus.settle(task_id, outcome, token=claimed.claim.token)
+
+    assert nexus.store.waiting_in(WAIT.line, limit=9) == ["first", "second", "late"]
+    assert nexus.store.waiting_in(WAIT.line, limit=1) == ["first"]
+    assert nexus.store.waiting_in("rate http example.com", limit=9) == []
+    task = nexus.get_task_by_id("second")
+    assert (task.gate_wait, task.not_before) == (WAIT, at(60))
+    assert list(nexus.waiting_for(task)) == [
+        "step 'call' waits: it is in use, place 2 in line",
+        "it starts not before 2026-03-01T09:01:00.000000Z",
+    ]
+
+    nexus.cancel_task("first", by="cli")
+    clock.advance(60)
+    claimed = nexus.claim_task("second", "daemon")
+    assert claimed.gate_wait is None
+    assert nexus.store.waiting_in(WAIT.line, limit=9) == ["late"]
+
+
+def test_of_tasks_with_one_key_one_is_claimed_at_a_time(nexus: TaskNexus) -> None:
+    keyed(nexus, "a", "b", "c")
+    keyed(nexus, "other", key="build")
+    taken = [nexus.get_next_task(agent) for agent in ("ada", "ben", "eve")]
+    assert [task.task_id if task else None for task in taken] == ["a", "other", None]
+
+    nexus.mark_task_completed("a", "ada")
+    following = nexus.get_next_task("eve")
+    assert following is not None
+    assert following.task_id == "b"
+
+
+def test_who_waits_for_a_key_is_told_for_whom_and_its_place(nexus: TaskNexus) -> None:
+    keyed(nexus, "a", "b", "c")
+    nexus.claim_task("a", "ada")
+    task = nexus.get_task_by_id("c")
+    assert nexus.store.key_use(task, now=START) == KeyUse(key="deploy", holders=("a",), place=2)
+    assert list(nexus.waiting_for(task)) == ["key deploy is in use by a, place 2 in line"]
+    assert (words(nexus, "ready"), words(nexus, "blocked")) == ([], ["b", "c"])
+    with pytest.raises(NotClaimable) as refused:
+        nexus.claim_task("c", "ben")
+    assert "key deploy is in use by a" in refused.value.cause
+
+
+def test_a_key_is_free_when_the_lease_of_its_holder_has_run_out(nexus: TaskNexus, clock: FakeClock) -> None:
+    keyed(nexus, "a", "b")
+    nexus.claim_task("a", "ada")
+    clock.advance(901)
+    assert nexus.store.key_use(nexus.fetch("b"), now=clock.now()) is None
+    assert nexus.claim_task("b", "ben").task_id == "b"
+    with pytest.raises(NotClaimable) as refused:
+        nexus.claim_task("a", "ada")
+    assert "in use by b" in refused.value.cause
+
+
+def test_who_holds_a_key_may_claim_again_what_it_holds(nexus: TaskNexus) -> None:
+    keyed(nexus, "a", "b")
+    first = nexus.claim_task("a", "ada")
+    assert nexus.claim_task("a", "ada").claim == first.claim
+
+
+def test_a_key_can_be_given_and_taken_away_later(nexus: TaskNexus) -> None:
+    keyed(nexus, "a", "b")
+    nexus.claim_task("a", "ada")
+    nexus.edit_task("b", {"concurrency_key": None}, by="cli")
+    assert nexus.get_next_task("ben") is not None
+    nexus.release_task("b", "ben")
+    nexus.edit_task("b", {"concurrency_key": "deploy"}, by="cli")
+    assert nexus.get_next_task("ben") is None
+
+
+def test_a_search_by_tag_passes_over_keys_in_use_too(nexus: TaskNexus) -> None:
+    keyed(nexus, "a", "b", tags=("core",))
+    nexus.add_task(TaskDraft(title="c", task_id="c", tags=("core",)))
+    nexus.claim_task("a", "ada")
+    taken = nexus.get_next_task("ben", tags=("core",))
+    assert taken is not None
+    assert taken.task_id == "c"
