@@ -38,7 +38,7 @@ STEP = Step(
     approval=ApprovalMode.REQUIRED,
     idempotent=True,
     fallback="shell",
-    undo={"command": "make clean"},
+    undo={"tool": "shell", "params": {"command": "make clean"}},
     extra={"why": "because"},
 )
 ERROR = TaskError(

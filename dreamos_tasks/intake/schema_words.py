@@ -48,6 +48,8 @@ _TASK_WORDS = {
     "finished_at": "When it became final.",
     "requests": "What people were asked about it, and what they said.",
     "pause": "Why it rests, or is to rest when the step that runs has ended.",
+    "gate_wait": "What its next step waits for, since it was let go.",
+    "rollback": "Which of its steps are to be taken back, since when and why, and whether that is done.",
 }
 WORDS: Mapping[str, Mapping[str, str]] = {
     "TaskDraft": _TASK_WORDS,
@@ -55,7 +57,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "Plan": {
         "steps": "Run one after another; if any names its `needs`, in the order that needs ask for.",
         "max_concurrent_steps": "How many steps may run side by side; null: as in the settings, when steps name needs.",
-        "rollback": "Whether the changes of its steps are undone when the task fails for good.",
+        "rollback": "Whether the changes of its steps are undone when the task fails for good or is cancelled.",
         "extra": "Keys that are no field.",
     },
     "Request": {
@@ -96,7 +98,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "approval": "Whether a person must agree before it runs.",
         "idempotent": "Running it twice does no harm: after a crash it is run again without asking.",
         "fallback": "The tool to use when this one is unhealthy.",
-        "undo": "How to take its effects back.",
+        "undo": 'The call that takes its effects back: {"tool": ..., "params": {...}}; without one its tool does, if it can.',
         "run": 'A shell line; short for "tool": "shell", "params": {"command": ...}.',
         "extra": "Keys that are no field.",
     },

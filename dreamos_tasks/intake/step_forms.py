@@ -11,6 +11,7 @@ from typing import Any
 from dreamos_tasks.intake.findings import Findings
 from dreamos_tasks.intake.problems import nearest, pointer_to, shown
 from dreamos_tasks.intake.typed import refuse_retry, retry_form
+from dreamos_tasks.intake.undo_forms import check_undo, undo_form
 from dreamos_tasks.model.plan import Step, StepResult, steps_from_run
 from dreamos_tasks.model.references import references_in, trouble_with
 from dreamos_tasks.model.tool import ParamProblem
@@ -22,6 +23,7 @@ RESULT_FIELDS = frozenset(f.name for f in fields(StepResult)) - frozenset(STEP_F
 MAX_STEPS = 1000  # of one task; each is recorded on the board when it runs
 SHELL = "shell"
 VERIFY = "verify"
+_FORMS: Mapping[str, Callable[[Any], Any]] = {"retry": retry_form, "undo": undo_form}
 A_STEP = 'a step {"name": ..., "tool": ..., "params": {...}}, or a shell line'
 
 
@@ -115,7 +117,7 @@ def check_steps(
             )
     _check_needs(names, steps, findings)
     _check_order(names, findings)
-    _check_references(names, steps, findings, in_order=in_order)
+    _check_references(names, steps, findings, check_call, in_order=in_order)
     for step in steps:
         refuse_retry(step.form.get("retry"), f"{step.pointer}/retry", findings)
         params = step.form.get("params", {})
@@ -159,7 +161,7 @@ def _object_form(value: Mapping[str, Any], pointer: str, findings: Findings) -> 
             findings.note_unknown(at, key, (*STEP_FIELDS, "run"), of="a step")
             extra[key] = inner
         elif inner is not None:
-            step.form[key] = retry_form(inner) if key == "retry" else inner
+            step.form[key] = _FORMS[key](inner) if key in _FORMS else inner
     if extra:
         given = step.form.get("extra")
         step.form["extra"] = {**(given if isinstance(given, dict) else {}), **extra}
@@ -226,9 +228,17 @@ def _check_order(names: Mapping[str, StepForm], findings: Findings) -> None:
 
 
 def _check_references(
-    names: Mapping[str, StepForm], steps: Sequence[StepForm], findings: Findings, *, in_order: bool
+    names: Mapping[str, StepForm],
+    steps: Sequence[StepForm],
+    findings: Findings,
+    check_call: CheckCall | None,
+    *,
+    in_order: bool,
 ) -> None:
-    """Values can be taken only from steps that have ended before; without any needs these are all before it in the list."""
+    """Values can be taken only from steps that have ended before; without any needs these are all before it in the list.
+
+    The undo of a step may take those of the step itself too.
+    """
     is_graph = not in_order or any(_needs_of(names, name) for name in names)
     before: list[str] = []
     for step in steps:
@@ -240,6 +250,9 @@ def _check_references(
                 findings.refuse(
                     step.param_pointer(reference.pointer), trouble, fix="correct it, or add the step to needs"
                 )
+        if "undo" in step.form:
+            known = (*earlier, name) if isinstance(name, str) else earlier
+            check_undo(step.form["undo"], f"{step.pointer}/undo", findings, check_call, earlier=known)
         if isinstance(name, str):
             before.append(name)
 

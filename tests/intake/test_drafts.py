@@ -172,7 +172,7 @@ def test_a_plan_keeps_everything_that_was_said_about_a_step() -> None:
         "approval": "required",
         "idempotent": True,
         "fallback": "shell",
-        "undo": {"url": "v"},
+        "undo": {"tool": "http", "params": {"url": "v"}},
         "colour": "red",
     }
 
@@ -192,7 +192,7 @@ def test_a_plan_keeps_everything_that_was_said_about_a_step() -> None:
         approval=ApprovalMode.REQUIRED,
         idempotent=True,
         fallback="shell",
-        undo={"url": "v"},
+        undo={"tool": "http", "params": {"url": "v"}},
         extra={"colour": "red"},
     )
 
