@@ -8,12 +8,14 @@ are made; the others are shared. To everyone else (`fields`, `replace`, pickle, 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from functools import cached_property, partial
 from typing import Any, TypeVar, dataclass_transform
 
 Class = TypeVar("Class", bound=type)
+Made = TypeVar("Made")
+WORTH_FILLING = 8  # fields; with fewer, the way by another class is the longer one
 WORTH_COMPILING = 256  # compiling takes as long as is saved on about so many values; most commands make fewer
 
 
@@ -66,10 +68,20 @@ class _FirstInit:
             value.__post_init__()
 
 
+def filler_of(cls: Callable[..., Made]) -> Callable[[Iterable[Any]], Made]:
+    """Makes values out of all their fields, in order: no defaults, no `__post_init__`. For copies of what was checked."""
+    names = ", ".join(f"value.{each.name}" for each in fields(cls))  # type: ignore[arg-type]
+    text = f" def fill(values):\n  value = new(filling)\n  {names}, = values\n  value.__class__ = cls\n  return value"
+    filler: Callable[[Iterable[Any]], Made] = _compiled(
+        cls, text, "fill", {"new": object.__new__, "filling": _filling(cls), "cls": cls}
+    )
+    return filler
+
+
 def _init_of(cls: Any) -> Any:
-    """`__init__` with the fields as parameters. It fills the slots directly, past `_refuse`."""
-    known: dict[str, Any] = {"MISSING": MISSING}  # what the compiled lines refer to
-    parameters, lines = [], []
+    """`__init__` with the fields as parameters."""
+    known: dict[str, Any] = {"MISSING": MISSING, "cls": cls}  # what the compiled lines refer to
+    parameters, lines, fill, put = [], [], [], []
     annotations: dict[str, Any] = {}
     for each in fields(cls):
         name = each.name
@@ -84,15 +96,35 @@ def _init_of(cls: Any) -> Any:
             default = "=MISSING"
             lines.append(f"  if {name} is MISSING: {name} = _make_{name}()")
         parameters.append(name + default)
-        lines.append(f"  _put_{name}(self, {name})")
+        fill.append(f"   self.{name} = {name}")
+        put.append(f"   _put_{name}(self, {name})")
+    if len(fill) >= WORTH_FILLING:
+        known |= {"_become": object.__setattr__, "_filling": _filling(cls)}
+        lines += ["  if self.__class__ is cls:", '   _become(self, "__class__", _filling)', *fill]
+        lines += ["   self.__class__ = cls", "  else:", *put]
+    else:
+        lines += ["  if True:", *put]
     if hasattr(cls, "__post_init__"):
         lines.append("  self.__post_init__()")
-    text = f"def closure({', '.join(known)}):\n def __init__(self, *, {', '.join(parameters)}):\n" + "\n".join(lines)
-    made: dict[str, Any] = {}
-    exec(f"{text}\n return __init__", vars(sys.modules[cls.__module__]), made)  # noqa: S102  names of fields, nothing else
-    init = made["closure"](**known)
+    text = f" def __init__(self, *, {', '.join(parameters)}):\n" + "\n".join(lines)
+    init = _compiled(cls, text, "__init__", known)
     init.__qualname__, init.__annotations__ = f"{cls.__qualname__}.__init__", {**annotations, "return": None}
     return init
+
+
+def _filling(cls: Any) -> type:
+    """A class of the same slots that refuses nothing. What is filled as one of these is then made what it is: the compiler
+    stores into such slots directly, where passing `_refuse` by takes a call a field."""
+    free = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    made: type = type(cls)(f"{cls.__name__}Filling", cls.__bases__, {"__slots__": cls.__dict__["__slots__"], **free})
+    return made
+
+
+def _compiled(cls: Any, text: str, name: str, known: dict[str, Any]) -> Any:
+    made: dict[str, Any] = {}
+    lines = f"def closure({', '.join(known)}):\n{text}\n return {name}"
+    exec(lines, vars(sys.modules[cls.__module__]), made)  # noqa: S102  names of fields, nothing else
+    return made["closure"](**known)
 
 
 def _values(value: Any) -> tuple[Any, ...]:

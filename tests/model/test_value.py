@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from dreamos_tasks.model.value import WORTH_COMPILING, frozen_value
+from dreamos_tasks.model.task import Task, TaskDraft
+from dreamos_tasks.model.value import WORTH_COMPILING, filler_of, frozen_value
+from tests.fakes import at
 
 
 @frozen_value
@@ -160,3 +162,22 @@ def test_pydantic_validates_values() -> None:
     assert adapter.dump_python(Checked(x=5)) == asdict(Checked(x=5))
     with pytest.raises(ValidationError):
         adapter.validate_python({"x": "five"})
+
+
+def test_a_value_of_many_fields_is_made_filled_and_guarded_as_any_other() -> None:
+    task = Task(task_id="dt-1", title="t", created_at=at(0), updated_at=at(0))
+    copied = filler_of(Task)([getattr(task, each.name) for each in fields(Task)])
+
+    assert (type(task), copied, type(copied)) == (Task, task, Task)
+    with pytest.raises(FrozenInstanceError):
+        copied.title = "another"  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        del task.title
+
+
+def test_a_class_below_a_value_of_many_fields_makes_values_of_its_own() -> None:
+    class Mine(TaskDraft):
+        __slots__ = ()
+
+    assert type(Mine(title="t")) is Mine
+    assert Mine(title="t").title == "t"
