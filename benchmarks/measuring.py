@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import statistics
 import time
@@ -33,10 +34,12 @@ class Results:
 
     samples: dict[Key, list[float]] = field(default_factory=lambda: defaultdict(list))
     limits: dict[tuple[str, str], str] = field(default_factory=dict)  # by workload and metric
+    loads: list[float] = field(default_factory=list)  # of the machine, as each sample was taken
 
     def add(self, workload: str, metric: str, unit: str, system: str, value: float) -> None:
         """Keep a sample and show it."""
         self.samples[workload, metric, unit, system].append(value)
+        self.loads.append(os.getloadavg()[0])
         print(f"{workload}  {metric:34} {system:34} {shown(value):>10} {unit}", flush=True)
 
     def compare_with(self, workload: str, metric: str, system: str) -> None:
@@ -50,6 +53,10 @@ class Results:
             "",
             f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}, {platform.machine()}, "
             f"{'quick run' if quick else 'full run'}. Median (least - most); ratios are to the limit of the same run.",
+            "",
+            f"Load average of the {os.cpu_count()} cores while it ran: {shown(min(self.loads))} - {shown(max(self.loads))}, "
+            f"median {shown(statistics.median(self.loads))}. What one workload brings itself is among it; where more was going "
+            "on, figures of the same row were taken under different load, and only large differences mean something.",
         ]
         tables: dict[tuple[str, str, str], list[str]] = defaultdict(list)
         for workload, metric, unit, system in self.samples:
