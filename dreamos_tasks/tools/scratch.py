@@ -58,7 +58,11 @@ def _remove_unless_used(entry: os.DirEntry[str]) -> None:
     stat = entry.stat(follow_symlinks=False)
     if stat.st_uid != os.geteuid() or time.time() - stat.st_mtime < FORGOTTEN_SECONDS:
         return
-    lock = os.open(f"{entry.path}/{LOCK_NAME}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        lock = os.open(f"{entry.path}/{LOCK_NAME}", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        os.rmdir(entry.path)  # made, and killed then; what has no lock and is not empty is none of ours
+        return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError while its user lives
         shutil.rmtree(entry.path, ignore_errors=True)

@@ -94,6 +94,19 @@ def test_what_a_living_process_uses_is_left_alone_however_old_it_is(place: Path)
     assert not used.exists()
 
 
+def test_a_folder_that_only_has_such_a_name_is_left_alone_and_an_empty_one_removed(place: Path) -> None:
+    of_somebody, empty = place / f"{PREFIX}main", place / f"{PREFIX}empty"
+    (of_somebody / "src").mkdir(parents=True)
+    empty.mkdir()
+    for folder in (of_somebody, empty):
+        long_ago(folder)
+
+    remove_forgotten(place)
+
+    assert [path.name for path in of_somebody.iterdir()] == ["src"]
+    assert not empty.exists()
+
+
 def test_young_folders_and_those_of_others_are_left_alone(place: Path) -> None:
     young = place / f"{PREFIX}young"
     young.mkdir()
