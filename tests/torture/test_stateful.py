@@ -86,7 +86,7 @@ class Boards(RuleBasedStateMachine):
 
     @initialize(wanted=st.lists(asked, min_size=3, max_size=8), plain=st.integers(1, 3))
     def make_boards(self, wanted: list[dict[str, Any]], plain: int) -> None:
-        self.folder = TemporaryDirectory()
+        self.folder = TemporaryDirectory(prefix="stateful-boards-")  # nobody who tidies up takes it for his own
         self.path = board_path(self.kind, Path(self.folder.name))
         self.clock = FakeClock()
         self.expected = TaskNexus(MemoryStore(), self.clock, rules=RULES)
