@@ -176,6 +176,15 @@ class ApprovalSettings(_Section):
 
 
 @frozen_value
+class UndoSettings(_Section):
+    """How long steps can be taken back by hand."""
+
+    window_seconds: Seconds = _setting(
+        86_400.0, "dt undo ID takes back steps that ended within it; what came after may build on older ones"
+    )
+
+
+@frozen_value
 class SecretSettings(_Section):
     """What steps may be given as ${secret:NAME}, and nothing that is kept may hold."""
 
@@ -260,6 +269,7 @@ class Settings(_Section):
     retry: RetrySettings = field(default_factory=RetrySettings)
     monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
+    undo: UndoSettings = field(default_factory=UndoSettings)
     secrets: SecretSettings = field(default_factory=SecretSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     tools: Mapping[str, ToolSettings] = field(default_factory=dict)

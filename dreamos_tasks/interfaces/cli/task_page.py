@@ -12,8 +12,9 @@ from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS, Output
 from dreamos_tasks.interfaces.cli.task_view import claim_line, state_word, title_line, waiting_for
 from dreamos_tasks.interfaces.cli.text import COLUMN_GAP, columns_of, duration, harmless, harmless_block, local_and_ago
 from dreamos_tasks.model.json_form import to_json
-from dreamos_tasks.model.plan import Step, StepResult
+from dreamos_tasks.model.plan import Step, StepResult, StepStatus
 from dreamos_tasks.model.task import Status, Task
+from dreamos_tasks.model.undone import Rollback
 
 LAST_LINES = 10  # of output: a glance; dt logs shows all
 LABEL_WIDTH = 11
@@ -70,10 +71,20 @@ def next_commands(task: Task, *, waits: bool = False) -> list[str]:
             return [f"dt resume {task_id}"]
         case Status.AWAITING_APPROVAL:
             return ["dt approvals"]
+        case Status.FAILED | Status.CANCELLED if task.rollback is not None and task.rollback.is_due:
+            return [f"dt undo {task_id}", f"dt history {task_id}"]
         case Status.FAILED | Status.CANCELLED:
             return [f"dt retry {task_id}", f"dt history {task_id}"]
         case _:
             return []
+
+
+def rollback_words(rollback: Rollback, now: datetime) -> str:
+    """What is being taken back, and how far that is."""
+    what = ", ".join(map(harmless, rollback.steps)) or "all that can be"
+    if rollback.finished_at is not None:
+        return f"{what} taken back {local_and_ago(rollback.finished_at, now)}"
+    return f"{what} is being taken back" if rollback.is_under_way else f"{what} is to be taken back"
 
 
 def _facts(task: Task, now: datetime) -> Iterator[tuple[str, str]]:
@@ -92,6 +103,8 @@ def _facts(task: Task, now: datetime) -> Iterator[tuple[str, str]]:
         if words:
             yield label, harmless(words)
     yield "added", f"{local_and_ago(task.created_at, now)} by {harmless(task.created_by)}"
+    if task.rollback is not None:
+        yield "rollback", rollback_words(task.rollback, now)
     for label, instant in (("not before", task.not_before), ("due", task.due_at), ("ended", task.finished_at)):
         if instant is not None:
             yield label, local_and_ago(instant, now)
@@ -111,9 +124,7 @@ def _show_steps(out: Output, task: Task) -> None:
     rows = []
     for step in planned:
         record = records.get(step.name)
-        rows.append(
-            (harmless(step.name), (record.status.value if record else "pending") + _end_of(record), _call_of(step))
-        )
+        rows.append((harmless(step.name), _standing(record) + _end_of(record), _call_of(step)))
     proven = {evidence.step: evidence for evidence in task.evidence}
     for step in task.verify:
         evidence = proven.get(step.name)
@@ -122,12 +133,22 @@ def _show_steps(out: Output, task: Task) -> None:
     for name, state, call in columns_of(rows):
         colour = STATUS_COLOURS.get(state.split()[0], "")
         out.line(f"    {name}{COLUMN_GAP}{out.painted(state, colour)}{COLUMN_GAP}{call}".rstrip())
+    for record in task.steps:
+        if record.undone is not None and not record.undone.ok:
+            out.line(f"    {harmless(record.name)} could not be undone: {harmless(record.undone.message)}")
     printed = next((record for record in reversed(task.steps) if record.output_head or record.output_tail), None)
     if printed is not None:
         lines = harmless_block(printed.output_tail or printed.output_head).rstrip("\n").split("\n")
         out.line(f"\n  last lines of {printed.name} (dt logs {task.task_id} shows all):")
         for line in lines[-LAST_LINES:]:
             out.line(f"    {line}")
+
+
+def _standing(record: StepResult | None) -> str:
+    if record is None:
+        return "pending"
+    is_undone = record.status is StepStatus.PENDING and record.undone is not None and record.undone.ok
+    return "undone" if is_undone else record.status.value
 
 
 def _end_of(record: StepResult | None) -> str:

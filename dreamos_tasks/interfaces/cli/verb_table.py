@@ -26,6 +26,7 @@ THEMES: dict[str, dict[str, Place]] = {
         "resume": ("steering:resume", "Put a paused task back in the queue"),
         "cancel": ("steering:cancel", "End a task for good"),
         "retry": ("steering:retry", "Give a failed or cancelled task a fresh start"),
+        "undo": ("undoing:undo", "Take back steps of a task, or the last change to the board"),
         "approvals": ("approving:approvals", "What people are asked"),
         "approve": ("approving:approve", "Let a step run that asks first"),
         "reject": ("approving:reject", "Do not let it run"),
