@@ -71,7 +71,7 @@ class PastSteps:
         self._begun[event.task_id, step] = (tool, expected)
         if len(self._begun) > MOST_BEGUN:
             self._begun.popitem(last=False)
-        return replace(event, detail={**event.detail, "estimate": _written(expected)})
+        return replace(event, detail={**event.detail, "estimate": range_form(expected)})
 
     def _end(self, event: Event, tool: str, step: str) -> Event:
         begun_with, expected = self._begun.pop((event.task_id, step), ("", None))
@@ -85,7 +85,7 @@ class PastSteps:
         if expected is None or begun_with != tool:
             return event
         early = {"finished_early": True} if seconds < expected.low_seconds and not expected.is_rough else {}
-        return replace(event, detail={**event.detail, "estimate": _written(expected), **early})
+        return replace(event, detail={**event.detail, "estimate": range_form(expected), **early})
 
     def _look_up(self, tool: str, step: str) -> _Known:
         key, now = (tool, step), time.monotonic()
@@ -113,7 +113,8 @@ def seconds_of(ends: Sequence[Event]) -> list[float]:
     ]
 
 
-def _written(expected: DurationRange) -> dict[str, Any]:
+def range_form(expected: DurationRange) -> dict[str, Any]:
+    """The range as events and documents tell it."""
     return {
         "low_seconds": round(expected.low_seconds, 6),
         "likely_seconds": round(expected.likely_seconds, 6),

@@ -15,7 +15,7 @@ from dreamos_tasks.model.event import Change, Event
 from dreamos_tasks.model.query import ClaimRequest, TaskQuery
 from dreamos_tasks.model.selection import can_be_next, fits
 from dreamos_tasks.model.task import Status, Task
-from dreamos_tasks.stores import sqlite_connection, sqlite_log, sqlite_queries
+from dreamos_tasks.stores import sqlite_connection, sqlite_queries
 from dreamos_tasks.stores.held_tasks import HeldTasks
 from dreamos_tasks.stores.rows import (
     COLUMNS,
@@ -223,14 +223,20 @@ class SqliteStore(SqliteSharing):
         self, *, tool: str | None = None, step: str | None = None, since: datetime | None = None, limit: int = 1000
     ) -> Sequence[Event]:
         """See TaskStore."""
+        from dreamos_tasks.stores import sqlite_log  # as below: most verbs have no use for it
+
         return sqlite_log.step_ends(self._session, tool=tool, step=step, since=since, limit=limit)
 
     def long_histories(self, *, ended_before: datetime, after: str | None = None, limit: int = 1000) -> HistoryPage:
         """See TaskStore."""
+        from dreamos_tasks.stores import sqlite_log
+
         return sqlite_log.long_histories(self._session, ended_before=ended_before, after=after, limit=limit)
 
     def shorten_history(self, event: Event) -> int:
         """See TaskStore."""
+        from dreamos_tasks.stores import sqlite_log
+
         return sqlite_log.shorten_history(self._session, event)
 
     def last_seq(self) -> int:

@@ -15,8 +15,12 @@ STEP_ENDS = """
 SELECT event.seq, task.task_id, event.type, event.at, event.by, json_extract(event.data, '$.detail')
 FROM event {how} JOIN task ON task.n = event.n
 WHERE event.type IN ('step_completed', 'step_failed'){conditions} ORDER BY event.seq DESC LIMIT :limit"""
-BY_TOOL = " AND json_extract(event.data, '$.detail.tool') = :tool"  # as in the index, word for word
-BY_STEP = " AND json_extract(event.data, '$.detail.step') = :step"
+# The newest by tool or name, from the index alone: rows are long, and only those that are asked for are to be read.
+BY_INDEX = """ AND event.seq IN (
+  SELECT seq FROM event INDEXED BY event_step_end
+  WHERE type IN ('step_completed', 'step_failed'){conditions} ORDER BY seq DESC LIMIT :limit)"""
+BY_TOOL = " AND json_extract(data, '$.detail.tool') = :tool"  # as in the index, word for word
+BY_STEP = " AND json_extract(data, '$.detail.step') = :step"
 EVENT_AT = "SELECT at FROM event WHERE seq >= ? ORDER BY seq LIMIT 1"
 ENDS_OF_LOG = "SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event)"
 
@@ -38,19 +42,22 @@ def step_ends(
 ) -> Sequence[Event]:
     """See TaskStore."""
     bindings: dict[str, Any] = {"limit": limit}
-    conditions = ""
+    named = window = ""
     if tool is not None:
-        conditions += BY_TOOL
+        named += BY_TOOL
         bindings["tool"] = tool
     if step is not None:
-        conditions += BY_STEP
+        named += BY_STEP
         bindings["step"] = step
     if since is not None:
-        conditions += " AND event.at >= :since AND event.seq >= :first"
-        bindings["since"] = to_us(since)
-        bindings["first"] = _first_since(session, bindings["since"])
-    how = "INDEXED BY event_step_end" if tool is not None else "NOT INDEXED"  # the rest: back through the log
-    return [_event(row) for row in session.rows(STEP_ENDS.format(how=how, conditions=conditions), bindings)]
+        window = " AND seq >= :first"
+        bindings["first"] = _first_since(session, to_us(since))
+    sql = (
+        STEP_ENDS.format(how="", conditions=BY_INDEX.format(conditions=named + window))
+        if named
+        else STEP_ENDS.format(how="NOT INDEXED", conditions=window)
+    )
+    return [_event(row) for row in session.rows(sql, bindings)]
 
 
 def long_histories(session: SqliteSession, *, ended_before: datetime, after: str | None, limit: int) -> HistoryPage:

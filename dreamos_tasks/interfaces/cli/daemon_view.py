@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dreamos_tasks.app.daemon_lock import DaemonCard, running_daemon
 from dreamos_tasks.app.status_socket import ask_status
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.eta import eta_document, progress_cells
 from dreamos_tasks.interfaces.cli.gate_lines import gate_lines
 from dreamos_tasks.interfaces.cli.task_view import claim_line, task_document
 from dreamos_tasks.interfaces.cli.text import ago, harmless, local
@@ -68,7 +69,7 @@ def status_form(call: Call) -> dict[str, Any]:
         nexus = call.nexus
         board["tasks"] = dict(nexus.stats()["status"])
         board["ready"] = len(nexus.find_tasks(TaskQuery(statuses=frozenset({"ready"}))))
-        tasks = [task_document(nexus, task) for task in _running(call)]
+        tasks = [{**task_document(nexus, task), "eta": eta_document(call, task)} for task in _running(call)]
         gates = [to_json(gate) for gate in nexus.gates()]
     return {"home": str(call.home.path), "daemon": daemon, "board": board, "in_progress": tasks, "gates": gates}
 
@@ -89,8 +90,11 @@ def show_status(call: Call) -> Iterator[str]:
     if counts.get("awaiting_approval"):
         yield f"asks     {counts['awaiting_approval']} of them await people's word: dt approvals"
     now = call.nexus.clock.now()
-    for task in _running(call)[:SHOWN_RUNNING]:
-        yield f"running  {task.task_id}  {harmless(task.title)}: {claim_line(task, now)}"
+    running = _running(call)[:SHOWN_RUNNING]
+    progress = progress_cells(call, running)
+    for task in running:
+        far = f", {progress[task.task_id]}" if task.task_id in progress else ""
+        yield f"running  {task.task_id}  {harmless(task.title)}: {claim_line(task, now)}{far}"
     yield from gate_lines(call.nexus.gates(), now)
     if form["daemon"] is not None:
         yield from _report_lines(form["daemon"], now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import click
@@ -24,7 +24,7 @@ from dreamos_tasks.interfaces.cli.task_view import show_table, task_document
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.query import Order, TaskQuery
-from dreamos_tasks.model.task import Status, priority_from
+from dreamos_tasks.model.task import Status, Task, priority_from
 
 DEFAULT_LIMIT = 50  # a screen or two; what an agent reads costs it tokens
 
@@ -137,11 +137,20 @@ def _list(call: Call, query: TaskQuery, *, after: str | None, limit: int | None)
         show_dead_letters(out, nexus, shown)
         out.note(f"{retry_command(query, shown)} gives a fresh start; dt show ID tells more of one")
     elif shown:
-        show_table(out, nexus, shown)
+        show_table(out, nexus, shown, progress=_progress(call, shown))
     else:
         out.note("no task" + _why_none(call, query))
     if len(found) > len(shown):
         out.hint(f"truncated: {len(shown)} are shown; --after {shown[-1].task_id} shows the next, --all shows all")
+
+
+def _progress(call: Call, tasks: Sequence[Task]) -> Mapping[str, str]:
+    """How far those are that somebody works on."""
+    if not any(task.claim is not None and (task.plan or task.progress) for task in tasks):
+        return {}
+    from dreamos_tasks.interfaces.cli.eta import progress_cells
+
+    return progress_cells(call, tasks)
 
 
 def _why_none(call: Call, query: TaskQuery) -> str:

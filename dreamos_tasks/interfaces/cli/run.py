@@ -75,6 +75,7 @@ def _run(call: Call, task: Task) -> Task:
     from dreamos_tasks.app.foreground import run_in_foreground
 
     logger.remove()  # what there is to say, the view says
+    _say_what_to_expect(call, task)
     with RunView(call.out, task) as view:
         settled = run_in_foreground(task.task_id, call.home, call.settings, on_event=view.show)
     if call.out.as_json:
@@ -84,6 +85,14 @@ def _run(call: Call, task: Task) -> Task:
         if settled.error is not None:
             call.out.error(_why(settled))
     return settled
+
+
+def _say_what_to_expect(call: Call, task: Task) -> None:
+    from dreamos_tasks.interfaces.cli.eta import basis_words, forecast_of, range_words
+
+    eta = forecast_of(call).eta(task) if not task.is_final else None
+    if eta is not None and eta.remaining is not None and eta.remaining.samples:
+        call.out.note(f"it takes {range_words(eta.remaining)}, {basis_words(eta.remaining)}")
 
 
 def _why(task: Task) -> DreamosError:

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from dreamos_tasks.interfaces.cli.eta import basis_words, range_words
 from dreamos_tasks.interfaces.cli.output import Output
 from dreamos_tasks.interfaces.cli.text import duration, harmless, harmless_block
+from dreamos_tasks.model.durations import DurationRange
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.instants import read_instant
 from dreamos_tasks.model.task import Task
@@ -61,19 +63,20 @@ class RunView:
         """One event."""
         if event.type is EventType.STEP_STARTED:
             name = str(_step_of(event).get("name", ""))
-            self._say(f"  {harmless(name)}: started")
+            self._say(f"  {harmless(name)}: started{_expected(event)}")
             self._move(harmless(name))
         elif event.type in STEP_ENDS:
-            self._show_end(_step_of(event), STEP_ENDS[event.type])
+            self._show_end(_step_of(event), STEP_ENDS[event.type], event.detail)
         elif event.type in (EventType.TASK_RETRY_SCHEDULED, EventType.TASK_DEFERRED):
             error = event.changes.get("error") or {}
             at = event.changes.get("not_before")
             wait = f"; the next try in {duration((read_instant(at) - event.at).total_seconds())}" if at else ""
             self._say(f"  {harmless(str(error.get('message', 'not now')))}{wait}")
 
-    def _show_end(self, step: Mapping[str, Any], word: str) -> None:
+    def _show_end(self, step: Mapping[str, Any], word: str, detail: Mapping[str, Any]) -> None:
         name = str(step.get("name", ""))
-        self._say(f"  {harmless(name)}: {word}{_took(step)}")
+        early = ", earlier than expected" if detail.get("finished_early") else ""
+        self._say(f"  {harmless(name)}: {word}{_took(step)}{early}")
         printed = step.get("output_tail") or step.get("output_head") or ""
         for line in harmless_block(str(printed)).rstrip("\n").splitlines():
             self._say(f"    | {line}")
@@ -99,6 +102,15 @@ def _step_of(event: Event) -> Mapping[str, Any]:
     found = [record for record in records if named is None or record.get("name") == named]
     step: Mapping[str, Any] = found[-1] if found else {"name": named or ""}
     return step
+
+
+def _expected(event: Event) -> str:
+    """What such a step took before, as its start tells."""
+    told = event.detail.get("estimate")
+    if not told:
+        return ""
+    expected = DurationRange(**told)
+    return f", {range_words(expected)} expected, {basis_words(expected)}"
 
 
 def _took(step: Mapping[str, Any]) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import STDIN, task_ids
-from dreamos_tasks.interfaces.cli.options import id_argument, ids_argument, watch_option
+from dreamos_tasks.interfaces.cli.option import option
+from dreamos_tasks.interfaces.cli.options import SECONDS, id_argument, ids_argument, watch_option
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS
 from dreamos_tasks.interfaces.cli.queue_place import QueuePlace, place_of
 from dreamos_tasks.interfaces.cli.task_page import next_commands, show_page
@@ -67,9 +69,22 @@ def history(call: Call, task_id: str) -> None:
         out.table(("ATTEMPT", "AGENT", "TOKEN", "BEGUN", "END"), [_attempt_row(call, attempt) for attempt in attempts])
 
 
-@verb("stats", examples=("dt stats", "dt stats --json"))
-def stats(call: Call) -> None:
-    """How many tasks there are, by state, priority, holder and tag."""
+@verb("stats", examples=("dt stats", "dt stats --tools --since 24h", "dt stats --eta --json"))
+@option("--tools", is_flag=True, help="How steps went, by tool and name: how many, how well, how long, how long queued.")
+@option("--eta", is_flag=True, help="How often steps took as long as was expected when they began.")
+@option("--since", "since_seconds", type=SECONDS, help="With --tools or --eta: of the last 24h, 7d. [default: of all]")
+def stats(call: Call, tools: bool, eta: bool, since_seconds: float | None) -> None:
+    """How many tasks there are, by state, priority, holder and tag; or how their steps went."""
+    if tools and eta:
+        raise UsageError("--tools and --eta are two questions", fix="ask one after the other")
+    if since_seconds is not None and not (tools or eta):
+        raise UsageError("--since is for --tools and --eta", fix="dt stats --tools --since 24h")
+    if tools or eta:
+        from dreamos_tasks.interfaces.cli import step_stats
+
+        show = step_stats.show_tools if tools else step_stats.show_calibration
+        show(call, since_seconds=since_seconds)
+        return
     numbers = call.nexus.stats()
     if call.out.as_json:
         call.out.document(numbers)
@@ -95,11 +110,40 @@ def _show(call: Call, ids: Sequence[str]) -> None:
     for number, task in enumerate(tasks):
         if number:
             call.out.line()
+        _show_one(call, task)
+
+
+def _show_one(call: Call, task: Task) -> None:
+    if task.plan is None:
         show_page(call.out, call.nexus, task)
+        return
+    from dreamos_tasks.interfaces.cli.eta import eta_facts, forecast_of, is_ready, step_notes
+
+    eta = forecast_of(call).eta(task, is_ready=is_ready(call.nexus, task))
+    ahead = tuple(eta_facts(eta, task)) if eta is not None else ()
+    notes = {**step_notes(call.nexus, task), **_running_notes(call, task)}
+    show_page(call.out, call.nexus, task, ahead=ahead, step_notes=notes)
+
+
+def _running_notes(call: Call, task: Task) -> dict[str, str]:
+    from dreamos_tasks.interfaces.cli.eta import forecast_of, running_words
+    from dreamos_tasks.model.progress import current_steps
+
+    running, now, notes = current_steps(task), call.nexus.clock.now(), {}
+    begun = {record.name: record.started_at for record in task.steps if record.name in running}
+    for step in task.plan.steps if task.plan is not None and running else ():
+        started_at = begun.get(step.name)
+        if started_at is not None:
+            notes[step.name] = running_words((now - started_at).total_seconds(), forecast_of(call).expected(step))
+    return notes
 
 
 def _page_document(call: Call, task: Task) -> dict[str, Any]:
-    document = task_document(call.nexus, task)
+    document = {**task_document(call.nexus, task), "eta": None}
+    if task.plan is not None:
+        from dreamos_tasks.interfaces.cli.eta import eta_document
+
+        document["eta"] = eta_document(call, task)
     return {**document, "next_commands": next_commands(task, waits=bool(document["waiting_for"]))}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from dreamos_tasks.board.nexus import TaskNexus
@@ -20,8 +20,18 @@ LAST_LINES = 10  # of output: a glance; dt logs shows all
 LABEL_WIDTH = 11
 
 
-def show_page(out: Output, nexus: TaskNexus, task: Task) -> None:
-    """State, facts, steps, the end of the output, the error, and what can be done next."""
+def show_page(
+    out: Output,
+    nexus: TaskNexus,
+    task: Task,
+    *,
+    ahead: Iterable[tuple[str, str]] = (),
+    step_notes: Mapping[str, str] | None = None,
+) -> None:
+    """State, facts, steps, the end of the output, the error, and what can be done next.
+
+    `ahead`: more facts, of what is to come; `step_notes`: what is to be said of steps beside how they ended, by name.
+    """
     now = nexus.clock.now()
     state = state_word(nexus, task)
     out.line(out.painted(title_line(task), "bold"))
@@ -29,12 +39,12 @@ def show_page(out: Output, nexus: TaskNexus, task: Task) -> None:
     reasons = waiting_for(nexus, task)
     for reason in reasons:
         out.line(f"  {'':<{LABEL_WIDTH}}{reason}")
-    for label, words in _facts(task, now):
+    for label, words in (*ahead, *_facts(task, now)):
         out.line(f"  {label:<{LABEL_WIDTH}}{words}")
     if task.description and task.description != task.title:
         out.line()
         out.line(_indented(task.description))
-    _show_steps(out, task)
+    _show_steps(out, task, step_notes or {})
     if any(request.is_open for request in task.requests):
         from dreamos_tasks.interfaces.cli.request_view import request_lines  # few tasks ask anything
 
@@ -115,7 +125,7 @@ def _facts(task: Task, now: datetime) -> Iterator[tuple[str, str]]:
         yield "folder", harmless(str(folder))
 
 
-def _show_steps(out: Output, task: Task) -> None:
+def _show_steps(out: Output, task: Task, notes: Mapping[str, str]) -> None:
     records = {record.name: record for record in task.steps}
     planned = task.plan.steps if task.plan is not None else ()
     if not planned and not task.verify:
@@ -124,7 +134,13 @@ def _show_steps(out: Output, task: Task) -> None:
     rows = []
     for step in planned:
         record = records.get(step.name)
-        rows.append((harmless(step.name), _standing(record) + _end_of(record), _call_of(step)))
+        rows.append(
+            (
+                harmless(step.name),
+                _standing(record) + _end_of(record, notes.get(step.name)),
+                _call_of(step),
+            )
+        )
     proven = {evidence.step: evidence for evidence in task.evidence}
     for step in task.verify:
         evidence = proven.get(step.name)
@@ -151,14 +167,16 @@ def _standing(record: StepResult | None) -> str:
     return "undone" if is_undone else record.status.value
 
 
-def _end_of(record: StepResult | None) -> str:
+def _end_of(record: StepResult | None, note: str | None) -> str:
     if record is None:
-        return ""
+        return f" ({note})" if note else ""
     parts = [f"exit {record.exit_code}"] if record.exit_code is not None else []
     if record.started_at is not None and record.finished_at is not None:
         parts.append(duration((record.finished_at - record.started_at).total_seconds()))
     if record.attempt > 1:
         parts.append(f"attempt {record.attempt}")
+    if note:
+        parts.append(note)
     if record.tool is not None:
         parts.append(f"through {harmless(record.tool)}")
     return f" ({', '.join(parts)})" if parts else ""

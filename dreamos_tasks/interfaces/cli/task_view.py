@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,8 +32,10 @@ def state_word(nexus: TaskNexus, task: Task) -> str:
     return "scheduled" if task.not_before is not None and task.not_before > nexus.clock.now() else "ready"
 
 
-def show_table(out: Output, nexus: TaskNexus, tasks: Sequence[Task]) -> None:
-    """One row a task."""
+def show_table(
+    out: Output, nexus: TaskNexus, tasks: Sequence[Task], *, progress: Mapping[str, str] | None = None
+) -> None:
+    """One row a task. `progress`: how far they are, by task id; its column is there when anything is in it."""
     now = nexus.clock.now()
     rows = [
         (
@@ -42,11 +44,13 @@ def show_table(out: Output, nexus: TaskNexus, tasks: Sequence[Task]) -> None:
             task.priority.value,
             harmless(task.claim.agent_id if task.claim else f"({task.assigned_to})" if task.assigned_to else "-"),
             duration((now - task.created_at).total_seconds()),
+            *((progress.get(task.task_id, "-"),) if progress else ()),
             harmless(task.title) + "".join(f" #{tag}" for tag in task.tags),
         )
         for task in tasks
     ]
-    out.table(("ID", "STATE", "PRIORITY", "AGENT", "AGE", "TITLE"), rows, colours=STATUS_COLOURS)
+    header = ("ID", "STATE", "PRIORITY", "AGENT", "AGE", *(("PROGRESS",) if progress else ()), "TITLE")
+    out.table(header, rows, colours=STATUS_COLOURS)
 
 
 def title_line(task: Task) -> str:

@@ -39,7 +39,7 @@ THEMES: dict[str, dict[str, Place]] = {
         "show": ("showing:show", "Everything about a task, and what to do next"),
         "why": ("showing:why", "What a task waits for, and its place in the queue"),
         "history": ("showing:history", "The states and attempts of a task"),
-        "stats": ("showing:stats", "How many tasks there are, by state and so on"),
+        "stats": ("showing:stats", "How many tasks there are, how steps went, how long they took"),
         "events": ("following:events", "What happened on the board"),
         "logs": ("following:logs", "What a task's steps printed"),
         "wait": ("following:wait", "Wait for tasks to end; exit with their result"),

@@ -1,0 +1,123 @@
+"""How far tasks are and how long they will take, as words: `43 %, ~12 min (8-25) left`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dreamos_tasks.interfaces.cli.text import DAY, HOUR, MINUTE, count, duration, harmless
+from dreamos_tasks.model.task import Status, Task
+
+if TYPE_CHECKING:
+    from dreamos_tasks.board.forecast import Eta, Forecast
+    from dreamos_tasks.board.nexus import TaskNexus
+    from dreamos_tasks.interfaces.cli.call import Call
+    from dreamos_tasks.model.durations import DurationRange
+
+UNITS = ((90, 1, "s"), (90 * MINUTE, MINUTE, "min"), (2 * DAY, HOUR, "h"), (float("inf"), DAY, "days"))
+MOST_ETAS = 20  # in a list: each takes a millisecond or more
+
+
+def forecast_of(call: Call) -> Forecast:
+    """Looks ahead on this board, from now on."""
+    from dreamos_tasks.board.forecast import Forecast
+
+    daemon = call.settings.daemon
+    return Forecast(
+        call.nexus,
+        now=call.nexus.clock.now(),
+        places=daemon.max_concurrent_tasks,
+        most_steps=daemon.max_concurrent_steps,
+    )
+
+
+def eta_document(call: Call, task: Task) -> dict[str, Any] | None:
+    """The block `eta` of a task's document; None where nothing can be said: it has no plan, or it is over."""
+    if task.plan is None:
+        return None
+    from dreamos_tasks.board.forecast import eta_form
+
+    return eta_form(forecast_of(call).eta(task, is_ready=is_ready(call.nexus, task)))
+
+
+def is_ready(nexus: TaskNexus, task: Task) -> bool:
+    """Whether it waits for nothing but its turn."""
+    return task.status is Status.PENDING and not nexus.waiting_for(task)
+
+
+def range_words(told: DurationRange) -> str:
+    """`~12 min (8-25)`: the likely time, and the one that holds in 8 of 10 cases; in one unit."""
+    _, unit, name = next(row for row in UNITS if told.likely_seconds < row[0])
+    low, likely, high = (
+        _number(seconds / unit) for seconds in (told.low_seconds, told.likely_seconds, told.high_seconds)
+    )
+    return f"~{likely} {name}" + (f" ({low}-{high})" if low != high else "")
+
+
+def basis_words(told: DurationRange) -> str:
+    """On what it rests: `from 34 earlier runs`, or that it is a guess."""
+    if told.samples == 0:
+        return "a guess: some of its steps were never run before"
+    rough = "roughly, " if told.is_rough else ""
+    return f"{rough}from {count(told.samples, 'earlier run')}"
+
+
+def eta_facts(eta: Eta, task: Task) -> Iterator[tuple[str, str]]:
+    """The lines about it on the page of a task that is not over: a label, and the words."""
+    if eta.remaining is None:
+        return
+    if task.claim is not None:
+        now = f"; now: {', '.join(map(harmless, eta.current_steps))}" if eta.current_steps else ""
+        yield "eta", f"{eta.percent:g} % done, {range_words(eta.remaining)} left, {basis_words(eta.remaining)}{now}"
+        return
+    done = f"{eta.percent:g} % done; " if eta.percent else ""
+    start = ""
+    if eta.until_start is not None and eta.until_start.high_seconds >= 1:
+        start = f", starts in {range_words(eta.until_start)}"
+    yield "eta", f"{done}it takes {range_words(eta.remaining)}{start}; {basis_words(eta.remaining)}"
+
+
+def short_eta(eta: Eta) -> str:
+    """For a line among others: `43 %, ~12 min (8-25) left`."""
+    left = f", {range_words(eta.remaining)} left" if eta.remaining is not None else ""
+    return f"{eta.percent:.0f} %{left}"
+
+
+def progress_cells(call: Call, tasks: Sequence[Task]) -> Mapping[str, str]:
+    """By task id, how far those are that somebody works on; empty when there is none."""
+    cells: dict[str, str] = {}
+    forecast: Forecast | None = None
+    for task in tasks:
+        if task.claim is None:
+            continue
+        if task.progress is not None and task.progress.percent is not None:
+            cells[task.task_id] = f"{task.progress.percent:.0f} %"
+        elif task.plan is not None and len(cells) < MOST_ETAS:
+            forecast = forecast or forecast_of(call)
+            eta = forecast.eta(task)
+            if eta is not None:
+                cells[task.task_id] = short_eta(eta)
+    return cells
+
+
+def step_notes(nexus: TaskNexus, task: Task) -> Mapping[str, str]:
+    """By step, that it took less time than was expected when it began."""
+    from dreamos_tasks.model.durations import DurationRange
+
+    notes: dict[str, str] = {}
+    for event in nexus.events(task_id=task.task_id, limit=10_000) if task.plan is not None else ():
+        told = event.detail.get("estimate")
+        if event.detail.get("finished_early") and told:
+            notes[str(event.detail.get("step"))] = f"finished early: {range_words(DurationRange(**told))} was expected"
+        elif event.detail.get("step"):
+            notes.pop(str(event.detail["step"]), None)
+    return notes
+
+
+def running_words(elapsed_seconds: float, expected: DurationRange) -> str:
+    """Of a step that runs: `2 min so far of ~5 min (4-8)`."""
+    return f"{duration(elapsed_seconds)} so far of {range_words(expected)}"
+
+
+def _number(amount: float) -> str:
+    return f"{amount:.0f}" if amount >= 10 else f"{amount:.1f}".removesuffix(".0")
