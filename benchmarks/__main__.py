@@ -28,10 +28,10 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, help="3 unless --quick")
     asked = parser.parse_args()
     results = Results()
+    target = Path(__file__).with_name("RESULTS.md") if not asked.workloads else Path("benchmark-results.md")
     for name in asked.workloads or WORKLOADS:
         WORKLOADS[name](results, repetitions=asked.repetitions or (1 if asked.quick else 3), quick=asked.quick)
-    target = Path(__file__).with_name("RESULTS.md") if not asked.workloads else Path("benchmark-results.md")
-    results.write(target, quick=asked.quick)
+        results.write(target, quick=asked.quick)  # a run that is broken off leaves what it has
     print(f"\n{target}")
 
 
