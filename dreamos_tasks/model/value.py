@@ -7,9 +7,10 @@ are made; the others are shared. To everyone else (`fields`, `replace`, pickle, 
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
 from functools import cached_property, partial
 from typing import Any, TypeVar, dataclass_transform
 
@@ -17,38 +18,53 @@ Class = TypeVar("Class", bound=type)
 Made = TypeVar("Made")
 WORTH_FILLING = 8  # fields; with fewer, the way by another class is the longer one
 WORTH_COMPILING = 256  # compiling takes as long as is saved on about so many values; most commands make fewer
+# By this `fields` knows a field from a class variable. A private name, and the only one: tests hold values to `dataclass`.
+_FIELD = dataclasses._FIELD  # type: ignore[attr-defined]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def frozen_value(cls: Class) -> Class:
-    """Decorator: as `dataclass(frozen=True, slots=True, kw_only=True)`."""
-    made: Any = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=True)(cls)
-    for name, method in _SHARED.items():
-        if name not in made.__dict__:
-            setattr(made, name, method)
-    made.__init__ = _FirstInit(made)
+    """Decorator: as `dataclass(frozen=True, slots=True, kw_only=True)`. Every annotated name is a field."""
+    own = cls.__annotations__
+    inherited = [getattr(base, "__dataclass_fields__", {}) for base in reversed(cls.__mro__[1:])]
+    found: dict[str, Field[Any]] = {name: each for of_base in inherited for name, each in of_base.items()}
+    slots = tuple(name for name in own if name not in found)
+    found.update((name, _field(name, hint, vars(cls).get(name, MISSING))) for name, hint in own.items())
+    first = _FirstInit()
+    body = {name: what for name, what in vars(cls).items() if name not in own and name not in _OF_A_CLASS_WITHOUT_SLOTS}
+    body |= {"__slots__": slots, "__dataclass_fields__": found, "__init__": first}
+    made: Any = type(cls)(cls.__name__, cls.__bases__, {**_SHARED, **body})
+    made.__qualname__ = cls.__qualname__
+    first.cls = made
     result: Class = made
     return result
+
+
+def _field(name: str, hint: Any, default: Any) -> Field[Any]:
+    made: Any = default if isinstance(default, Field) else field(default=default)
+    made.name, made.type, made.kw_only, made._field_type = name, hint, True, _FIELD
+    return made  # type: ignore[no-any-return]
 
 
 class _FirstInit:
     """Stands in for a class's `__init__`: fills the first values by itself, then puts a compiled one in its place."""
 
-    def __init__(self, cls: type) -> None:
-        self._cls: Any = cls
+    cls: Any
+
+    def __init__(self) -> None:
         self._made = 0
 
     def __get__(self, value: object, owner: type | None = None) -> Any:
         self._made += 1
-        if value is not None and self._made <= WORTH_COMPILING:
+        if isinstance(value, self.cls) and self._made <= WORTH_COMPILING:
             return partial(self._fill, value)
-        init = self._cls.__init__ = _init_of(self._cls)
+        init = self.cls.__init__ = _init_of(self.cls)  # also for whoever asks what the parameters are
         return init if value is None else init.__get__(value, owner)
 
     @cached_property
     def _slots(self) -> list[tuple[str, Callable[[object, Any], None], Any, Any]]:
         """Of each field: its name, what puts a value into it, its default, and what makes one."""
-        return [(f.name, getattr(self._cls, f.name).__set__, f.default, f.default_factory) for f in fields(self._cls)]
+        return [(f.name, getattr(self.cls, f.name).__set__, f.default, f.default_factory) for f in fields(self.cls)]
 
     def _fill(self, value: Any, /, **given: Any) -> None:
         taken = 0
@@ -61,9 +77,9 @@ class _FirstInit:
             elif make is not MISSING:
                 put(value, make())
             else:
-                _init_of(self._cls)(value, **given)  # says what is missing, as Python says it
+                _init_of(self.cls)(value, **given)  # says what is missing, as Python says it
         if taken != len(given):
-            _init_of(self._cls)(value, **given)  # or what is unknown
+            _init_of(self.cls)(value, **given)  # or what is unknown
         if hasattr(value, "__post_init__"):
             value.__post_init__()
 
@@ -161,4 +177,6 @@ _SHARED = {
     "__delattr__": _refuse,
     "__getstate__": _values,  # how pickle and copy read and fill what cannot be assigned to
     "__setstate__": _set_state,
+    "__replace__": dataclasses.replace,  # for copy.replace
 }
+_OF_A_CLASS_WITHOUT_SLOTS = ("__dict__", "__weakref__")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import sys
 from collections.abc import Mapping
-from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, replace
+from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, get_type_hints
 
 import pytest
@@ -142,6 +143,20 @@ def test_values_survive_copying_and_pickling(value: Checked) -> None:
         assert copied.__class__ is Checked
         with pytest.raises(FrozenInstanceError):
             setattr(copied, name, 2)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="copy.replace came with Python 3.13")
+def test_copy_can_replace_fields() -> None:
+    assert copy.replace(Checked(x=3), name="") == Checked(x=3)  # type: ignore[attr-defined,unused-ignore]
+
+
+def test_the_fields_are_those_that_dataclass_would_make() -> None:
+    for ours, plain in zip(fields(Point), fields(Plain), strict=True):
+        for word in ("name", "type", "default", "default_factory", "repr", "init", "kw_only", "metadata"):
+            assert getattr(ours, word) == getattr(plain, word)
+    assert is_dataclass(Point)
+    assert Point.__slots__ == Plain.__slots__  # type: ignore[attr-defined]
+    assert not vars(Checked)["__slots__"][1:]  # only what is new
 
 
 def test_the_parameters_are_known_before_the_first_value_is_made() -> None:

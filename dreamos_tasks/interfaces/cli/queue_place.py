@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.cli.text import count, harmless, local_and_ago
 from dreamos_tasks.model.query import Order, TaskQuery
 from dreamos_tasks.model.task import Task
+from dreamos_tasks.model.value import frozen_value
 
 FARTHEST = 1000  # of the queue that is read: nobody wants to know whether it is the 1,300th or the 1,400th
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_value
 class QueuePlace:
     """The place among the ready tasks that the same agents may take. `number` None: beyond the first thousand."""
 
