@@ -390,8 +390,9 @@ class SqliteStore(SqliteSharing):
     def _search(self, lanes: Sequence[str], request: ClaimRequest, *, now: datetime) -> Task | None:
         """The first task that fits when the heads of the queue do not: each lane in order, and the expired claims."""
         found = [
-            self._first_that_fits(*sqlite_queries.ready_in_lane(lane, request.tags, now_us=to_us(now)), request, now)
+            self._first_that_fits(sql, bindings, request, now)
             for lane in lanes
+            for sql, bindings in sqlite_queries.ready_in_lane(lane, request.tags, now_us=to_us(now))
         ]
         found.append(self._first_that_fits(sqlite_queries.EXPIRED, (to_us(now),), request, now))
         first = min((row for row in found if row is not None), key=_place_in_queue, default=None)

@@ -10,7 +10,7 @@ from dreamos_tasks.model.task import FINAL, Status
 from dreamos_tasks.stores.rows import COLUMNS, to_us
 
 # Rows of each word a list can be asked for, each by its own partial index. They may hold a row too many, never one too few.
-READY_ROWS = "SELECT n FROM task WHERE queued = 1 AND unmet = 0 AND wait_until IS NULL"
+READY_ROWS = "SELECT n FROM task WHERE queued = 1 AND unmet = 0 AND wait_until IS NULL AND concurrency_key IS NULL"
 HELD_BACK_ROWS = "SELECT n FROM task WHERE queued = 1 AND (unmet > 0 OR wait_until IS NOT NULL)"
 KEYED_ROWS = "SELECT n FROM task WHERE concurrency_key IS NOT NULL AND queued = 1"
 EXPIRED_ROWS = "SELECT n FROM task WHERE lease_until <= :now"
@@ -21,8 +21,8 @@ ROLLING_BACK_ROWS = """SELECT n FROM task
 WHERE status NOT IN ('pending', 'in_progress', 'completed') AND status IN ('cancelled', 'failed')
   AND instr(state, '"rollback"')"""
 ROWS_BY_WORD = {
-    "pending": (READY_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
-    "ready": (READY_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
+    "pending": (READY_ROWS, KEYED_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
+    "ready": (READY_ROWS, KEYED_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
     "blocked": (HELD_BACK_ROWS, KEYED_ROWS, EXPIRED_ROWS),
     "scheduled": (HELD_BACK_ROWS, EXPIRED_ROWS),
     "expired": (EXPIRED_ROWS,),
@@ -111,28 +111,55 @@ def narrowed(query: TaskQuery, *, now_us: int, after: Sequence[int] | None = Non
     return f"SELECT {COLUMNS} FROM task{where} ORDER BY {ORDER_BY[query.order]}", bindings
 
 
-# Keys under which somebody runs now. It is evaluated when the first task with a key is met.
+READY = "lane = ? AND queued = 1 AND unmet = 0 AND wait_until IS NULL"
+# Keys under which somebody runs now.
 KEYS_IN_USE = """SELECT concurrency_key FROM task
 WHERE concurrency_key IS NOT NULL AND lease_until IS NOT NULL AND lease_until > ?"""
-READY_IN_LANE = f"""
-SELECT {COLUMNS} FROM task WHERE lane = ? AND queued = 1 AND unmet = 0 AND wait_until IS NULL
-  AND (concurrency_key IS NULL OR concurrency_key NOT IN ({KEYS_IN_USE}))
-ORDER BY priority, due, n"""
+READY_IN_LANE = f"SELECT {COLUMNS} FROM task WHERE {READY} AND concurrency_key IS NULL ORDER BY priority, due, n"
+# Of those that have a key. Takes lane, now.
+KEYED_IN_LANE = f"""
+SELECT {COLUMNS} FROM task INDEXED BY task_ready_keyed
+WHERE {READY} AND concurrency_key IS NOT NULL AND concurrency_key NOT IN ({KEYS_IN_USE}) ORDER BY priority, due, n"""
 TAGGED = "EXISTS (SELECT 1 FROM task_tag WHERE tag = ? AND task_tag.n = task.n) AND "
 EXPIRED = f"SELECT {COLUMNS} FROM task WHERE lease_until <= ? ORDER BY priority, due, n"
 
-# The first ready task of each of two lanes, and the first whose lease has run out: one of them is the next. A row of NULLs
-# says that a not_before has been reached and END_WAITING is to run first. Takes lane, lane, now.
+# The first of a lane whose key is free: among the first few of the queue, or else among the first ones of each key. One of the
+# two is quick, be there a hundred thousand tasks of one key, or as many keys. Takes lane ?1 and now ?3.
+FIRST_KEYED = f"""
+SELECT {COLUMNS} FROM task WHERE n = coalesce(
+  (SELECT n FROM (SELECT n, concurrency_key FROM task INDEXED BY task_ready_keyed
+                  WHERE {READY} AND concurrency_key IS NOT NULL ORDER BY priority, due, n LIMIT 256)
+   WHERE concurrency_key NOT IN ({KEYS_IN_USE}) LIMIT 1),
+  (WITH RECURSIVE keys (k) AS (
+     SELECT min(concurrency_key) FROM task INDEXED BY task_ready_keys WHERE {READY} AND concurrency_key IS NOT NULL
+     UNION ALL SELECT (SELECT min(concurrency_key) FROM task INDEXED BY task_ready_keys
+                       WHERE {READY} AND concurrency_key > keys.k) FROM keys WHERE k IS NOT NULL)
+   SELECT first.n FROM keys JOIN task AS first ON first.n = (
+     SELECT n FROM task INDEXED BY task_ready_keys WHERE {READY} AND concurrency_key = keys.k
+     ORDER BY priority, due, n LIMIT 1)
+   WHERE k IS NOT NULL AND k NOT IN ({KEYS_IN_USE}) ORDER BY first.priority, first.due, first.n LIMIT 1))"""
+
+
+def _of_lane(sql: str, number: int) -> str:
+    return sql.replace("lane = ?", f"lane = ?{number}").replace("> ?", "> ?3")
+
+
+# The first ready task of each of two lanes, with a key and without, and the first whose lease has run out: one of them is the
+# next. A row of NULLs says that a not_before has been reached and END_WAITING is to run first. Takes lane, lane, now.
 HEADS_OF_QUEUE = f"""
-SELECT * FROM ({READY_IN_LANE.replace("lane = ?", "lane = ?1").replace("> ?", "> ?3")} LIMIT 1)
-UNION ALL SELECT * FROM ({READY_IN_LANE.replace("lane = ?", "lane = ?2").replace("> ?", "> ?3")} LIMIT 1)
+SELECT * FROM ({_of_lane(READY_IN_LANE, 1)} LIMIT 1)
+UNION ALL SELECT * FROM ({_of_lane(READY_IN_LANE, 2)} LIMIT 1)
+UNION ALL {_of_lane(FIRST_KEYED, 1)}
+UNION ALL {_of_lane(FIRST_KEYED, 2)}
 UNION ALL SELECT * FROM ({EXPIRED.replace("<= ?", "<= ?3")} LIMIT 1)
 UNION ALL SELECT {", ".join("NULL" for _ in COLUMNS.split(","))}
   WHERE EXISTS (SELECT 1 FROM task WHERE wait_until <= ?3)"""
 
 
-def ready_in_lane(lane: str, tags: Sequence[str], *, now_us: int) -> tuple[str, tuple[Any, ...]]:
-    """The ready rows of a lane that carry all the tags, in the order of claiming."""
-    if not tags:
-        return READY_IN_LANE, (lane, now_us)
-    return READY_IN_LANE.replace("WHERE ", "WHERE " + TAGGED * len(tags), 1), (*tags, lane, now_us)
+def ready_in_lane(lane: str, tags: Sequence[str], *, now_us: int) -> Sequence[tuple[str, tuple[Any, ...]]]:
+    """The ready rows of a lane that carry all the tags, in the order of claiming: those without a key, those with one."""
+    tagged = "WHERE " + TAGGED * len(tags)
+    return (
+        (READY_IN_LANE.replace("WHERE ", tagged, 1), (*tags, lane)),
+        (KEYED_IN_LANE.replace("WHERE ", tagged, 1), (*tags, lane, now_us)),
+    )

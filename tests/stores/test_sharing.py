@@ -185,3 +185,14 @@ def test_a_search_by_tag_passes_over_keys_in_use_too(nexus: TaskNexus) -> None:
     taken = nexus.get_next_task("ben", tags=("core",))
     assert taken is not None
     assert taken.task_id == "c"
+
+
+def test_behind_many_tasks_of_one_key_the_next_is_found_in_the_order_of_claiming(nexus: TaskNexus) -> None:
+    many = [TaskDraft(title="x", task_id=f"m{number}", concurrency_key="deploy") for number in range(300)]
+    nexus.add_tasks(many)
+    keyed(nexus, "late", key="a", priority=Priority.LOW)
+    keyed(nexus, "soon", key="z")
+    keyed(nexus, "then", key="y")
+    nexus.add_task(TaskDraft(title="free", task_id="free"))
+    taken = [nexus.get_next_task("ada") for _ in range(6)]
+    assert [task.task_id if task else None for task in taken] == ["m0", "soon", "then", "free", "late", None]
