@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dreamos_tasks.model.event import Change, Event
-    from dreamos_tasks.model.pruning import HistoryPage
     from dreamos_tasks.model.hold import KeyUse
+    from dreamos_tasks.model.pruning import HistoryPage
     from dreamos_tasks.model.query import ClaimRequest, TaskQuery
     from dreamos_tasks.model.task import Task
     from dreamos_tasks.model.tool import Estimate, Health, ParamProblem, ToolContext, ToolResult

@@ -22,7 +22,12 @@ _PLAIN_PATTERN = re.compile(
     r"(?!(?:null|true|false|yes|no|on|off|[yn])$)[A-Za-z][A-Za-z0-9_./-]*\*?|\d+\.\d+\.\d+\.\d+",
     re.IGNORECASE,
 )
-_UNITS = {"_seconds": "seconds", "_bytes": "bytes", "_per_minute": "calls a minute", "_per_minute_per_host": "calls a minute"}
+_UNITS = {
+    "_seconds": "seconds",
+    "_bytes": "bytes",
+    "_per_minute": "calls a minute",
+    "_per_minute_per_host": "calls a minute",
+}
 _PASSWORD_PATTERNS = (
     re.compile(r"(//[^:/@\s]*:)\S*(?=@)"),
     re.compile(r"(password\s*=\s*)[^&\s]+", re.IGNORECASE),

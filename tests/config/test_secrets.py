@@ -21,7 +21,12 @@ def written(folder: Path, text: str | bytes, *, mode: int = 0o600) -> Path:
 def test_each_line_is_a_secret(tmp_path: Path) -> None:
     text = "# notes\n\nA=plain\nexport B = 'in quotes'\nC=\"a=b # not a note\"\n  D=x y \n"
 
-    assert read_secrets(written(tmp_path, text)) == {"A": "plain", "B": "in quotes", "C": "a=b # not a note", "D": "x y"}
+    assert read_secrets(written(tmp_path, text)) == {
+        "A": "plain",
+        "B": "in quotes",
+        "C": "a=b # not a note",
+        "D": "x y",
+    }
 
 
 def test_no_file_is_no_secrets(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ TASK = Task(task_id="dt-7k2m", title="t", created_at=NOW, updated_at=NOW)
 STEPS = tuple(Step(name=name, tool="files") for name in ("a", "b", "c", "d"))
 
 
-def ended(name: str, *, after_seconds: float, undo: object = None, **more: object) -> StepResult:
+def ended(name: str, *, after_seconds: float, undo: object = None, **more: Any) -> StepResult:
     at = NOW + timedelta(seconds=after_seconds)
     return StepResult(name=name, status=StepStatus.COMPLETED, token=2, started_at=at, finished_at=at, undo=undo, **more)
 

@@ -38,7 +38,12 @@ LEASE_SECONDS = 3.0
 # Everything that is slow for people's sake is quick here.
 CONFIG: Mapping[str, Mapping[str, Any]] = {
     "claims": {"lease_seconds": LEASE_SECONDS, "heartbeat_seconds": 0.5, "max_lost_leases": 1000},
-    "daemon": {"grace_seconds": 2, "data_version_poll_seconds": 0.2, "max_concurrent_tasks": 4, "under_pressure": "ignore"},
+    "daemon": {
+        "grace_seconds": 2,
+        "data_version_poll_seconds": 0.2,
+        "max_concurrent_tasks": 4,
+        "under_pressure": "ignore",
+    },
     "inbox": {"rescan_seconds": 0.5, "settle_seconds": 0.3},
     "retry": {"base_seconds": 0.1, "max_seconds": 0.2},
     "monitoring": {"check_interval_seconds": 0.5},

@@ -70,7 +70,9 @@ def history(call: Call, task_id: str) -> None:
 
 
 @verb("stats", examples=("dt stats", "dt stats --tools --since 24h", "dt stats --eta --json"))
-@option("--tools", is_flag=True, help="How steps went, by tool and name: how many, how well, how long, how long queued.")
+@option(
+    "--tools", is_flag=True, help="How steps went, by tool and name: how many, how well, how long, how long queued."
+)
 @option("--eta", is_flag=True, help="How often steps took as long as was expected when they began.")
 @option("--since", "since_seconds", type=SECONDS, help="With --tools or --eta: of the last 24h, 7d. [default: of all]")
 def stats(call: Call, tools: bool, eta: bool, since_seconds: float | None) -> None:
