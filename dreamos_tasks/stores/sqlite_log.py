@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.model.event import Event, EventType
-from dreamos_tasks.model.pruning import HistoryPage
 from dreamos_tasks.stores.rows import decode, event_to_row, from_us, to_us
 from dreamos_tasks.stores.sqlite_session import SqliteSession
+
+if TYPE_CHECKING:
+    from dreamos_tasks.model.pruning import HistoryPage
 
 STEP_ENDS = """
 SELECT event.seq, task.task_id, event.type, event.at, event.by, json_extract(event.data, '$.detail')
@@ -64,6 +66,8 @@ def long_histories(session: SqliteSession, *, ended_before: datetime, after: str
     """See TaskStore."""
     rows = session.rows(HISTORIES, {"before": to_us(ended_before), "after": after, "limit": limit})
     found = tuple(str(task_id) for task_id, is_long in rows if is_long)
+    from dreamos_tasks.model.pruning import HistoryPage  # with what judges histories: no verb of an agent needs it
+
     return HistoryPage(task_ids=found, last=str(rows[-1][0]) if len(rows) == limit else None)
 
 
