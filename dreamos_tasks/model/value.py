@@ -119,10 +119,10 @@ def _init_of(cls: Any) -> Any:
         lines += ["  if self.__class__ is cls:", '   _become(self, "__class__", _filling)', *fill]
         lines += ["   self.__class__ = cls", "  else:", *put]
     else:
-        lines += ["  if True:", *put]
+        lines += ["  if True:", "   pass", *put]
     if hasattr(cls, "__post_init__"):
         lines.append("  self.__post_init__()")
-    text = f" def __init__(self, *, {', '.join(parameters)}):\n" + "\n".join(lines)
+    text = f" def __init__({', '.join(['self', *(['*'] if parameters else ()), *parameters])}):\n" + "\n".join(lines)
     init = _compiled(cls, text, "__init__", known)
     init.__qualname__, init.__annotations__ = f"{cls.__qualname__}.__init__", {**annotations, "return": None}
     return init

@@ -196,3 +196,16 @@ def test_a_class_below_a_value_of_many_fields_makes_values_of_its_own() -> None:
 
     assert type(Mine(title="t")) is Mine
     assert Mine(title="t").title == "t"
+
+
+@pytest.mark.parametrize("count", [1, WORTH_COMPILING + 2])
+def test_a_value_without_fields_is_one_too_however_many_are_made(count: int) -> None:
+    @frozen_value
+    class Nothing:
+        """Says by its class alone what there is to say."""
+
+    values = [Nothing() for _ in range(count)]
+
+    assert set(values) == {Nothing()}
+    with pytest.raises(TypeError):
+        Nothing(more=1)  # type: ignore[call-arg]
