@@ -25,6 +25,8 @@ from dreamos_tasks.execution.rollback import StepUndoer
 from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.json_form import instant_to_text
 from dreamos_tasks.model.task import FINAL
+from dreamos_tasks.monitoring.pruning import Pruner
+from dreamos_tasks.monitoring.retention import RetentionService
 from dreamos_tasks.orchestrator.orchestrator import Orchestrator
 from dreamos_tasks.orchestrator.patience import PatientDesk
 from dreamos_tasks.orchestrator.rollbacks import Rollbacks
@@ -72,6 +74,7 @@ class Daemon:
             on_others=self._others_wrote,
             on_event=self._happened,
         )
+        self._retention = RetentionService(self._desk, Pruner(home.runs), settings.retention)
         self._status = StatusSocket(home.status_socket, self.report)
 
     async def start(self) -> None:
@@ -91,12 +94,14 @@ class Daemon:
         await self._monitoring.start()
         self._orchestrator.start()
         self._rollbacks.start()
+        self._retention.start()
         await self._status.start()
         self._lock.show(self._card())
 
     async def stop(self) -> None:
         """Drain: no new work, running tasks get their grace, then everything closes. May be called twice."""
         await self._inbox.stop()
+        await self._retention.stop()
         await self._monitoring.stop()
         await self._orchestrator.drain(self.settings.daemon.grace_seconds)
         await self._rollbacks.stop()

@@ -259,6 +259,18 @@ class LoggingSettings(_Section):
 
 
 @frozen_value
+class RetentionSettings(_Section):
+    """What is kept of tasks that are over. A task itself is kept for ever, and so is what is not over."""
+
+    runs_days: Count | None = _setting(
+        None, "after so many days what its steps printed is removed from runtime/runs, and what undo needs; null: never"
+    )
+    events_days: Count | None = _setting(
+        None, "after so many days its history is shortened to how it was added and what became of it; null: never"
+    )
+
+
+@frozen_value
 class Settings(_Section):
     """All settings of one board."""
 
@@ -274,6 +286,7 @@ class Settings(_Section):
     server: ServerSettings = field(default_factory=ServerSettings)
     tools: Mapping[str, ToolSettings] = field(default_factory=dict)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
 
     def tool(self, name: str) -> ToolSettings:

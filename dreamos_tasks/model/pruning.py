@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.history import differing_fields
 from dreamos_tasks.model.json_form import to_json
@@ -18,6 +20,13 @@ class HistoryPage:
 
     task_ids: tuple[str, ...] = ()
     last: str | None = None
+
+
+def can_be_pruned(task: Task, *, ended_before: datetime) -> bool:
+    """Whether the task has been over for so long, and nothing about it is still to be done: no undo is due."""
+    if not task.is_final or task.claim is not None or (task.rollback is not None and task.rollback.is_due):
+        return False
+    return task.finished_at is not None and max(task.finished_at, task.updated_at) < ended_before
 
 
 def shortened(task: Task, first: Event, last: Event, *, removed: int) -> Event:

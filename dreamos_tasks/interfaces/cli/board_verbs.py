@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import click
 from dreamos_tasks.errors import BoardGone, Refused, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.option import option
-from dreamos_tasks.interfaces.cli.options import FILLED
+from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS
 from dreamos_tasks.interfaces.cli.text import count
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.interfaces.cli.verb_group import verb_group
@@ -37,9 +39,12 @@ def backup(call: Call, file: str) -> None:
     call.out.note(f"to bring it back: dt board restore {target}")
 
 
-@verb_group("board", examples=("dt board", "dt board check", "dt board convert --to json", "dt board restore FILE"))
+@verb_group(
+    "board",
+    examples=("dt board", "dt board check", "dt board convert --to json", "dt board restore FILE", "dt board prune"),
+)
 def board(call: Call) -> None:
-    """Say what the board is (as board info does); check, convert or restore it."""
+    """Say what the board is (as board info does); check, convert, restore or prune it."""
     _info(call)
 
 
@@ -104,6 +109,54 @@ def board_restore(call: Call, file: str, yes: bool) -> None:
     call.out.line(f"restored {count(facts.tasks, 'task')}, {count(facts.last_seq, 'event')} to {facts.path}")
     if aside is not None:
         call.out.line(f"the old board is kept as {aside}")
+
+
+@board.below("prune", examples=("dt board prune --older-than 90d --dry-run", "dt board prune --older-than 90d --yes"))
+@option("--older-than", "seconds", type=SECONDS, help="Of tasks that ended so long ago. [default: as retention says]")
+@option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@option("--yes", is_flag=True, help="Do not ask.")
+def board_prune(call: Call, seconds: float | None, dry_run: bool, yes: bool) -> None:
+    """Remove what tasks that are long over have left: their run folders, and all but two events of their histories.
+
+    Tasks themselves stay, with result and links, and so does all that is not over. What was removed cannot be undone.
+    """
+    from dreamos_tasks.monitoring.pruning import Pruner, prune_now
+
+    _require_board(call)
+    runs_before, events_before = _horizons(call, seconds)
+    if not dry_run:
+        _ask(call, "Remove the run folders and shorten the histories of tasks that are long over?", yes=yes)
+    pruner = Pruner(call.home.runs, is_dry=dry_run)
+    pruned = prune_now(pruner, call.nexus, runs_before=runs_before, events_before=events_before)
+    if call.out.as_json:
+        call.out.document({**asdict(pruned), "dry_run": dry_run})
+    else:
+        would = "would remove" if dry_run else "removed"
+        histories = "1 history" if pruned.histories == 1 else f"{pruned.histories} histories"
+        call.out.line(
+            f"{would} {count(pruned.events, 'event')} of {histories}, "
+            f"and the run folders of {count(pruned.folders, 'task')} ({pruned.bytes} bytes)"
+        )
+    for reason in pruned.kept:
+        call.out.hint(f"not removed: {reason}")
+    call.exit_code = 1 if pruned.kept else 0
+
+
+def _horizons(call: Call, seconds: float | None) -> tuple[datetime | None, datetime | None]:
+    """Before which instant tasks must have ended: for their run folders, and for their histories."""
+    from dreamos_tasks.monitoring.pruning import days_before
+
+    now, kept = call.nexus.clock.now(), call.settings.retention
+    if seconds is not None:
+        return now - timedelta(seconds=seconds), now - timedelta(seconds=seconds)
+    if kept.runs_days is None and kept.events_days is None:
+        raise UsageError(
+            "nothing says how old what is to be removed must be",
+            cause="retention.runs_days and retention.events_days are not set: everything is kept",
+            fix="dt board prune --older-than 90d --dry-run",
+        )
+    runs, events = (None if days is None else days_before(now, days) for days in (kept.runs_days, kept.events_days))
+    return runs, events
 
 
 def _info(call: Call) -> None:
