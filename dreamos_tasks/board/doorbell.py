@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import _socket
     import socket
 
 NOBODY_HOME_SECONDS = (
@@ -25,7 +26,7 @@ class Doorbell:
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
-        self._socket: socket.socket | None = None
+        self._socket: _socket.socket | None = None
         self._silent_until = 0.0
 
     def ring(self) -> None:
@@ -35,7 +36,7 @@ class Doorbell:
         try:
             if self._socket is None:
                 os.stat(self._path)  # without a daemon there is no bell, and no need to import what rings it
-                self._socket = _open_socket()
+                self._socket = _open_bare_socket()
             with short_path(self._path) as reachable:
                 self._socket.sendto(b"!", reachable)
         except BlockingIOError:
@@ -75,7 +76,9 @@ class short_path:  # noqa: N801  reads as a function where it is used
 
 def hang_doorbell(path: Path) -> socket.socket:
     """The daemon's side: a non-blocking datagram socket bound at `path`, in place of any left by an earlier daemon."""
-    bell = _open_socket()
+    import socket
+
+    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
         path.unlink(missing_ok=True)
         with short_path(str(path)) as reachable:
@@ -87,7 +90,8 @@ def hang_doorbell(path: Path) -> socket.socket:
     return bell
 
 
-def _open_socket() -> socket.socket:
-    import socket
+def _open_bare_socket() -> _socket.socket:
+    """Without what `socket` puts around it: enumerations of all constants, which take longer to make than a task to add."""
+    import _socket
 
-    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    return _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK)

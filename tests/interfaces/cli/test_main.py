@@ -13,6 +13,7 @@ import click
 import pytest
 
 import dreamos_tasks
+from dreamos_tasks.board.doorbell import hang_doorbell
 from dreamos_tasks.interfaces.cli import main as entry
 from dreamos_tasks.interfaces.cli.verb import Verb
 from dreamos_tasks.interfaces.cli.verb_table import ALIASES, VERBS
@@ -226,6 +227,19 @@ def test_hot_verbs_import_nothing_heavy_and_not_much(dt: Dt, home: Path, args: t
     assert found == "[]"
     assert int(modules) <= MOST_MODULES
     assert process.returncode == (5 if args[0] == "next" else 0)
+
+
+def test_the_daemon_is_rung_for_without_importing_what_ringing_does_not_need(dt: Dt, home: Path) -> None:
+    dt.add("makes the folder")
+    code = (
+        "import sys, dreamos_tasks.__main__; from dreamos_tasks.interfaces.cli.main import run; run(sys.argv[1:]);"
+        "print('socket' in sys.modules, file=sys.stderr)"
+    )
+    with hang_doorbell(home / "runtime" / "doorbell.sock") as bell:
+        process = start("add", "x", "--json", home=home, code=code)
+        _, err = process.communicate(timeout=60)
+        assert err.splitlines()[-1] == "False"
+        assert bell.recv(9) == b"!"
 
 
 def test_a_closed_pipe_is_silent(dt: Dt, home: Path) -> None:
