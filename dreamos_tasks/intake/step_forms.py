@@ -124,6 +124,13 @@ def check_steps(
         if check_call is not None and isinstance(step.tool, str) and isinstance(params, dict):
             for problem in check_call(step.tool, params):
                 findings.refuse(step.param_pointer(problem.pointer), problem.message, fix=problem.fix)
+            fallback = step.form.get("fallback")
+            if isinstance(fallback, str) and fallback != step.tool:
+                for problem in check_call(fallback, params):
+                    message = (
+                        f"its fallback {shown(fallback)} cannot be called with the same parameters: {problem.message}"
+                    )
+                    findings.refuse(f"{step.pointer}/fallback", message, fix=problem.fix)
 
 
 def _forms(
