@@ -133,6 +133,9 @@ class Attempt:
                     continue
             if not self._running:
                 return self._outcome(waits=waits)
+            if self._unsaved:  # others may run for hours: what has ended is not to be lost with them
+                await self._write_and_start(_Round())
+                continue
             await self._wait()
 
     def _outcome(self, *, waits: bool) -> Outcome | None:

@@ -49,6 +49,20 @@ async def test_independent_steps_run_side_by_side(bench: Workbench) -> None:
     assert bench.statuses() == dict.fromkeys("abc", "completed")
 
 
+async def test_what_has_ended_is_recorded_while_others_still_run(bench: Workbench) -> None:
+    bench.add(
+        shell("quick", "true"),
+        shell("slow", "until [ -e gate ]; do sleep 0.02; done"),
+        plan={"max_concurrent_steps": 2},
+    )
+    attempt = asyncio.create_task(bench.attempt())
+
+    await until(lambda: bench.statuses() == {"quick": "completed", "slow": "running"}, what="quick is recorded")
+    (bench.folder / "gate").touch()
+
+    assert (await asyncio.wait_for(attempt, TIMEOUT_SECONDS)).status is Status.COMPLETED
+
+
 async def test_a_failed_step_that_is_not_critical_leaves_the_rest_and_the_impact_is_told(bench: Workbench) -> None:
     bench.add(shell("a", "exit 3", critical=False), shell("b", "true", needs=("a",)), shell("c", "true"))
 
