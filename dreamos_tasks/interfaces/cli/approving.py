@@ -61,7 +61,7 @@ def approvals(call: Call, decided_too: bool, limit: int) -> None:
 @reason_option
 def approve(call: Call, requests: tuple[str, ...], params: str | None, by: str | None, reason: str) -> None:
     """Let a step run that asks first. Only people can: an agent cannot approve, and least of all its own work."""
-    person = _person(call, by, verb="approve")
+    person = deciding_person(call, by, verb="approve")
     changed = None if params is None else _params(call, params)
     if changed is not None and len(requests) > 1:
         raise UsageError("--params goes with one id", fix="approve the others without --params")
@@ -81,7 +81,7 @@ def approve(call: Call, requests: tuple[str, ...], params: str | None, by: str |
 @reason_option
 def reject(call: Call, requests: tuple[str, ...], by: str | None, reason: str) -> None:
     """Do not let a step run. A critical step that may not run fails its task; without another the rest goes on."""
-    person = _person(call, by, verb="reject")
+    person = deciding_person(call, by, verb="reject")
     for_each(
         call,
         requests,
@@ -129,7 +129,7 @@ def ask(
 @by_option
 def answer(call: Call, request: str, text: str, by: str | None) -> None:
     """Answer what a task asks. It goes back into the queue; whoever works on it sees the answer."""
-    person = _person(call, by, verb="answer")
+    person = deciding_person(call, by, verb="answer")
     for_each(
         call,
         (request,),
@@ -138,7 +138,8 @@ def answer(call: Call, request: str, text: str, by: str | None) -> None:
     )
 
 
-def _person(call: Call, by: str | None, *, verb: str) -> str:
+def deciding_person(call: Call, by: str | None, *, verb: str) -> str:
+    """Who decides: the one that was named, or the user. Raises NoPerson when that would be no person."""
     from dreamos_tasks.app.approver import require_person
 
     require_person(call.home, verb=verb)

@@ -51,6 +51,11 @@ class Output:
         """Whether a person reads along."""
         return sys.stdout.isatty()
 
+    @property
+    def stderr_shows_colours(self) -> bool:
+        """Whether talk may be coloured."""
+        return self._shows_colours(sys.stderr)
+
     def document(self, value: Any) -> None:
         """One JSON document: indented for a person, in one ASCII line for a program."""
         if not self.stdout_is_terminal:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from dreamos_tasks.errors import DreamosError, InvalidInput, NotFound, UsageError
+from dreamos_tasks.errors import BoardUnavailable, DreamosError, InvalidInput, NoPerson, NotFound, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED
@@ -17,7 +18,9 @@ from dreamos_tasks.interfaces.cli.run_view import RunView
 from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.cli.text import harmless
 from dreamos_tasks.interfaces.cli.verb import Verb
+from dreamos_tasks.model.durations import DurationRange
 from dreamos_tasks.model.plan import Plan, Step
+from dreamos_tasks.model.request import RequestKind
 from dreamos_tasks.model.task import TITLE_MAX_LENGTH, Status, Task, TaskDraft
 
 COMMAND_KEY = "dreamos_tasks.run.command"  # what stood behind `--`, in click's own store
@@ -51,8 +54,9 @@ class RunVerb(Verb):
 def run(ctx: click.Context, source: str | None, title: str | None) -> None:
     """Put a task on the board and run it here, step by step. Exits 0 when it is completed, 1 when it failed.
 
-    No daemon is needed. Ctrl-C ends the step, puts the task back, and says how to go on. A task that is on the board already
-    is named by its id; dt run -- COMMAND is short for a task with one step.
+    No daemon is needed. What steps print is shown as it comes. Ctrl-C pauses the task and says how to go on; a second one
+    leaves at once. What needs leave is asked right here, on a terminal. A task that is on the board already is named by its
+    id; dt run -- COMMAND is short for a task with one step.
     """
     call: Call = ctx.obj
     command: Sequence[str] | None = ctx.meta.get(COMMAND_KEY)
@@ -75,14 +79,20 @@ def _run(call: Call, task: Task) -> Task:
     from dreamos_tasks.app.foreground import run_in_foreground
 
     logger.remove()  # what there is to say, the view says
+    clock, person = call.nexus.clock, _person_at_terminal(call)
+    view = RunView(call.out, task, clock=clock, ahead=lambda: _ahead(call, task.task_id), person=person)
     _say_what_to_expect(call, task)
-    with RunView(call.out, task) as view:
-        settled = run_in_foreground(task.task_id, call.home, call.settings, on_event=view.show)
+    with view:
+        settled = run_in_foreground(task.task_id, call.home, call.settings, face=view)
     if call.out.as_json:
         call.out.document(task_document(call.nexus, settled))
     else:
         call.out.line(f"{settled.task_id}  {settled.status.value}")
-        if settled.error is not None:
+        if settled.status is Status.AWAITING_APPROVAL:
+            call.out.error(_awaits(settled))
+        elif settled.status is Status.PAUSED:
+            call.out.note(f"dt run {settled.task_id} goes on from there")
+        elif settled.error is not None and settled.status is not Status.COMPLETED:
             call.out.error(_why(settled))
     return settled
 
@@ -92,7 +102,43 @@ def _say_what_to_expect(call: Call, task: Task) -> None:
 
     eta = forecast_of(call).eta(task) if not task.is_final else None
     if eta is not None and eta.remaining is not None and eta.remaining.samples:
-        call.out.note(f"it takes {range_words(eta.remaining)}, {basis_words(eta.remaining)}")
+        call.out.note(f"  it takes {range_words(eta.remaining)}, {basis_words(eta.remaining)}")
+
+
+def _ahead(call: Call, task_id: str) -> tuple[float, DurationRange | None] | None:
+    """How far the task is now, in percent, and how long it will still take."""
+    from dreamos_tasks.interfaces.cli.eta import forecast_of
+
+    try:
+        eta = forecast_of(call).eta(call.nexus.get_task_by_id(task_id))
+    except BoardUnavailable:
+        return None  # it is said where it matters
+    return (eta.percent, eta.remaining) if eta is not None else None
+
+
+def _person_at_terminal(call: Call) -> str | None:
+    """Who may decide here; None where nobody can be asked, or where it would be no person."""
+    if call.out.as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    from dreamos_tasks.interfaces.cli.approving import deciding_person
+
+    try:
+        return deciding_person(call, None, verb="approve")
+    except NoPerson:
+        return None
+
+
+def _awaits(task: Task) -> DreamosError:
+    """What people are asked, and how they say it."""
+    request = next(request for request in task.requests if request.is_open)
+    verb = "approve" if request.kind is RequestKind.APPROVAL else "answer"
+    words = "" if request.kind is RequestKind.APPROVAL else f' "{request.choices[0] if request.choices else "..."}"'
+    what = f"step {request.step}" if request.step else "it"
+    return DreamosError(
+        f"{task.task_id} awaits a person's word: {what}",
+        cause=request.text,
+        fix=f"dt {verb} {request.request_id}{words}; then dt run {task.task_id} goes on, or a daemon does",
+    )
 
 
 def _why(task: Task) -> DreamosError:
