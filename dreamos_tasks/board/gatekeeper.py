@@ -73,7 +73,9 @@ class Gatekeeper:
         for gate in gates:
             before = self._state(gate.key)
             after = leave(gate, before, hold, record, now=self._now)
-            self._woken.update(woken_lines(gate, before, after))
+            for line, most in woken_lines(gate, before, after).items():
+                known = self._woken.get(line, 0)
+                self._woken[line] = None if known is None or most is None else known + most
             self._change({gate.key: after})
 
     def held_back(

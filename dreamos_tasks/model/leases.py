@@ -94,11 +94,21 @@ def release(
     until: datetime | None = None,
     gate_wait: GateWait | None = None,
 ) -> Change:
-    """Give the task back unfinished; the attempt does not count. `until`: nobody is to take it before."""
+    """Give the task back unfinished; the attempt does not count. `until`: nobody is to take it before.
+
+    With a `gate_wait` nothing was done: it goes on waiting since when it did before.
+    """
     lease = held(task, "release", agent_id=agent_id, token=token, now=now)
     later = {} if until is None else {"not_before": until}
     return requeued(
-        task, EventType.TASK_RELEASED, now=now, by=lease.agent_id, detail=why(reason), gate_wait=gate_wait, **later
+        task,
+        EventType.TASK_RELEASED,
+        now=now,
+        since=task.pending_since if gate_wait is not None else None,
+        by=lease.agent_id,
+        detail=why(reason),
+        gate_wait=gate_wait,
+        **later,
     )
 
 

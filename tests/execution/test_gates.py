@@ -281,6 +281,31 @@ async def test_side_by_side_steps_share_the_room_and_none_is_forgotten(tmp_path:
     assert [record.status for record in done.steps] == [StepStatus.COMPLETED] * 5
 
 
+async def test_as_many_are_woken_as_places_have_come_free(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, most=2)
+    steps = tuple(Step(name=f"s{n}", tool="call", params={"host": "a"}) for n in range(2))
+    bench.nexus.add_task(TaskDraft(title="x", task_id="both", plan=Plan(steps=steps, max_concurrent_steps=2)))
+    bench.add("a1", "a2", "a3")
+    bench.call.gate = asyncio.Event()
+    both = asyncio.create_task(bench.attempt("both"))
+    await bench.call.called.wait()
+    for task_id in ("a1", "a2", "a3"):
+        await bench.attempt(task_id)
+    bench.call.gate.set()
+    await both
+    assert [bench.nexus.fetch(name).not_before is None for name in ("a1", "a2", "a3")] == [True, True, False]
+
+
+async def test_who_waits_is_pending_since_it_was_not_since_it_was_last_put_off(bench: Bench) -> None:
+    await bench.fail("a1", "a2")
+    bench.add("a3")
+    for _ in range(3):
+        await bench.attempt("a3")
+        bench.nexus.edit_task("a3", {"not_before": None}, by="cli")
+        bench.clock.advance(5)
+    assert bench.nexus.fetch("a3").pending_since == at(0)
+
+
 async def test_a_rate_puts_tasks_off_until_their_own_instants(tmp_path: Path) -> None:
     bench = Bench(tmp_path, per_minute=2)
     for index, task_id in enumerate(("a1", "a2", "a3", "a4", "a5")):
