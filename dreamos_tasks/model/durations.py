@@ -46,7 +46,8 @@ class Durations:
 
     seconds: tuple[float, ...]
     places: tuple[float, ...]
-    tail: float  # the exponent by which what is longer than the last of them grows rare
+    head: float  # the exponent by which what is shorter than the first of them is rare
+    tail: float  # and by which what is longer than the last of them is
     samples: int = 0
     is_rough: bool = False
 
@@ -54,7 +55,7 @@ class Durations:
         """The duration that is not exceeded with this probability (below 1)."""
         places, seconds = self.places, self.seconds
         if place <= places[0]:
-            return seconds[0] * place / places[0]
+            return float(seconds[0] * (place / places[0]) ** (1 / self.head))
         if place >= places[-1]:
             return float(seconds[-1] * ((1 - places[-1]) / (1 - place)) ** (1 / self.tail))
         index = bisect_right(places, place)
@@ -66,7 +67,7 @@ class Durations:
         if seconds >= self.seconds[-1]:
             return float(1 - (1 - self.places[-1]) * (self.seconds[-1] / seconds) ** self.tail)
         if seconds < self.seconds[0]:
-            return max(0.0, self.places[0] * seconds / self.seconds[0])
+            return float(self.places[0] * (max(seconds, 0.0) / self.seconds[0]) ** self.head)
         index = bisect_right(self.seconds, seconds)
         before, after = self.seconds[index - 1], self.seconds[index]
         share = (seconds - before) / (after - before)
@@ -102,13 +103,13 @@ def durations_from(samples: Sequence[float], *, unknown_seconds: float = UNKNOWN
     if count >= ENOUGH_SAMPLES:
         ordered = sorted(max(sample, SHORTEST_SECONDS) for sample in samples)
         places = tuple((number + 1) / (count + 1) for number in range(count))
-        return Durations(seconds=tuple(ordered), places=places, tail=_tail_of(ordered), samples=count)
+        head, tail = _ends_of(ordered)
+        return Durations(seconds=tuple(ordered), places=places, head=head, tail=tail, samples=count)
     centre, spread = _lognormal(samples, unknown_seconds)
     freedom = count - 1 if count >= FEW_SAMPLES else None
     seconds = tuple(exp(centre + max(-FARTHEST_SPREAD, min(FARTHEST_SPREAD, spread * z))) for z in _scores(freedom))
-    return Durations(
-        seconds=seconds, places=_PLACES, tail=_tail_of(seconds), samples=count, is_rough=count < FEW_SAMPLES
-    )
+    head, tail = _ends_of(seconds)
+    return Durations(seconds=seconds, places=_PLACES, head=head, tail=tail, samples=count, is_rough=count < FEW_SAMPLES)
 
 
 def range_from(samples: Sequence[float]) -> DurationRange:
@@ -163,12 +164,14 @@ def _lognormal(samples: Sequence[float], unknown_seconds: float) -> tuple[float,
     return centre, max(LEAST_SPREAD, sqrt(variance)) * sqrt(1 + 1 / count)
 
 
-def _tail_of(ordered: Sequence[float]) -> float:
-    """How fast durations beyond the longest grow rare: as fast as the longest fifth did (Hill's estimate)."""
+def _ends_of(ordered: Sequence[float]) -> tuple[float, float]:
+    """How fast durations grow rare below the shortest and beyond the longest: as the outer fifths do (Hill's estimate)."""
     count = max(2, len(ordered) // 5)
-    pivot = max(ordered[-count], SHORTEST_SECONDS)
-    mean = sum(log(max(each, SHORTEST_SECONDS) / pivot) for each in ordered[-count:]) / count
-    return min(LIGHTEST_TAIL, max(HEAVIEST_TAIL, 1 / mean)) if mean > 0 else LIGHTEST_TAIL
+    logs = [log(max(each, SHORTEST_SECONDS)) for each in (*ordered[:count], *ordered[-count:])]
+    below = logs[count - 1] - sum(logs[:count]) / count
+    beyond = sum(logs[count:]) / count - logs[count]
+    head, tail = (min(LIGHTEST_TAIL, 1 / mean) if mean > 0 else LIGHTEST_TAIL for mean in (below, beyond))
+    return max(1.0, head), max(HEAVIEST_TAIL, tail)
 
 
 @lru_cache(maxsize=16)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from dreamos_tasks.model.durations import Durations
+from dreamos_tasks.model.durations import LIKELY, Durations
 from dreamos_tasks.model.estimate import Course, Work
 from dreamos_tasks.model.plan import Step, StepResult, StepStatus
 from dreamos_tasks.model.plan_order import DEFAULT_CONCURRENT_STEPS, most_at_once, steps_before
 from dreamos_tasks.model.task import Status, Task
 
 MOST_PERCENT = 99.0  # of what is not over: the rest is verification and its end
+MOST_OF_A_STEP = 0.95  # of one that runs, however long it has
 
 DurationsOf = Callable[[Step], Durations]
 
@@ -36,32 +37,26 @@ def course_of(
 
 
 def percent_of(task: Task, course: Course, durations_of: DurationsOf) -> float | None:
-    """How much of the plan is done, each step counted by the time that it takes; None for a task without a plan."""
+    """How much of the plan is done, each step counted by the time that it takes as a rule; None without a plan.
+
+    It does not go back while the task runs.
+    """
     if task.plan is None:
         return None
     if task.status is Status.COMPLETED:
         return 100.0
     done = whole = 0.0
     for step in task.plan.steps:
-        if (work := course.steps.get(step.name)) is None:
-            seconds = taken(_record(task, step.name)) or durations_of(step).quantile(0.5)
-            done, whole = done + seconds, whole + seconds
-        else:
-            elapsed = work.elapsed_seconds or 0.0
-            done, whole = done + elapsed, whole + elapsed + work.left.likely_seconds
+        expected = durations_of(step).quantile(LIKELY)
+        work = course.steps.get(step.name)
+        whole += expected
+        done += expected if work is None else min(work.elapsed_seconds or 0.0, MOST_OF_A_STEP * expected)
     return round(min(MOST_PERCENT, 100.0 * done / whole), 1) if whole else 0.0
 
 
 def current_steps(task: Task) -> Sequence[str]:
     """The steps that run now."""
     return [record.name for record in task.steps if _runs(task, record)]
-
-
-def taken(record: StepResult | None) -> float | None:
-    """How long a step took, if it ran to an end."""
-    if record is None or record.started_at is None or record.finished_at is None:
-        return None
-    return (record.finished_at - record.started_at).total_seconds()
 
 
 def _is_over(task: Task, step: Step) -> bool:
