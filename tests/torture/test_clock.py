@@ -99,8 +99,9 @@ def test_a_command_with_another_wall_clock_expires_no_lease_and_starts_nothing_e
 
 @pytest.mark.parametrize("jump", ["-1h", "+1y"])
 def test_a_running_daemon_whose_wall_clock_jumps_goes_on_as_before(
-    rig: Rig, wall_clock: WallClock, tmp_path: Path, jump: str
+    make_rig: Callable[..., Rig], wall_clock: WallClock, tmp_path: Path, jump: str
 ) -> None:
+    rig = make_rig(claims={"lease_seconds": 60})  # less than any jump, and more than a busy machine keeps one waiting
     held = rig.add(TaskDraft(title="held by an agent"))
     token = rig.nexus.claim_task(held, "ada").last_token
     gate = tmp_path / "gate"
