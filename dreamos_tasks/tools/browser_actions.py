@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import AfterValidator, Discriminator, Field, Strict, Tag
 
 from dreamos_tasks.tools.http_url import read_url
+from dreamos_tasks.tools.texts import AnyText, is_text
 
 MOST_ACTIONS = 500
 LONGEST_WAIT_SECONDS = 3600.0
@@ -19,16 +20,8 @@ FORBID: Mapping[str, Any] = {"extra": "forbid"}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
-def _is_text(text: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("half a surrogate pair is no text") from None
-    return text
-
-
 def _is_selector(text: str) -> str:
-    if not _is_text(text).strip():
+    if not is_text(text).strip():
         raise ValueError("names no element: write a CSS selector, or text=..., role=..., xpath=...")
     return text
 
@@ -40,11 +33,11 @@ def _is_name(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    read_url(_is_text(text))
+    read_url(is_text(text))
     return text
 
 
-Text = Annotated[str, AfterValidator(_is_text)]
+Text = AnyText
 Selector = Annotated[str, MaxLen(2000), AfterValidator(_is_selector)]
 Name = Annotated[str, AfterValidator(_is_name)]
 Status = Annotated[int, Strict(), Ge(100), Le(599)]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import AfterValidator, Field, Strict
 
-from dreamos_tasks.tools.shell import Line, StdinText
+from dreamos_tasks.tools.texts import AnyText, Line
 
 LONGEST_PATTERN = 1000
 
@@ -35,7 +35,7 @@ def _is_glob(pattern: str) -> str:
 
 
 Path = Annotated[Line, MaxLen(4096)]
-Text = StdinText
+Text = AnyText
 Bool = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict(), Ge(0), Le(2**53)]
 Amount = Annotated[int, Strict(), Ge(1), Le(100_000)]

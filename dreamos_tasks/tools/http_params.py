@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, Strict
 
 from dreamos_tasks.tools.http_url import read_url
 from dreamos_tasks.tools.saving import inside
+from dreamos_tasks.tools.texts import AnyText, is_text
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110: they change nothing
 LARGEST_BODY_BYTES = 2**40
@@ -33,16 +34,8 @@ def _method(text: str) -> str:
     return text.upper()
 
 
-def _is_text(text: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("half a surrogate pair is no text") from None
-    return text
-
-
 def _url(text: str) -> str:
-    read_url(_is_text(text))
+    read_url(is_text(text))
     return text
 
 
@@ -61,13 +54,13 @@ def _header_name(name: str) -> str:
 
 
 def _header_value(value: str) -> str:
-    if _CONTROL.search(_is_text(value)):
+    if _CONTROL.search(is_text(value)):
         raise ValueError("a header has one line, without control characters")
     return value
 
 
 def _file(path: str) -> str:
-    return str(inside(_is_text(path)))
+    return str(inside(is_text(path)))
 
 
 def _is_json(value: Any) -> Any:
@@ -78,7 +71,7 @@ def _is_json(value: Any) -> Any:
     return value
 
 
-Text = Annotated[str, AfterValidator(_is_text)]
+Text = AnyText
 FileInside = Annotated[str, AfterValidator(_file)]
 Method = Annotated[str, AfterValidator(_method)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]

@@ -13,7 +13,9 @@ from urllib.parse import unquote
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import AfterValidator, Discriminator, Field, Strict, Tag
 
+from dreamos_tasks.tools import texts
 from dreamos_tasks.tools.http_url import origin_of, read_url
+from dreamos_tasks.tools.texts import has_no_nul
 
 SECRET_PREFIX = "whsec_"  # noqa: S105  Standard Webhooks: what all secrets begin with, and no secret itself
 FORBID: Mapping[str, Any] = {"extra": "forbid"}
@@ -28,13 +30,7 @@ _DEFAULT_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 def is_text(text: str) -> str:
     """The text, when it is one that can be written as UTF-8 and has no NUL. Raises ValueError."""
-    if "\0" in text:
-        raise ValueError("must not hold a NUL character")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("half a surrogate pair is no text") from None
-    return text
+    return has_no_nul(texts.is_text(text))
 
 
 def _url(text: str) -> str:

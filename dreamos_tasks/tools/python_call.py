@@ -26,7 +26,7 @@ from dreamos_tasks.tools.params import Params
 from dreamos_tasks.tools.process import Command
 from dreamos_tasks.tools.python_error import name_of, symptom_of
 from dreamos_tasks.tools.redaction import Redactor
-from dreamos_tasks.tools.shell import Line, Text, VariableName
+from dreamos_tasks.tools.texts import Line, Text, VariableName
 
 _LARGEST_ERROR_BYTES = 1_048_576  # as JSON, with those behind it
 LONGEST_MESSAGE = 1000  # characters of an error's text; all of it is in the output

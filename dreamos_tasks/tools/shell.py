@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Le, MinLen
-from pydantic import AfterValidator, Field, Strict, ValidationError
+from pydantic import Field, Strict, ValidationError
 
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.tool import Estimate, Health, ParamProblem, ToolContext, ToolResult
@@ -18,40 +18,11 @@ from dreamos_tasks.tools.exit_status import result_of_end, result_of_refusal
 from dreamos_tasks.tools.params import Params
 from dreamos_tasks.tools.process import Command
 from dreamos_tasks.tools.redaction import Redactor
+from dreamos_tasks.tools.texts import AnyText, Line, Text, VariableName
 
 SHELL = "/bin/sh"
 
 
-def _is_text(text: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("half a surrogate pair is no text") from None
-    return text
-
-
-def _has_no_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("no program can be given a NUL character")
-    return text
-
-
-def _is_not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text
-
-
-def _is_variable(name: str) -> str:
-    if not name or "=" in name:
-        raise ValueError(f"{name!r} cannot be the name of a variable")
-    return name
-
-
-StdinText = Annotated[str, AfterValidator(_is_text)]
-Text = Annotated[StdinText, AfterValidator(_has_no_nul)]
-Line = Annotated[Text, AfterValidator(_is_not_blank)]
-VariableName = Annotated[Text, AfterValidator(_is_variable)]
 ExitCode = Annotated[int, Strict(), Ge(0), Le(255)]
 
 
@@ -74,7 +45,7 @@ class ShellParams:
         Field(description="variables to add to the environment, each as text"),
     ] = field(default_factory=dict)
     stdin: Annotated[
-        StdinText,
+        AnyText,
         Field(description="text that the command reads from its standard input"),
     ] = ""
     success_codes: Annotated[

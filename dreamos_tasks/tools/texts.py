@@ -1,0 +1,41 @@
+"""Texts in the parameters of tools: what can be written as UTF-8, given to a program, or name a variable."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+
+def is_text(text: str) -> str:
+    """The text, when it can be written as UTF-8. Raises ValueError."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("half a surrogate pair is no text") from None
+    return text
+
+
+def has_no_nul(text: str) -> str:
+    """The text, when a program can be given it. Raises ValueError."""
+    if "\0" in text:
+        raise ValueError("no program can be given a NUL character")
+    return text
+
+
+def _is_not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def _is_variable(name: str) -> str:
+    if not name or "=" in name:
+        raise ValueError(f"{name!r} cannot be the name of a variable")
+    return name
+
+
+AnyText = Annotated[str, AfterValidator(is_text)]
+Text = Annotated[AnyText, AfterValidator(has_no_nul)]
+Line = Annotated[Text, AfterValidator(_is_not_blank)]
+VariableName = Annotated[Text, AfterValidator(_is_variable)]
