@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from dreamos_tasks.errors import BoardUnavailable
@@ -28,7 +28,8 @@ class _Known:
     samples: deque[float]
     read_at: float
     range: DurationRange | None = None
-    news: int = field(default=0)  # samples that the range does not know
+    written: Mapping[str, Any] = field(default_factory=dict)  # the range, as events tell it
+    news: int = 0  # samples that the range does not know
 
 
 class PastSteps:
@@ -37,15 +38,11 @@ class PastSteps:
     def __init__(self, store: TaskStore) -> None:
         self._store = store
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
-        self._begun: OrderedDict[tuple[str, str], tuple[str, DurationRange]] = OrderedDict()
+        self._begun: OrderedDict[tuple[str, str], tuple[str, Mapping[str, Any]]] = OrderedDict()
 
     def range_of(self, tool: str, step: str) -> DurationRange | None:
         """How long such a step will take; None when none was ever completed."""
-        known = self._look_up(tool, step)
-        if known.range is None or known.news * 8 > known.range.samples:  # one more of fifty says nothing new
-            known.range = range_from(tuple(known.samples)) if known.samples else None
-            known.news = 0
-        return known.range
+        return self._expected(tool, step).range
 
     def samples_of(self, tool: str, step: str) -> Sequence[float]:
         """How many seconds the latest completed ones took, oldest first."""
@@ -65,13 +62,13 @@ class PastSteps:
         return self._end(event, tool, step) if event.type in STEP_ENDS else event
 
     def _begin(self, event: Event, tool: str, step: str) -> Event:
-        expected = self.range_of(tool, step)
-        if expected is None:
+        known = self._expected(tool, step)
+        if known.range is None:
             return event
-        self._begun[event.task_id, step] = (tool, expected)
+        self._begun[event.task_id, step] = (tool, known.written)
         if len(self._begun) > MOST_BEGUN:
             self._begun.popitem(last=False)
-        return replace(event, detail={**event.detail, "estimate": range_form(expected)})
+        return _with_detail(event, {**event.detail, "estimate": known.written})
 
     def _end(self, event: Event, tool: str, step: str) -> Event:
         begun_with, expected = self._begun.pop((event.task_id, step), ("", None))
@@ -84,8 +81,18 @@ class PastSteps:
             known.news += 1
         if expected is None or begun_with != tool:
             return event
-        early = {"finished_early": True} if seconds < expected.low_seconds and not expected.is_rough else {}
-        return replace(event, detail={**event.detail, "estimate": range_form(expected), **early})
+        detail = {**event.detail, "estimate": expected}
+        if seconds < expected["low_seconds"] and not expected["is_rough"]:
+            detail["finished_early"] = True
+        return _with_detail(event, detail)
+
+    def _expected(self, tool: str, step: str) -> _Known:
+        """What is known of the step, with a range that knows nearly all samples: one more of fifty says nothing new."""
+        known = self._look_up(tool, step)
+        if known.samples and (known.range is None or known.news * 8 > known.range.samples):
+            known.range = range_from(tuple(known.samples))
+            known.written, known.news = range_form(known.range), 0
+        return known
 
     def _look_up(self, tool: str, step: str) -> _Known:
         key, now = (tool, step), time.monotonic()
@@ -111,6 +118,11 @@ def seconds_of(ends: Sequence[Event]) -> list[float]:
         for event in ends
         if event.type is EventType.STEP_COMPLETED and "seconds" in event.detail
     ]
+
+
+def _with_detail(event: Event, detail: Mapping[str, Any]) -> Event:
+    """As `replace`, which takes as long as all the rest: this is done twice a step."""
+    return Event(type=event.type, task_id=event.task_id, at=event.at, by=event.by, changes=event.changes, detail=detail)
 
 
 def range_form(expected: DurationRange) -> dict[str, Any]:
