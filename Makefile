@@ -31,7 +31,7 @@ check: $(READY) ## format, lint, types and floors (no tests: before a commit run
 	lint-imports
 
 torture: $(READY) ## the torture suite's long run: kills, faults and races
-	@exec $(RUN) -m pytest tests/torture --long $(ARGS)
+	@exec $(RUN) -m pytest tests/torture --long -o faulthandler_timeout=7200 $(ARGS)
 
 bench: $(READY) ## every workload, side by side with the peers that are installed
 	@exec $(RUN) -m benchmarks $(ARGS)
