@@ -156,7 +156,7 @@ class RunView:
             for line in str(printed).rstrip("\n").splitlines():
                 self.print_line(name, line)
         early = ", earlier than expected" if detail.get("finished_early") else ""
-        why = f": {harmless(str(step['error']['message']))}" if word == "skipped" and step.get("error") else ""
+        why = _why_skipped(step) if word == "skipped" else ""
         self._say(f"  {harmless(name)}: {word}{_took(step)}{early}{why}")
         if word == "completed":
             self._done.add(name)
@@ -183,6 +183,11 @@ def _step_of(event: Event) -> Mapping[str, Any]:
     found = [record for record in records if named is None or record.get("name") == named]
     step: Mapping[str, Any] = found[-1] if found else {"name": named or ""}
     return step
+
+
+def _why_skipped(step: Mapping[str, Any]) -> str:
+    message = str((step.get("error") or {}).get("message", "")).removeprefix("skipped: ")
+    return f": {harmless(message)}" if message else ""
 
 
 def _took(step: Mapping[str, Any]) -> str:
