@@ -85,9 +85,10 @@ class Output:
             self._write(self.painted(text.COLUMN_GAP.join(head).rstrip(), "bold"))
         else:
             lined_up = text.columns_of(rows)
-        for cells in lined_up:
-            shown = [self.painted(cell, (colours or {}).get(cell.strip(), "")) for cell in cells]
-            self._write(text.COLUMN_GAP.join(shown).rstrip())
+        if colours and self._shows_colours(sys.stdout):
+            lined_up = [[self.painted(cell, colours.get(cell.strip(), "")) for cell in cells] for cells in lined_up]
+        if lined_up:
+            self._write("\n".join(text.COLUMN_GAP.join(cells).rstrip() for cells in lined_up))
 
     def painted(self, words: str, colour: str) -> str:
         """The words in a colour, where stdout shows colours."""
