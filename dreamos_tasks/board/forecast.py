@@ -9,7 +9,7 @@ from typing import Any
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.board.past_steps import range_form, seconds_of
 from dreamos_tasks.model.durations import UNKNOWN_SECONDS, DurationRange, Durations, durations_from
-from dreamos_tasks.model.estimate import Course, course_range, queue_range
+from dreamos_tasks.model.estimate import FEWEST_PLAYS, MOST_PLAYS, Course, course_range, queue_range
 from dreamos_tasks.model.plan import Step
 from dreamos_tasks.model.plan_order import DEFAULT_CONCURRENT_STEPS
 from dreamos_tasks.model.progress import course_of, current_steps, percent_of
@@ -39,9 +39,19 @@ class Forecast:
     """Looks ahead, from one instant. Each kind of step is looked up once."""
 
     def __init__(
-        self, nexus: TaskNexus, *, now: datetime, places: int, most_steps: int = DEFAULT_CONCURRENT_STEPS
+        self,
+        nexus: TaskNexus,
+        *,
+        now: datetime,
+        places: int,
+        most_steps: int = DEFAULT_CONCURRENT_STEPS,
+        is_quick: bool = False,
     ) -> None:
-        """`places`: how many tasks the daemon runs at once; `most_steps`: how many steps of one."""
+        """`places`: how many tasks the daemon runs at once; `most_steps`: how many steps of one.
+
+        `is_quick`: for many tasks at once; their ranges are less exact.
+        """
+        self._most_plays = FEWEST_PLAYS if is_quick else MOST_PLAYS
         self._nexus = nexus
         self._now = now
         self._places = places
@@ -63,7 +73,7 @@ class Forecast:
         return Eta(
             percent=percent,
             current_steps=tuple(current_steps(task)),
-            remaining=course_range(course),
+            remaining=course_range(course, most_plays=self._most_plays),
             until_start=self._until_start(task) if is_ready else None,
         )
 

@@ -75,14 +75,14 @@ class Course:
         return now
 
 
-def course_range(course: Course) -> DurationRange:
+def course_range(course: Course, *, most_plays: int = MOST_PLAYS) -> DurationRange:
     """How long a plan will still take."""
     works = tuple(course.steps.values())
     if not works:
         return DurationRange(low_seconds=0.0, likely_seconds=0.0, high_seconds=0.0)
     if len(works) == 1:
         return works[0].left
-    return _range(_plays(course.draw, draws=len(works)), works)
+    return _range(_plays(course.draw, draws=len(works), most=most_plays), works)
 
 
 def queue_range(running: Sequence[Course], ahead: Sequence[Course], *, places: int, left_out: int = 0) -> DurationRange:
@@ -105,10 +105,10 @@ def queue_range(running: Sequence[Course], ahead: Sequence[Course], *, places: i
     return _range(_plays(begin, draws=len(works)), works)
 
 
-def _plays(draw: Draw, *, draws: int) -> list[float]:
+def _plays(draw: Draw, *, draws: int, most: int = MOST_PLAYS) -> list[float]:
     """What came of playing it through, in order. `draws`: how many it takes to do so once."""
     random = Random(SEED)
-    plays = max(FEWEST_PLAYS, min(MOST_PLAYS, MOST_DRAWS // max(draws, 1)))
+    plays = max(FEWEST_PLAYS, min(most, MOST_DRAWS // max(draws, 1)))
     return sorted(draw(random) for _ in range(plays))
 
 

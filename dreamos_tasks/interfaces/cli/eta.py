@@ -18,8 +18,8 @@ UNITS = ((90, 1, "s"), (90 * MINUTE, MINUTE, "min"), (2 * DAY, HOUR, "h"), (floa
 MOST_ETAS = 20  # in a list: each takes a millisecond or more
 
 
-def forecast_of(call: Call) -> Forecast:
-    """Looks ahead on this board, from now on."""
+def forecast_of(call: Call, *, is_quick: bool = False) -> Forecast:
+    """Looks ahead on this board, from now on. `is_quick`: at many tasks."""
     from dreamos_tasks.board.forecast import Forecast
 
     daemon = call.settings.daemon
@@ -28,6 +28,7 @@ def forecast_of(call: Call) -> Forecast:
         now=call.nexus.clock.now(),
         places=daemon.max_concurrent_tasks,
         most_steps=daemon.max_concurrent_steps,
+        is_quick=is_quick,
     )
 
 
@@ -93,7 +94,7 @@ def progress_cells(call: Call, tasks: Sequence[Task]) -> Mapping[str, str]:
         if task.progress is not None and task.progress.percent is not None:
             cells[task.task_id] = f"{task.progress.percent:.0f} %"
         elif task.plan is not None and len(cells) < MOST_ETAS:
-            forecast = forecast or forecast_of(call)
+            forecast = forecast or forecast_of(call, is_quick=True)
             eta = forecast.eta(task)
             if eta is not None:
                 cells[task.task_id] = short_eta(eta)
