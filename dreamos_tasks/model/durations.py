@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from math import atan2, cos, erf, exp, log, pi, sin, sqrt
 
 from dreamos_tasks.model.value import frozen_value
@@ -72,6 +73,13 @@ class Durations:
         before, after = self.seconds[index - 1], self.seconds[index]
         share = (seconds - before) / (after - before)
         return self.places[index - 1] + share * (self.places[index] - self.places[index - 1])
+
+    @property
+    def mean(self) -> float:
+        """The mean, what lies beyond the first and the last of them left at these."""
+        known = pairwise(zip(self.places, self.seconds, strict=True))
+        between = sum((after - before) * (low + high) / 2 for (before, low), (after, high) in known)
+        return between + self.seconds[0] * self.places[0] + self.seconds[-1] * (1 - self.places[-1])
 
     def left(self, elapsed_seconds: float, place: float) -> float:
         """What is not exceeded with this probability of the time that is left, when it has gone on for so long already."""

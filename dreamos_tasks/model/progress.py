@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from dreamos_tasks.model.durations import LIKELY, Durations
+from dreamos_tasks.model.durations import Durations
 from dreamos_tasks.model.estimate import Course, Work
 from dreamos_tasks.model.plan import Step, StepResult, StepStatus
 from dreamos_tasks.model.plan_order import DEFAULT_CONCURRENT_STEPS, most_at_once, steps_before
@@ -37,7 +37,7 @@ def course_of(
 
 
 def percent_of(task: Task, course: Course, durations_of: DurationsOf) -> float | None:
-    """How much of the plan is done, each step counted by the time that it takes as a rule; None without a plan.
+    """How much of the plan is done, each step counted by the time that it takes on average; None without a plan.
 
     It does not go back while the task runs.
     """
@@ -47,7 +47,7 @@ def percent_of(task: Task, course: Course, durations_of: DurationsOf) -> float |
         return 100.0
     done = whole = 0.0
     for step in task.plan.steps:
-        expected = durations_of(step).quantile(LIKELY)
+        expected = durations_of(step).mean
         work = course.steps.get(step.name)
         whole += expected
         done += expected if work is None else min(work.elapsed_seconds or 0.0, MOST_OF_A_STEP * expected)

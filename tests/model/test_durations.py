@@ -59,6 +59,11 @@ def test_fewer_than_three_samples_are_called_rough(count: int, rough: bool) -> N
     assert durations_from([5.0] * count).is_rough is rough
 
 
+def test_the_mean_is_about_that_of_the_samples() -> None:
+    samples = [1.0] * 12 + [10.0] * 8
+    assert durations_from(samples).mean == pytest.approx(4.6, rel=0.05)
+
+
 def test_without_any_sample_it_is_a_wide_guess_around_what_is_likely() -> None:
     told = durations_from((), unknown_seconds=60).range_after()
     assert told.likely_seconds == pytest.approx(60)
