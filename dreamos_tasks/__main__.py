@@ -12,7 +12,7 @@ from typing import Any
 # Looking for garbage among modules that are just being imported is in vain. A long command still gets rid of its own.
 GARBAGE_THRESHOLD = 100_000
 # What click, dataclasses and pathlib import, and short commands make no use of: a tenth of the time they take.
-PUT_OFF = ("inspect", "ipaddress", "ntpath", "copy")
+PUT_OFF = ("inspect", "ipaddress", "ntpath", "copy", "fnmatch")
 _TURN = Lock()
 
 
