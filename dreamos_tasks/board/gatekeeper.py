@@ -155,5 +155,8 @@ def is_under_way(task: Task, hold: Hold, *, now: datetime) -> bool:
         claim is not None
         and claim.token == hold.token
         and not lifecycle.lease_expired(task, now)
-        and any(record.name == hold.step and record.status is StepStatus.RUNNING for record in task.steps)
+        and any(
+            record.name == hold.step and record.token == hold.token and record.status is StepStatus.RUNNING
+            for record in task.steps
+        )
     )

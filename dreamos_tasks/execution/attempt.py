@@ -208,9 +208,12 @@ class Attempt:
         for name, refusal in held_back.items():
             if not self._detours.take(decided.start[name][0], refusal):
                 self._held_back[name] = refusal
-        begun = {record.name for record in self._task.steps if record.status is StepStatus.RUNNING}
+        begun = {(record.name, record.token) for record in self._task.steps if record.status is StepStatus.RUNNING}
         for name, (step, started) in decided.start.items():
-            if name in begun:  # not when a pause came between
+            if (
+                name,
+                self._token,
+            ) in begun:  # not when a pause came between, or it was held back; a cut one may stand there
                 await self._start(step, started)
 
     def _gates_of(self, decided: _Round) -> dict[str, Sequence[Gate]]:

@@ -52,14 +52,14 @@ class StepGates:
     ) -> None:
         self._tools = tools
         self._now = now
-        self._limits = limits or {}
-        self._others = others or SharedLimits()
+        self._limits = {name: _or_none(shared) for name, shared in (limits or {}).items()}
+        self._others = _or_none(others or SharedLimits())
         self._health: dict[str, tuple[datetime, Health]] = {}
 
     def of(self, step: Step) -> tuple[Gate, ...]:
         """What the step has to pass before it starts; empty for most."""
         limits = self._limits.get(step.tool, self._others)
-        if limits == NO_LIMITS:
+        if limits is None:
             return ()
         whole = Gate(key=step.tool, most=limits.most, per_minute=limits.per_minute)
         resource = self._resource_of(step)
@@ -101,3 +101,7 @@ class StepGates:
 
 
 NO_LIMITS = SharedLimits()
+
+
+def _or_none(limits: SharedLimits) -> SharedLimits | None:
+    return None if limits == NO_LIMITS else limits

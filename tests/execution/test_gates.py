@@ -281,6 +281,27 @@ async def test_side_by_side_steps_share_the_room_and_none_is_forgotten(tmp_path:
     assert [record.status for record in done.steps] == [StepStatus.COMPLETED] * 5
 
 
+async def test_a_step_that_was_cut_and_is_held_back_does_not_run(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, most=1)
+    bench.add("a1", step={"idempotent": True})
+    bench.add("a2")
+    bench.call.gate = asyncio.Event()
+    cut = asyncio.create_task(bench.attempt("a1"))
+    await bench.call.called.wait()
+    cut.cancel()
+    await asyncio.wait([cut])
+    bench.nexus.reassign_task("a1", by="monitor", reason="its daemon died")
+    bench.call.called.clear()
+    other = asyncio.create_task(bench.attempt("a2"))
+    await bench.call.called.wait()
+
+    assert (await bench.attempt("a1")).status is Status.PENDING
+    assert bench.call.calls == ["a1 a", "a2 a"]
+    bench.call.gate.set()
+    await other
+    assert (await bench.attempt("a1")).status is Status.COMPLETED
+
+
 async def test_as_many_are_woken_as_places_have_come_free(tmp_path: Path) -> None:
     bench = Bench(tmp_path, most=2)
     steps = tuple(Step(name=f"s{n}", tool="call", params={"host": "a"}) for n in range(2))

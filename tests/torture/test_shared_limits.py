@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -117,6 +118,25 @@ def test_who_is_killed_inside_gives_its_place_back(make_rig: Callable[..., Rig])
         until(lambda: all_completed(rig, ids), what=lambda: rig.nexus.stats()["status"])
 
 
+def test_a_daemon_that_is_killed_again_and_again_leaves_no_place_taken(
+    make_rig: Callable[..., Rig], rng: random.Random, long_run: bool
+) -> None:
+    rig = make_rig(tools={"shell": {"max_concurrent": 2, "rate_per_minute": 100_000}})
+    for _ in range(200 if long_run else 30):
+        rig.add_journalled("x", steps=2, then="sleep 0.05", concurrency_key=f"k{rng.randrange(5)}")
+    for _ in range(20 if long_run else 4):
+        daemon = rig.start_daemon()
+        daemon.live(rng.uniform(0.2, 1.0))
+        daemon.kill()
+    daemon = rig.start_daemon()
+    rig.wait_for_all(timeout_seconds=180)
+    daemon.stop()
+    assert rig.nexus.stats()["status"] == {"completed": 200 if long_run else 30}
+    assert [gate.in_use for gate in rig.nexus.gates()] == [()]
+    assert at_once_of_each_key(rig) == 1
+    rig.assert_sound()
+
+
 def test_many_processes_together_keep_to_one_rate(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig()
     ids = [plan(rig) for _ in range(30)]
@@ -150,6 +170,21 @@ def has_come_in_vain(rig: Rig) -> bool:
         task.gate_wait is not None and "is trying whether it is back" in task.gate_wait.reason
         for task in rig.nexus.get_all_tasks(status="pending")
     )
+
+
+def at_once_of_each_key(rig: Rig) -> int:
+    """How many tasks of one key were claimed at the same time, at most."""
+    keys = {task.task_id: task.concurrency_key for task in rig.nexus.get_all_tasks()}
+    held: dict[str | None, set[str]] = {}
+    most = 0
+    for event in rig.nexus.events(limit=100_000):
+        holders = held.setdefault(keys[event.task_id], set())
+        if event.type == "task_claimed":
+            holders.add(event.task_id)
+            most = max(most, len(holders))
+        elif "status" in event.changes:
+            holders.discard(event.task_id)
+    return most
 
 
 def all_completed(rig: Rig, ids: Sequence[str]) -> bool:
