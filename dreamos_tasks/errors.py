@@ -111,14 +111,15 @@ class ToolNotFound(NotFound, LookupError):
 
 
 class RequestNotFound(NotFound):
-    """The task has asked nothing of this id."""
+    """The task has asked nothing of this id; without one, nothing of this kind is open."""
 
     code = "request_not_found"
 
-    def __init__(self, task_id: str, *, request_id: str) -> None:
+    def __init__(self, task_id: str, *, request_id: str = "", kind: str = "") -> None:
         self.task_id = task_id
         self.request_id = request_id
-        super().__init__(f"{task_id} has asked nothing that is called {request_id!r}", fix="dt approvals --all")
+        missing = f"has asked nothing that is called {request_id!r}" if request_id else f"has no open {kind}"
+        super().__init__(f"{task_id} {missing}", fix="dt approvals --all")
 
 
 class Refused(DreamosError):

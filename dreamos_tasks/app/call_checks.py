@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.errors import ToolNotFound
 from dreamos_tasks.model.references import references_in
-from dreamos_tasks.model.tool import ParamProblem
+from dreamos_tasks.model.tool import NoSuchTool, ParamProblem
 
 if TYPE_CHECKING:
     from dreamos_tasks.protocols import ToolAdapter
@@ -23,7 +23,8 @@ def call_check(tools: ToolRegistry) -> Callable[[str, Mapping[str, Any]], Sequen
             return (*_misplaced(tool, params), *standing(tool.validate(params), params))
         except ToolNotFound as error:
             fix = f'"tool": "{error.nearest[0]}"' if error.nearest else error.fix
-            return (ParamProblem(pointer="", message=error.message, fix=fix),)
+            nearest = error.nearest[0] if error.nearest else None
+            return (NoSuchTool(pointer="", message=error.message, fix=fix, nearest=nearest),)
 
     return check
 

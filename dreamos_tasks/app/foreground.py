@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import signal
 import time
@@ -71,6 +72,11 @@ class Face(Protocol):
 def foreground_agent() -> str:
     """Under which name this process holds tasks: a daemon leaves alone what is assigned to it."""
     return f"run-{os.getpid()}"
+
+
+def is_foreground_agent(name: str | None) -> bool:
+    """Whether this is the name of such a process, gone or not."""
+    return name is not None and re.fullmatch(r"run-\d+", name) is not None
 
 
 class Interrupted(DreamosError):

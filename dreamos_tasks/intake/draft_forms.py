@@ -214,9 +214,8 @@ def _read_mappings(form: _Form) -> None:
         form.findings.refuse_type(form.at("context", "cwd"), cwd, expected="a folder", fix='"cwd": "."')
     limits = form.known.get("limits")
     if isinstance(limits, dict):
-        form.known["limits"] = {key: inner for key, inner in limits.items() if inner is not None}
-        for key, inner in form.known["limits"].items():
-            _check_limit(form, key, inner)
+        said = {key: inner for key, inner in limits.items() if inner is not None}
+        form.known["limits"] = {key: inner for key, inner in said.items() if _check_limit(form, key, inner)}
     retry = form.known.pop("retry", None)
     if retry is not None:
         refuse_retry(retry, form.at("retry"), form.findings)
@@ -224,7 +223,8 @@ def _read_mappings(form: _Form) -> None:
             form.known["retry"] = retry_form(retry)
 
 
-def _check_limit(form: _Form, key: str, value: Any) -> None:
+def _check_limit(form: _Form, key: str, value: Any) -> bool:
+    """Whether the limit can be kept; what is wrong with it is told."""
     pointer = form.at("limits", key)
     if key not in TASK_LIMITS:
         near = nearest(key, TASK_LIMITS)
@@ -236,11 +236,13 @@ def _check_limit(form: _Form, key: str, value: Any) -> None:
             nearest_field=near,
             fix=f'write "{near}"' if near else "correct it, or leave it out",
         )
-        return
+        return False
     try:
         check_limits({key: value})
     except InvalidTask:
-        form.findings.refuse_type(pointer, value, expected=expected_of_limit(key))
+        form.findings.refuse_type(pointer, value, expected=expected_of_limit(key), fix="correct it, or leave it out")
+        return False
+    return True
 
 
 def _read_steps(form: _Form, check_call: CheckCall | None) -> None:

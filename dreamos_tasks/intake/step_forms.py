@@ -14,7 +14,7 @@ from dreamos_tasks.intake.typed import refuse_retry, retry_form
 from dreamos_tasks.intake.undo_forms import check_undo, undo_form
 from dreamos_tasks.model.plan import Step, StepResult, steps_from_run
 from dreamos_tasks.model.references import references_in, trouble_with
-from dreamos_tasks.model.tool import ParamProblem
+from dreamos_tasks.model.tool import NoSuchTool, ParamProblem
 
 CheckCall = Callable[[str, Mapping[str, Any]], Sequence[ParamProblem]]
 
@@ -56,7 +56,7 @@ def run_forms(value: Any, pointer: str, findings: Findings) -> list[StepForm]:
     lines = [value] if isinstance(value, str) else value
     if not isinstance(lines, list) or not 1 <= len(lines) <= MAX_STEPS:
         findings.refuse_type(
-            pointer, value, expected="a shell line, or a list of up to 1,000", fix='"run": "make test"'
+            pointer, value, expected="a shell line, or a list of up to 1,000 of them", fix='"run": "make test"'
         )
         return []
     for index, line in enumerate(lines):
@@ -123,7 +123,7 @@ def check_steps(
         params = step.form.get("params", {})
         if check_call is not None and isinstance(step.tool, str) and isinstance(params, dict):
             for problem in check_call(step.tool, params):
-                findings.refuse(step.param_pointer(problem.pointer), problem.message, fix=problem.fix)
+                _refuse_call(step, problem, findings)
             fallback = step.form.get("fallback")
             if isinstance(fallback, str) and fallback != step.tool:
                 for problem in check_call(fallback, params):
@@ -131,6 +131,20 @@ def check_steps(
                         f"its fallback {shown(fallback)} cannot be called with the same parameters: {problem.message}"
                     )
                     findings.refuse(f"{step.pointer}/fallback", message, fix=problem.fix)
+
+
+def _refuse_call(step: StepForm, problem: ParamProblem, findings: Findings) -> None:
+    if isinstance(problem, NoSuchTool):
+        findings.refuse(
+            f"{step.pointer}/tool",
+            problem.message,
+            expected="the name of a tool",
+            found=shown(step.tool),
+            nearest_field=problem.nearest,
+            fix=problem.fix,
+        )
+    else:
+        findings.refuse(step.param_pointer(problem.pointer), problem.message, fix=problem.fix)
 
 
 def _forms(

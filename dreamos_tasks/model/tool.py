@@ -86,3 +86,10 @@ class ParamProblem:
     pointer: str
     message: str
     fix: str = field(default="")
+
+
+@frozen_value
+class NoSuchTool(ParamProblem):
+    """The call names a tool that is not there: nothing can be said of its parameters."""
+
+    nearest: str | None = None

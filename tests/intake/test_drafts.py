@@ -20,7 +20,7 @@ from dreamos_tasks.model.json_form import task_to_json
 from dreamos_tasks.model.plan import ApprovalMode, Plan, Step
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import DRAFT_FIELDS, Priority, TaskDraft
-from dreamos_tasks.model.tool import ParamProblem
+from dreamos_tasks.model.tool import NoSuchTool, ParamProblem
 from tests.full_task import full_task
 
 DOOR = Door(created_by="inbox")
@@ -447,3 +447,18 @@ def test_no_value_raises_anything_but_invalid_input(value: Any) -> None:
         json.dumps(error.to_json() if isinstance(error, InvalidDrafts) else error.message)
     else:
         assert all(1 <= len(one.title) <= 500 for one in reading.drafts)
+
+
+def test_a_wrong_limit_is_told_once() -> None:
+    for limits in ({"memory": 5}, {"memory_bytes": -5}):
+        with pytest.raises(InvalidDrafts) as caught:
+            read_drafts({"title": "x", "limits": limits}, DOOR)
+        assert [problem.pointer for problem in caught.value.problems] == [f"/limits/{next(iter(limits))}"]
+
+
+def test_a_tool_that_is_not_there_is_told_where_it_is_named() -> None:
+    door = Door(created_by="inbox", check_call=lambda tool, _: (NoSuchTool(pointer="", message="no", nearest="shell"),))
+
+    found = problems({"title": "x", "plan": {"steps": [{"tool": "shel", "params": {}}]}}, door)
+
+    assert (found["/plan/steps/0/tool"].found, found["/plan/steps/0/tool"].nearest_field) == ('"shel"', "shell")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,9 +69,7 @@ def approve(call: Call, requests: tuple[str, ...], params: str | None, by: str |
     for_each(
         call,
         requests,
-        lambda word: call.nexus.approve(
-            _open(call, word, RequestKind.APPROVAL).request_id, by=person, reason=reason, params=changed
-        ),
+        lambda word: call.nexus.approve(_to_approve(call, word, changed), by=person, reason=reason, params=changed),
         say=lambda task: f"{task.task_id}  approved by {harmless(person)}",
     )
 
@@ -165,13 +164,23 @@ def _open(call: Call, word: str, kind: RequestKind) -> Request:
         raise RequestNotFound(task.task_id, request_id=word)
     found = [request for request in task.requests if request.is_open and request.kind is kind]
     if not found:
-        raise RequestNotFound(task.task_id, request_id=f"an open {kind}")
+        raise RequestNotFound(task.task_id, kind=kind.value)
     if len(found) > 1:
         ids = ", ".join(request.request_id for request in found)
         raise UsageError(
             f"{task.task_id} asks several things: {ids}", fix=f"name one of them, such as {found[0].request_id}"
         )
     return found[0]
+
+
+def _to_approve(call: Call, word: str, params: Mapping[str, Any] | None) -> str:
+    """The id of the request that a word means, of which the step can be called with these parameters."""
+    request = _open(call, word, RequestKind.APPROVAL)
+    if params is not None:
+        from dreamos_tasks.app.approver import require_fit
+
+        require_fit(call.home, call.nexus.get_task_by_id(task_id_of(request.request_id) or word), request, params)
+    return request.request_id
 
 
 def _params(call: Call, text: str) -> Mapping[str, Any]:
@@ -208,6 +217,8 @@ def _show(call: Call, task: Task, request: Request) -> None:
     for reason in request.reasons:
         out.line(f"  why: {harmless(reason)}")
     if not request.is_open:
+        if request.decided_params is not None and request.decided_params != request.params:
+            out.line(f"  changed to: {harmless(json.dumps(to_json(request.decided_params), ensure_ascii=False))}")
         said = f": {harmless(request.reason or request.answer or '')}" if request.reason or request.answer else ""
         out.line(f"  {request.state.value} by {harmless(request.decided_by or '-')}{said}")
         return

@@ -17,6 +17,9 @@ from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.model.undone import Rollback
 
 LAST_LINES = 10  # of output: a glance; dt logs shows all
+LONGEST_LINE = 300  # of output, of a call: likewise
+LONGEST_RESULT = 4000
+TELLING = ("action", "method", "function", "url", "path", "pattern", "query", "subject")  # of a call: what it is about
 LABEL_WIDTH = 11
 
 
@@ -54,7 +57,10 @@ def show_page(
     if task.error is not None:
         _show_error(out, task)
     if task.result is not None:
-        out.line(f"\n  result: {harmless(json.dumps(to_json(task.result), ensure_ascii=False))}")
+        result = harmless(json.dumps(to_json(task.result), ensure_ascii=False))
+        out.line(f"\n  result: {_cut(result, LONGEST_RESULT)}")
+        if len(result) > LONGEST_RESULT:
+            out.line(f"  (dt show {task.task_id} --json shows all of it)")
     commands = next_commands(task, waits=bool(reasons))
     if commands:
         out.line()
@@ -72,6 +78,10 @@ def next_commands(task: Task, *, waits: bool = False) -> list[str]:
             return [f"dt run {task_id}", f"dt why {task_id}"]
         case Status.PENDING | Status.STALLED:
             return [f"dt claim {task_id} --agent {task.assigned_to or 'NAME'}", f"dt why {task_id}"]
+        case Status.IN_PROGRESS if (
+            task.claim is not None and task.claim.process is not None
+        ):  # a program runs its steps
+            return [f"dt logs {task_id} -f", f"dt wait {task_id}", f"dt pause {task_id}"]
         case Status.IN_PROGRESS:
             return [
                 f"dt complete {task_id} --agent {holder}",
@@ -115,7 +125,8 @@ def _facts(task: Task, now: datetime) -> Iterator[tuple[str, str]]:
     yield "added", f"{local_and_ago(task.created_at, now)} by {harmless(task.created_by)}"
     if task.rollback is not None:
         yield "rollback", rollback_words(task.rollback, now)
-    for label, instant in (("not before", task.not_before), ("due", task.due_at), ("ended", task.finished_at)):
+    later = task.not_before if task.finished_at is None else None
+    for label, instant in (("not before", later), ("due", task.due_at), ("ended", task.finished_at)):
         if instant is not None:
             yield label, local_and_ago(instant, now)
     if task.attempt > 1 or task.failures:
@@ -157,7 +168,7 @@ def _show_steps(out: Output, task: Task, notes: Mapping[str, str]) -> None:
         lines = harmless_block(printed.output_tail or printed.output_head).rstrip("\n").split("\n")
         out.line(f"\n  last lines of {printed.name} (dt logs {task.task_id} shows all):")
         for line in lines[-LAST_LINES:]:
-            out.line(f"    {line}")
+            out.line(f"    {_cut(line, LONGEST_LINE)}")
 
 
 def _standing(record: StepResult | None) -> str:
@@ -184,7 +195,14 @@ def _end_of(record: StepResult | None, note: str | None) -> str:
 
 def _call_of(step: Step) -> str:
     command = step.params.get("command")
-    return harmless(str(command) if command is not None else step.tool)
+    if command is not None:
+        return _cut(harmless(str(command)), LONGEST_LINE)
+    about = [value for key in TELLING if isinstance(value := step.params.get(key), str)]
+    return _cut(harmless(" ".join((step.tool, *about))), LONGEST_LINE)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
 
 
 def _show_error(out: Output, task: Task) -> None:

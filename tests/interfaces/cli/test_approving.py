@@ -101,3 +101,26 @@ def test_what_is_not_asked_cannot_be_decided(dt: Dt, waiting: str) -> None:
     assert dt("answer", waiting, "x", "--json").code == 3
     assert dt("approve", waiting, "--params", "[1]", "--json").code == 7
     assert dt("approve", waiting, "--params", "{", "--json").code == 7
+
+
+def test_parameters_with_which_the_step_could_not_be_called_are_refused_and_it_still_waits(
+    dt: Dt, waiting: str
+) -> None:
+    refused = dt("approve", waiting, "--params", '{"comand": "true"}', "--json")
+
+    assert (refused.code, refused.error["code"]) == (7, "invalid_input")
+    assert "command is missing" in refused.error["message"]
+    assert dt.task(waiting)["status"] == "awaiting_approval"
+
+
+def test_the_trail_shows_what_an_approval_has_changed(dt: Dt, waiting: str) -> None:
+    dt("approve", waiting, "--params", '{"command": "true"}', "--by", "eve")
+
+    assert 'changed to: {"command": "true"}' in dt("approvals", "--all").out
+
+
+def test_a_task_that_asks_nothing_says_so(dt: Dt) -> None:
+    task_id = dt.add("y")
+
+    assert dt("approve", task_id, "--json").error["message"] == f"{task_id} has no open approval"
+    assert dt("answer", task_id, "x", "--json").error["message"] == f"{task_id} has no open question"

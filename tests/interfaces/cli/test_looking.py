@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ import pytest
 from dreamos_tasks import TaskNexus
 from dreamos_tasks.interfaces.cli.output import Output
 from dreamos_tasks.interfaces.cli.step_logs import Followed
+from dreamos_tasks.interfaces.cli.task_page import next_commands
+from dreamos_tasks.model.task import Claim, ProcessIdentity, Status, TaskDraft, evolve, new_task
 
 if TYPE_CHECKING:
     from tests.interfaces.cli.conftest import Dt
@@ -225,3 +228,30 @@ def test_a_character_that_comes_in_two_parts_is_one(tmp_path: Path, capsys: pyte
         file.write_bytes(written[:length])
         followed.print_new(Output())
     assert capsys.readouterr().out == "ü"
+
+
+def test_the_page_of_a_task_stays_short_whatever_was_printed(dt: Dt) -> None:
+    dt("run", "--title", "long", "--", "sh", "-c", "head -c 50000 /dev/zero | tr '\\0' x")
+    (task,) = dt("list", "--json").json
+
+    page = dt("show", task["task_id"]).out
+
+    assert "x" * 300 + "… (" in page
+    assert len(page) < 5000
+
+
+def test_a_call_of_another_tool_is_shown_with_what_it_is_about(dt: Dt) -> None:
+    plan = {"steps": [{"name": "get", "tool": "http", "params": {"method": "GET", "url": "http://127.0.0.1:1/a"}}]}
+    task_id = dt("add", "-", stdin=json.dumps({"title": "x", "plan": plan})).out.strip()
+
+    assert "http GET http://127.0.0.1:1/a" in dt("show", task_id).out
+
+
+def test_of_a_task_that_a_program_runs_nobody_is_told_to_complete_it() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    process = ProcessIdentity(pid=1, started_ticks=1, boot_id="b", instance="i")
+    claim = Claim(agent_id="daemon", token=1, claimed_at=now, lease_until=now, heartbeat_at=now, process=process)
+    task = new_task(TaskDraft(title="x"), task_id="dt-1", now=now)
+    held = evolve(task, {"status": Status.IN_PROGRESS, "claim": claim})
+
+    assert next_commands(held) == ["dt logs dt-1 -f", "dt wait dt-1", "dt pause dt-1"]

@@ -65,3 +65,23 @@ def test_update_empties_a_field_with_an_empty_value(dt: Dt) -> None:
     task_id = dt.add("x", "--assign", "ada", "--tag", "core", "--due", "+2h")
     task = dt("update", task_id, "--assign", "", "--tag", "", "--due", "", "--json").json
     assert (task["assigned_to"], task["tags"], task["due_at"]) == (None, [], None)
+
+
+def test_what_a_foreground_run_has_left_is_anybodys_after_a_retry(dt: Dt) -> None:
+    assert dt("run", "--", "false").code == 1
+    (failed,) = dt("list", "--status", "failed", "--json").json
+    assert failed["assigned_to"].startswith("run-")
+
+    assert dt("retry", failed["task_id"]).code == 0
+
+    assert dt.task(failed["task_id"])["assigned_to"] is None
+
+
+def test_a_retry_leaves_a_task_to_whom_it_is_assigned(dt: Dt) -> None:
+    task_id = dt.add("x", "--assign", "ada")
+    dt("claim", task_id, "--agent", "ada")
+    dt("fail", task_id, "--agent", "ada", "--error", "no")
+
+    dt("retry", task_id)
+
+    assert dt.task(task_id)["assigned_to"] == "ada"
