@@ -89,6 +89,17 @@ def test_secrets(dt: DtProcess, tmp_path: Path) -> None:
     assert not [path for path in found if b"open-sesame-42" in path.read_bytes()]
 
 
+def test_rollback(dt: DtProcess, tmp_path: Path) -> None:
+    task = ran(dt, "rollback")
+
+    assert (task["status"], statuses(task)) == (
+        "failed",
+        {"config": "pending", "start": "pending", "check": "failed"},
+    )
+    assert not (tmp_path / "app.conf").exists()
+    assert (tmp_path / "service.log").read_text().split() == ["started", "stopped"]
+
+
 def test_asks_first(dt: DtProcess, tmp_path: Path) -> None:
     task = ran(dt, "asks-first")
 

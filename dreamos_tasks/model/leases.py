@@ -27,7 +27,7 @@ from dreamos_tasks.model.task import (
     Task,
     evolve,
 )
-from dreamos_tasks.model.transitions import changed, ended, legal_verbs, requeued, require, why
+from dreamos_tasks.model.transitions import changed, ended, legal_verbs, requeued, require, set_free, why
 
 
 def claim(
@@ -159,13 +159,14 @@ def expire(task: Task, *, now: datetime, max_lost_leases: int | None = None, by:
         by=by,
         detail=detail,
         lost_leases=lost,
+        **set_free(task),
     )
 
 
 def recover(task: Task, *, now: datetime, by: str, reason: str) -> Change:
     """Take the task from a holder that is proven dead, before its lease runs out. Nothing is counted against it."""
     require(task, "recover")
-    return requeued(task, EventType.TASK_RECOVERED, now=now, by=by, detail=why(reason))
+    return requeued(task, EventType.TASK_RECOVERED, now=now, by=by, detail=why(reason), **set_free(task))
 
 
 def held(task: Task, verb: str, *, agent_id: str | None, token: int | None, now: datetime) -> Claim:

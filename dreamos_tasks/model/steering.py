@@ -22,7 +22,16 @@ from dreamos_tasks.model.task import (
     Task,
     TaskDraft,
 )
-from dreamos_tasks.model.transitions import changed, ended, legal_verbs, requeued, require, require_no_undo, why
+from dreamos_tasks.model.transitions import (
+    changed,
+    ended,
+    legal_verbs,
+    requeued,
+    require,
+    require_no_undo,
+    set_free,
+    why,
+)
 
 EDITABLE = frozenset(DRAFT_FIELDS) - {"task_id", "created_by", "dedupe_key"}
 
@@ -87,6 +96,7 @@ def retry(task: Task, *, by: str, now: datetime) -> Change:
         not_before=None,
         finished_at=None,
         rollback=None,
+        **set_free(task),
         steps=tuple(replace(step, failures=()) if step.failures else step for step in task.steps),
     )
 

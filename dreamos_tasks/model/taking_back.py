@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,7 @@ from dreamos_tasks.errors import CannotUndo
 from dreamos_tasks.model.event import Change, Event, EventType
 from dreamos_tasks.model.recording import fold
 from dreamos_tasks.model.task import Status, Task
-from dreamos_tasks.model.transitions import changed, ended, resting_status
+from dreamos_tasks.model.transitions import FOREGROUND, changed, ended, resting_status
 
 # What people say to the board; the work itself (claims, steps, results) is not taken back so.
 SPOKEN = {
@@ -28,12 +27,11 @@ SPOKEN = {
 }
 DECISIONS = frozenset({EventType.APPROVAL_GRANTED, EventType.APPROVAL_REJECTED, EventType.QUESTION_ANSWERED})
 MACHINES = frozenset({"board", "monitor"})  # who changes tasks by itself, beside daemons
-_FOREGROUND = re.compile(r"run-\d+")  # `dt run`, which pauses and assigns what it runs
 
 
 def is_spoken(event: Event, *, machines: Collection[str] = ()) -> bool:
     """Whether a person or an agent has said this, and not the board, a monitor or a daemon by itself."""
-    by_itself = event.by in MACHINES or event.by in machines or _FOREGROUND.fullmatch(event.by) is not None
+    by_itself = event.by in MACHINES or event.by in machines or FOREGROUND.fullmatch(event.by) is not None
     return event.type in SPOKEN and not by_itself
 
 

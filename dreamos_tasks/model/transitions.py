@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -28,6 +29,7 @@ from dreamos_tasks.model.undone import Rollback, RollbackCause
 OPEN = frozenset(Status) - FINAL
 # Where a task comes to rest when its claim ends and it is not over: in the queue, unless a pause or a person's word is due.
 RESTING = frozenset({Status.PENDING, Status.PAUSED, Status.AWAITING_APPROVAL})
+FOREGROUND = re.compile(r"run-\d+")  # the name under which `dt run` holds a task: its process
 ASKING = frozenset({Status.IN_PROGRESS, Status.AWAITING_APPROVAL, Status.PAUSED})  # where a request may be open
 
 
@@ -185,6 +187,12 @@ def _rollback_of(task: Task, status: Status, now: datetime) -> Rollback | None:
     from dreamos_tasks.model.rollback import wants_rollback
 
     return Rollback(cause=RollbackCause(status.value), since=now) if wants_rollback(task) else None
+
+
+def set_free(task: Task) -> Mapping[str, Any]:
+    """What a task keeps of a run in the foreground that is over: nothing. It was assigned to that process alone."""
+    assigned = task.assigned_to
+    return {"assigned_to": None} if assigned is not None and FOREGROUND.fullmatch(assigned) is not None else {}
 
 
 def why(reason: str) -> Mapping[str, Any]:

@@ -92,7 +92,8 @@ def _undo_steps(call: Call, task: Task, names: tuple[str, ...], *, dry_run: bool
         for record in sorted(tried, key=lambda one: meant.index(one.name)):
             assert record.undone is not None
             word = "undone" if record.undone.ok else "not undone"
-            call.out.line(f"{done.task_id}  {harmless(record.name)}: {word}: {_first_line(record.undone.message)}")
+            why = f": {_first_line(record.undone.message)}" if record.undone.message else ""
+            call.out.line(f"{done.task_id}  {harmless(record.name)}: {word}{why}")
         if any(record.status.value == "pending" for record in tried) and not failed:
             call.out.note(f"the task stays {done.status.value}; tried again, it runs these steps once more")
     if failed:

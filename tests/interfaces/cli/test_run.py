@@ -140,3 +140,21 @@ def test_a_run_leaves_nothing_alive(dt: DtProcess, tmp_path: Path) -> None:
     dt("run", "--", "sh", "-c", "setsid sleep 600 > /dev/null 2>&1 & echo $! > left")
     left = int((tmp_path / "left").read_text())
     assert not os.path.exists(f"/proc/{left}") or started_ticks(left) is None
+
+
+def test_tried_again_a_task_that_was_run_here_is_anybodys(dt: DtProcess) -> None:
+    task_id = dt("run", "--", "false").out.split()[0]
+    dt("retry", task_id)
+    assert task(dt, task_id)["assigned_to"] is None
+
+
+def test_a_run_that_is_killed_is_gone_on_with_at_once(dt: DtProcess, tmp_path: Path) -> None:
+    gate = {"name": "gate", "run": "touch begun; while [ ! -e gate ]; do sleep 0.02; done", "idempotent": True}
+    (tmp_path / "plan.json").write_text(json.dumps({"title": "x", "plan": {"steps": [gate]}}))
+    process = dt.start("run", "plan.json")
+    until(lambda: (tmp_path / "begun").exists())
+    process.kill()
+    process.wait()
+    (found,) = dt("list", "--json").form
+    (tmp_path / "gate").touch()
+    assert dt("run", found["task_id"]).code == 0
