@@ -227,6 +227,14 @@ class Undoable(Protocol):
         ...
 
 
+class KeepsRecords(Protocol):
+    """An Undoable that writes down what it changes before it does, so that a call that was cut off can be taken back too."""
+
+    def recorded(self, context: ToolContext) -> Sequence[object]:
+        """The records of all that the run of this context has changed or begun to change, newest first."""
+        ...
+
+
 class SharesResource(Protocol):
     """A ToolAdapter whose calls share something with others, which may be overloaded or out of order: a host."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 import signal
 import time
@@ -37,6 +36,7 @@ LOOK_SECONDS = 0.5  # how soon it is seen that somebody else has ended the claim
 OUTPUT_SECONDS = 0.1  # how soon what a step prints is shown
 RELEASED = "the foreground run was interrupted"
 STEP_ENDS = frozenset({EventType.STEP_COMPLETED, EventType.STEP_FAILED})
+ASKED = frozenset({EventType.APPROVAL_REQUESTED, EventType.QUESTION_ASKED})
 LEFT = frozenset({Status.PENDING, Status.AWAITING_APPROVAL})  # what nobody holds, and we have not finished
 
 
@@ -72,11 +72,6 @@ class Face(Protocol):
 def foreground_agent() -> str:
     """Under which name this process holds tasks: a daemon leaves alone what is assigned to it."""
     return f"run-{os.getpid()}"
-
-
-def is_foreground_agent(name: str | None) -> bool:
-    """Whether this is the name of such a process, gone or not."""
-    return name is not None and re.fullmatch(r"run-\d+", name) is not None
 
 
 class Interrupted(DreamosError):
@@ -143,6 +138,10 @@ class _Foreground:
                 return task if task.is_final else await self._desk.write(self._let_go)
             except asyncio.CancelledError:
                 raise Interrupted(await self._desk.write(self._put_back)) from None
+            except Refused:
+                with suppress(DreamosError):  # the refusal is what is told
+                    await self._desk.write(self._let_go)
+                raise
             finally:
                 for one in beside:
                     await _end(one)
@@ -153,6 +152,11 @@ class _Foreground:
 
     async def _attempts(self) -> Task:
         """One attempt after another, until the task's state says that there is none left."""
+        task = await self._desk.write(self._take_up)
+        if task.status is Status.AWAITING_APPROVAL:
+            task = await self._rested(task)
+            if task.status is not Status.PENDING:
+                return task
         while True:
             task = await self._desk.write(self._claim)
             assert task.claim is not None
@@ -185,7 +189,14 @@ class _Foreground:
         return await self._undoer.undo(task.task_id, by=self._agent_id)
 
     def _claim(self, nexus: TaskNexus) -> Task:
-        """Claim it for this process. Whoever it is assigned to gives it up, unless somebody is at it."""
+        """Claim it for this process."""
+        self._take_up(nexus)
+        return nexus.claim_task(
+            self._task_id, self._agent_id, process=self._process, first_step=self._executor.first_step
+        )
+
+    def _take_up(self, nexus: TaskNexus) -> Task:
+        """Have it at rest no longer, and nobody else's. Whoever it is assigned to gives it up, unless somebody is at it."""
         task = nexus.get_task_by_id(self._task_id)
         if task.claim is not None and task.claim.process is not None and not is_alive(task.claim.process):
             nexus.recover_claims(task.claim.agent_id, is_alive=is_alive, by=self._agent_id)
@@ -193,10 +204,8 @@ class _Foreground:
         if task.status is Status.PAUSED:
             task = nexus.resume_task(self._task_id, by=self._agent_id)
         if task.status is not Status.IN_PROGRESS and task.assigned_to != self._agent_id:
-            nexus.edit_task(self._task_id, {"assigned_to": self._agent_id}, by=self._agent_id)
-        return nexus.claim_task(
-            self._task_id, self._agent_id, process=self._process, first_step=self._executor.first_step
-        )
+            task = nexus.edit_task(self._task_id, {"assigned_to": self._agent_id}, by=self._agent_id)
+        return task
 
     async def _attempt(self, task: Task) -> Task:
         """One attempt; gives the task as it is afterwards, also when somebody else ended the claim meanwhile."""
@@ -285,6 +294,8 @@ class _Foreground:
             if event.type in STEP_ENDS and self._output is not None:
                 self._output.finish(event.detail.get("step"))
             self._face.show(event)
+            if event.type in ASKED:
+                self._person.wake()
 
 
 def _pause_seconds(nexus: TaskNexus, task: Task) -> float:

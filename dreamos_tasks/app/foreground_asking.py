@@ -13,7 +13,7 @@ from dreamos_tasks.execution.attempt import Desk
 from dreamos_tasks.model.request import Request, RequestKind
 from dreamos_tasks.model.task import Task
 
-LOOK_SECONDS = 0.5  # how soon it is seen that somebody asks, or that somebody else has decided
+LOOK_SECONDS = 0.5  # how soon it is seen that somebody else has decided
 
 Answer = TypeVar("Answer")
 
@@ -40,20 +40,26 @@ class PersonAtHand:
         self._ask = ask
         self._on_decided = on_decided
         self._put_off: set[str] = set()
+        self._asked = asyncio.Event()
 
     def may_decide(self, task: Task) -> bool:
         """Whether there is a request that the person has not put off."""
         return self._next(task) is not None
+
+    def wake(self) -> None:
+        """Something is asked."""
+        self._asked.set()
 
     async def work(self) -> None:
         """Ask whatever is asked, until cancelled."""
         while True:
             task = await self._task()
             request = self._next(task)
-            if request is None:
-                await asyncio.sleep(LOOK_SECONDS)
-            else:
+            if request is not None:
                 await self._see_to(task, request)
+                continue
+            await self._asked.wait()
+            self._asked.clear()
 
     async def _see_to(self, task: Task, request: Request) -> None:
         asking = asyncio.ensure_future(self._ask(task, request))

@@ -8,7 +8,7 @@ from typing import Any
 from dreamos_tasks.intake.findings import Findings
 from dreamos_tasks.intake.problems import nearest, shown
 from dreamos_tasks.model.references import references_in, trouble_with
-from dreamos_tasks.model.tool import ParamProblem
+from dreamos_tasks.model.tool import NoSuchTool, ParamProblem
 
 UNDO_FIELDS = ("tool", "params")
 SHELL = "shell"
@@ -55,4 +55,7 @@ def check_undo(
         if trouble:
             findings.refuse(f"{pointer}/params{reference.pointer}", trouble, fix="take values of steps that run before")
     for problem in check_call(tool, params) if check_call is not None else ():
+        if isinstance(problem, NoSuchTool):
+            findings.refuse(f"{pointer}/tool", problem.message, nearest_field=problem.nearest, fix=problem.fix)
+            continue
         findings.refuse(f"{pointer}/params{problem.pointer}", problem.message, fix=problem.fix)

@@ -11,13 +11,13 @@ import pytest
 from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.intake.draft_forms import Door
 from dreamos_tasks.intake.drafts import read_text
-from dreamos_tasks.model.tool import ParamProblem
+from dreamos_tasks.model.tool import NoSuchTool, ParamProblem
 
 
 def check(tool: str, params: Mapping[str, Any]) -> Sequence[ParamProblem]:
     """Of a tool that takes a command."""
     if tool != "shell":
-        return (ParamProblem(pointer="", message=f"no tool {tool!r}"),)
+        return (NoSuchTool(pointer="", message=f"no tool {tool!r}", nearest="shell"),)
     return () if "command" in params else (ParamProblem(pointer="/command", message="command is missing"),)
 
 
@@ -56,7 +56,7 @@ def test_an_undo_may_take_what_its_step_gave_and_what_came_before() -> None:
     ("undo", "pointer", "said"),
     [
         ("make clean", "/undo", "does not fit here"),
-        ({"tool": "make", "params": {}}, "/undo/params", "no tool 'make'"),
+        ({"tool": "make", "params": {}}, "/undo/tool", "no tool 'make'"),
         ({"tool": 3}, "/undo/tool", "does not fit here"),
         ({"params": []}, "/undo/params", "does not fit here"),
         ({"params": {"cmd": "x"}}, "/undo/params/command", "command is missing"),

@@ -116,18 +116,7 @@ def retry(
             _would_retry(call, failed)
             return
         ids = tuple(task.task_id for task in failed)
-    for_each(call, ids, lambda task_id: _retried(call, task_id, by=by), say=_state, several=all_failed)
-
-
-def _retried(call: Call, task_id: str, *, by: str) -> Task:
-    """The task with a fresh start. What a foreground run has left is anybody's then: nobody else has its name."""
-    task = call.nexus.retry_task(task_id, by=by)
-    if task.assigned_to is not None:
-        from dreamos_tasks.app.foreground import is_foreground_agent
-
-        if is_foreground_agent(task.assigned_to):
-            return call.nexus.edit_task(task.task_id, {"assigned_to": None}, by=by)
-    return task
+    for_each(call, ids, lambda task_id: call.nexus.retry_task(task_id, by=by), say=_state, several=all_failed)
 
 
 def _would_retry(call: Call, tasks: Sequence[Task]) -> None:

@@ -158,3 +158,10 @@ def test_a_run_that_is_killed_is_gone_on_with_at_once(dt: DtProcess, tmp_path: P
     (found,) = dt("list", "--json").form
     (tmp_path / "gate").touch()
     assert dt("run", found["task_id"]).code == 0
+
+
+def test_a_task_that_cannot_start_yet_is_left_as_it_was(dt: DtProcess) -> None:
+    first = dt("add", "first").out.strip()
+    second = dt("add", "second", "--run", "true", "--depends-on", first).out.strip()
+    assert dt("run", second, "--json").error["code"] == "not_claimable"
+    assert task(dt, second)["assigned_to"] is None

@@ -162,6 +162,16 @@ def test_without_a_terminal_nobody_is_asked_and_the_hint_says_how(dt: DtProcess)
     assert dt("run", task_id).code == 0
 
 
+def test_a_task_that_awaits_leave_already_is_asked_about_when_it_is_run(dt: DtProcess) -> None:
+    dt("run", plan(dt, {"name": "ship", "run": "echo gone", "approval": "required"}))
+    task_id = only_task(dt)["task_id"]
+    assert dt("run", task_id).code == 1
+    terminal = Terminal.start(dt, "run", task_id)
+    terminal.until("[l]ater? ")
+    terminal.type("approve\n")
+    assert terminal.end() == 0
+
+
 def test_an_agent_is_not_asked_for_leave(dt: DtProcess) -> None:
     asks = plan(dt, {"name": "ship", "run": "echo gone", "approval": "required"})
     terminal = Terminal.start(dt, "run", asks, DREAMOS_TASKS_AGENT="ada")
