@@ -57,6 +57,7 @@ STATE_FIELDS: Mapping[str, Any] = {
     "gate_wait": None,
     "rollback": None,
 }
+INSERT_EVENT = "INSERT INTO event (seq, n, prev, type, at, by, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
 COLUMNS = (
     "task_id, status, priority, due, title, assigned_to, parent_id, dedupe_key, not_before, claimed_by, claimed_at, "
     "lease_until, heartbeat_at, last_token, attempt, created_at, updated_at, pending_since, started_at, finished_at, "

@@ -19,6 +19,7 @@ from dreamos_tasks.stores import sqlite_connection, sqlite_queries
 from dreamos_tasks.stores.held_tasks import HeldTasks
 from dreamos_tasks.stores.rows import (
     COLUMNS,
+    INSERT_EVENT,
     encode,
     event_to_row,
     from_us,
@@ -41,8 +42,6 @@ PLACE_OF_TASK = "SELECT priority, due, n FROM task WHERE task_id = ?"
 # Of a row as it is: its number, its newest event, which the next one follows, and when it was changed.
 VERSION_OF_TASK = "SELECT n, last_seq, updated_at FROM task WHERE task_id = ?"
 
-INSERT_EVENT = "INSERT INTO event (seq, n, prev, type, at, by, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
-
 # A dependency that is not (or not yet) on the board counts as unmet.
 INSERT_DEPENDENCY = "INSERT OR IGNORE INTO dependency (needs, task) SELECT n, ? FROM task WHERE task_id = ?"
 COUNT_MET = """
@@ -64,12 +63,6 @@ WITH RECURSIVE chain (seq) AS (
   UNION ALL SELECT event.prev FROM chain JOIN event ON event.seq = chain.seq WHERE event.prev > ?2)
 SELECT event.seq, ?1, event.type, event.at, event.by, event.data FROM chain JOIN event ON event.seq = chain.seq
 ORDER BY event.seq LIMIT ?3"""
-
-NEXT_INSTANT = """
-SELECT min(at) FROM (SELECT min(lease_until) AS at FROM task WHERE lease_until > ?1
-                     UNION ALL SELECT min(wait_until) FROM task WHERE wait_until > ?1
-                     UNION ALL SELECT min(json_extract(state, '$.deadline')) FROM task
-                               WHERE status IN ('paused', 'awaiting_approval') AND json_extract(state, '$.deadline') > ?1)"""
 
 
 class SqliteStore(SqliteSharing):
@@ -200,7 +193,9 @@ class SqliteStore(SqliteSharing):
         if self.last_seq() or connection.execute("SELECT n FROM task LIMIT 1").fetchone():
             raise Refused("the board to fill is not empty", fix="name a new file for it")
         try:
-            self._fill(connection, tasks, events)
+            from dreamos_tasks.stores.sqlite_filling import fill
+
+            fill(connection, tasks, events, link=self._link_anew)
         except UnicodeError as error:
             raise sqlite_connection.not_unicode(self.path, error) from error
         for boot_id, offset_us in offsets.items():
@@ -253,7 +248,7 @@ class SqliteStore(SqliteSharing):
 
     def next_instant(self, *, now: datetime) -> datetime | None:
         """See TaskStore."""
-        row = self._session.row(NEXT_INSTANT, (to_us(now),))
+        row = self._session.row(sqlite_queries.NEXT_INSTANT, (to_us(now),))
         return from_us(row[0]) if row else None
 
     def change_mark(self) -> int:
@@ -317,9 +312,7 @@ class SqliteStore(SqliteSharing):
         if task.tags != before.tags or task.depends_on != before.depends_on:
             connection.execute("DELETE FROM task_tag WHERE n = ?", (n,))
             connection.execute("DELETE FROM dependency WHERE task = ?", (n,))
-            self._link(connection, task, n)
-            unmet = len(task.depends_on) - self._met(task.depends_on)
-            connection.execute("UPDATE task SET unmet = ? WHERE n = ?", (unmet, n))
+            self._link_anew(connection, task, n)
 
     def _place_of(self, connection: apsw.Connection, task_id: str) -> tuple[int, int]:
         """A row's number and its newest event: as the verb that saves has just read them, as a rule."""
@@ -346,28 +339,15 @@ class SqliteStore(SqliteSharing):
         self._seq += count
         return seq
 
-    def _fill(self, connection: apsw.Connection, tasks: Iterable[Task], events: Iterable[Event]) -> None:
-        numbers: dict[str, int] = {}
-        linked = []
-        for task in tasks:
-            connection.execute(*insert_of(task, last_seq=0, unmet=0))
-            numbers[task.task_id] = self._newest_n = connection.last_insert_rowid()
-            if task.tags or task.depends_on:
-                linked.append(task)
-        for task in linked:
-            self._link(connection, task, numbers[task.task_id])
-            unmet = len(task.depends_on) - self._met(task.depends_on)
-            connection.execute("UPDATE task SET unmet = ? WHERE n = ?", (unmet, numbers[task.task_id]))
-        newest: dict[int, int] = {}
-        for event in events:
-            n = numbers[event.task_id]
-            connection.execute(INSERT_EVENT, (event.seq, n, newest.get(n), *event_to_row(event)))
-            newest[n] = event.seq
-        connection.executemany("UPDATE task SET last_seq = ? WHERE n = ?", [(seq, n) for n, seq in newest.items()])
-
     def _link(self, connection: apsw.Connection, task: Task, n: int) -> None:
         connection.executemany("INSERT INTO task_tag (tag, n) VALUES (?, ?)", [(tag, n) for tag in task.tags])
         connection.executemany(INSERT_DEPENDENCY, [(n, needed) for needed in task.depends_on])
+
+    def _link_anew(self, connection: apsw.Connection, task: Task, n: int) -> None:
+        self._link(connection, task, n)
+        connection.execute(
+            "UPDATE task SET unmet = ? - ? WHERE n = ?", (len(task.depends_on), self._met(task.depends_on), n)
+        )
 
     def _append(
         self, connection: apsw.Connection, events: Sequence[Event], *, n: int, seq: int, prev: int | None

@@ -20,6 +20,11 @@ WHERE status IN ('paused', 'awaiting_approval') AND json_extract(state, '$.deadl
 ROLLING_BACK_ROWS = """SELECT n FROM task
 WHERE status NOT IN ('pending', 'in_progress', 'completed') AND status IN ('cancelled', 'failed')
   AND instr(state, '"rollback"')"""
+NEXT_INSTANT = """
+SELECT min(at) FROM (SELECT min(lease_until) AS at FROM task WHERE lease_until > ?1
+                     UNION ALL SELECT min(wait_until) FROM task WHERE wait_until > ?1
+                     UNION ALL SELECT min(json_extract(state, '$.deadline')) FROM task
+                               WHERE status IN ('paused', 'awaiting_approval') AND json_extract(state, '$.deadline') > ?1)"""
 ROWS_BY_WORD = {
     "pending": (READY_ROWS, KEYED_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
     "ready": (READY_ROWS, KEYED_ROWS, HELD_BACK_ROWS, EXPIRED_ROWS),
