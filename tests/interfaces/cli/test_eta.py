@@ -53,7 +53,7 @@ def add(nexus: TaskNexus) -> str:
 def begin(nexus: TaskNexus, task_id: str, step: str, *, seconds: float) -> dict[str, Any]:
     """The step, as begun so many seconds ago."""
     token = nexus.fetch(task_id).last_token
-    begun = {"name": step, "token": token, "started_at": nexus.clock.now() - timedelta(seconds=seconds)}
+    begun: dict[str, Any] = {"name": step, "token": token, "started_at": nexus.clock.now() - timedelta(seconds=seconds)}
     nexus.record_step(task_id, StepResult(**begun, status=StepStatus.RUNNING), token=token)
     return begun
 
