@@ -231,7 +231,9 @@ def events(place: Place) -> Iterator[Finding]:
         yield Finding(check="events", level=Level.FAIL, detail="; ".join(problems[:3]) + more, fix=fix)
     else:
         yield Finding(
-            check="events", level=Level.OK, detail=f"{place.nexus.store.last_seq()} events tell the same as the board"
+            check="events",
+            level=Level.OK,
+            detail=f"all events tell the same as the board (the newest is {place.nexus.store.last_seq()})",
         )
 
 

@@ -65,7 +65,7 @@ def board_check(call: Call) -> None:
     if call.out.as_json:
         call.out.document({"ok": not problems, "problems": problems, **_form(facts)})
     elif not problems:
-        call.out.line(f"{path} is sound: {count(facts.tasks, 'task')}, {count(facts.last_seq, 'event')}")
+        call.out.line(f"{path} is sound: {count(facts.tasks, 'task')}, newest event {facts.last_seq}")
     else:
         call.out.line(f"{path} is not sound:")
         for problem in problems[:SHOWN_PROBLEMS]:
@@ -106,7 +106,7 @@ def board_restore(call: Call, file: str, yes: bool) -> None:
     if call.out.as_json:
         call.out.document({**_form(facts), "kept": None if aside is None else str(aside)})
         return
-    call.out.line(f"restored {count(facts.tasks, 'task')}, {count(facts.last_seq, 'event')} to {facts.path}")
+    call.out.line(f"restored {count(facts.tasks, 'task')}, newest event {facts.last_seq} to {facts.path}")
     if aside is not None:
         call.out.line(f"the old board is kept as {aside}")
 
@@ -171,7 +171,7 @@ def _show_facts(call: Call, facts: BoardFacts, *, verb: str) -> None:
     if call.out.as_json:
         call.out.document(_form(facts))
         return
-    numbers = f"{count(facts.tasks, 'task')}, {count(facts.last_seq, 'event')}, {facts.bytes} bytes"
+    numbers = f"{count(facts.tasks, 'task')}, newest event {facts.last_seq}, {facts.bytes} bytes"
     call.out.line(f"the board {verb} {facts.path} ({facts.kind}: {numbers})")
 
 
@@ -181,7 +181,7 @@ def _form(facts: BoardFacts) -> dict[str, str | int]:
         "kind": facts.kind,
         "bytes": facts.bytes,
         "tasks": facts.tasks,
-        "events": facts.last_seq,
+        "last_seq": facts.last_seq,
     }
 
 
