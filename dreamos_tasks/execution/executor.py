@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from dreamos_tasks.execution.attempt import Attempt, AttemptEnd, Desk, first_step
 from dreamos_tasks.execution.step_executor import StepExecutor
+from dreamos_tasks.execution.undo_lock import undo_lock
 from dreamos_tasks.execution.verification import Verifier
 from dreamos_tasks.model.plan import StepResult
 from dreamos_tasks.model.plan_order import DEFAULT_CONCURRENT_STEPS
@@ -54,7 +57,10 @@ class TaskExecutor:
         """As `run`, up to the end that is to be settled."""
         attempt = Attempt(task, self._desk, self._steps, self._verifier, retry=self._retry, most_steps=self._most_steps)
         self._attempts[task.task_id] = attempt
+        may_be_undone = task.plan is not None and task.plan.rollback
+        runs = self._steps.surroundings.runs
         try:
-            return await attempt.run()
+            async with undo_lock(runs / task.task_id) if may_be_undone else nullcontext():
+                return await attempt.run()
         finally:
             del self._attempts[task.task_id]

@@ -1,17 +1,13 @@
 """Rollback: takes the steps of a task back, one after the other, newest first, each recorded before the next.
 
 Killed midway, it is gone on with: what was recorded as undone is not undone again, and the tools see to what was not yet
-recorded. One process at a time does it for a task: the kernel's lock on a file in the folder of its runs decides which.
+recorded. One process at a time does it for a task, and not before its run has ended: see UndoLock.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loguru import logger
@@ -19,6 +15,7 @@ from loguru import logger
 from dreamos_tasks.execution.attempt import Desk
 from dreamos_tasks.execution.error_handler import result_of_raising
 from dreamos_tasks.execution.step_executor import StepExecutor
+from dreamos_tasks.execution.undo_lock import undo_lock
 from dreamos_tasks.model.plan import ErrorCategory, Step
 from dreamos_tasks.model.risk import Assessment
 from dreamos_tasks.model.rollback import UndoCall, undo_order
@@ -28,8 +25,6 @@ from dreamos_tasks.model.tool import ToolContext, ToolResult
 from dreamos_tasks.model.undone import Undone
 
 UNDO_SUFFIX = "-undo"  # keeps the log of a step's own undo call apart from the step's
-LOCK_NAME = "undo.lock"
-LOCK_POLL_SECONDS = 0.1
 
 
 class StepUndoer:
@@ -45,7 +40,7 @@ class StepUndoer:
         What is due, or was begun by a process that is gone, is gone on with. `may_destroy`: a person has agreed to undo calls
         that can destroy something; without it they are not made. Raises TaskNotFound, IllegalTransition.
         """
-        async with self._alone(task_id):
+        async with undo_lock(self._steps.surroundings.runs / task_id):
             task = await self._desk.write(lambda nexus: nexus.begin_undo(task_id, by=by, steps=names))
             meant = task.rollback.steps if task.rollback is not None else tuple(names)
             for call in undo_order(task, meant):
@@ -105,26 +100,6 @@ class StepUndoer:
         results: list[ToolResult] = [await undo(record, context) for record in records]
         failed = next((result for result in results if result.category is not None), None)
         return failed or (results[-1] if results else ToolResult(message="it had changed nothing yet"))
-
-    @asynccontextmanager
-    async def _alone(self, task_id: str) -> AsyncIterator[None]:
-        """As the only process that takes back steps of this task; waits for another one to end."""
-        handle = _open_lock(self._steps.surroundings.runs / task_id)
-        try:
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    await asyncio.sleep(LOCK_POLL_SECONDS)
-            yield
-        finally:
-            os.close(handle)
-
-
-def _open_lock(folder: Path) -> int:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _own_step(call: UndoCall) -> Step | None:

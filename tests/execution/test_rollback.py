@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from dreamos_tasks.errors import CannotUndo
-from dreamos_tasks.execution.rollback import LOCK_NAME, StepUndoer, _open_lock
+from dreamos_tasks.execution.rollback import StepUndoer
+from dreamos_tasks.execution.undo_lock import LOCK_NAME, open_lock
 from dreamos_tasks.model.event import EventType
 from dreamos_tasks.model.history import differing_fields
 from dreamos_tasks.model.lifecycle import fold
@@ -265,7 +266,7 @@ async def test_only_one_process_takes_back_and_the_other_waits_for_it(bench: Wor
 
     bench.add(write("one"), shell("bad", "exit 3"), plan=ROLLBACK)
     await bench.attempt()
-    handle = _open_lock(bench.folder / "runs" / "a")
+    handle = open_lock(bench.folder / "runs" / "a")
     fcntl.flock(handle, fcntl.LOCK_EX)
 
     other = asyncio.create_task(undoer.undo("a", by="daemon"))
@@ -274,6 +275,24 @@ async def test_only_one_process_takes_back_and_the_other_waits_for_it(bench: Wor
     assert (bench.folder / "one").exists()
     os.close(handle)
     await other
+
+    assert not (bench.folder / "one").exists()
+
+
+async def test_nothing_is_taken_back_before_the_run_has_ended_what_it_started(
+    bench: Workbench, undoer: StepUndoer
+) -> None:
+    bench.add(write("one"), shell("slow", "touch begun; until [ -e gate ]; do sleep 0.02; done"), plan=ROLLBACK)
+    run = asyncio.create_task(bench.executor.attempt(bench.claim()))
+    await until(lambda: (bench.folder / "begun").exists())
+    bench.nexus.cancel_task("a", by="eve")
+
+    undoing = asyncio.create_task(undoer.undo("a", by="eve"))
+    await asyncio.sleep(0)
+    assert (bench.folder / "one").exists()
+    run.cancel()
+    await asyncio.wait([run])
+    await undoing
 
     assert not (bench.folder / "one").exists()
 

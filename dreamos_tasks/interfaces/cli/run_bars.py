@@ -25,20 +25,20 @@ class RunBars:
     """The bars of one run. `ahead` gives the percent that is done and the time that is left."""
 
     def __init__(self, title: str, *, total: int, ahead: Ahead) -> None:
-        self._title = cut(title, NAME_COLUMNS)
         self._total = total
         self._ahead = ahead
         self._look_at = 0.0
         self._console = Console(stderr=True, highlight=False)
+        self._name_columns = min(NAME_COLUMNS, max(10, self._console.width // 4))
         self._progress = Progress(
             SpinnerColumn(finished_text=" "),
             TextColumn("{task.description}", markup=False),
-            BarColumn(BAR_COLUMNS),
+            BarColumn(min(BAR_COLUMNS, max(6, self._console.width // 6))),
             TextColumn("{task.fields[note]}", markup=False),
             console=self._console,
             transient=True,
         )
-        self._whole = self._progress.add_task(self._title, total=100, note="")
+        self._whole = self._progress.add_task(cut(title, self._name_columns), total=100, note="")
         self._running: dict[str, tuple[TaskID, float, DurationRange | None]] = {}
 
     def start(self) -> None:
@@ -57,7 +57,7 @@ class RunBars:
         """A step runs."""
         self.finish(step)
         likely = expected.likely_seconds if expected is not None else None
-        row = self._progress.add_task(f"  {cut(step, NAME_COLUMNS - 2)}", total=likely or None, note="")
+        row = self._progress.add_task(f"  {cut(step, self._name_columns - 2)}", total=likely or None, note="")
         self._running[step] = (row, time.monotonic(), expected)
         self._look_at = 0.0
 
