@@ -120,6 +120,18 @@ def durations_from(samples: Sequence[float], *, unknown_seconds: float = UNKNOWN
     return Durations(seconds=seconds, places=_PLACES, head=head, tail=tail, samples=count, is_rough=count < FEW_SAMPLES)
 
 
+def durations_within(told: DurationRange) -> Durations:
+    """A distribution of which this is the range: what was told of one is to be told of several together."""
+    low, likely, high = (log(max(each, SHORTEST_SECONDS)) for each in _in_order(told))
+    score = score_at(HIGH, None)
+    below, above = (likely - low) / score, (high - likely) / score
+    seconds = tuple(exp(likely + (below if z < 0 else above) * z) for z in _scores(None))
+    head, tail = _ends_of(seconds)
+    return Durations(
+        seconds=seconds, places=_PLACES, head=head, tail=tail, samples=told.samples, is_rough=told.is_rough
+    )
+
+
 def range_from(samples: Sequence[float]) -> DurationRange:
     """The range that these samples (one at least) tell: as `durations_from`, for who needs no more. Takes microseconds."""
     count = len(samples)
@@ -150,6 +162,10 @@ def score_at(place: float, freedom: int | None) -> float:
         else:
             high = middle
     return (low + high) / 2
+
+
+def _in_order(told: DurationRange) -> tuple[float, float, float]:
+    return told.low_seconds, told.likely_seconds, told.high_seconds
 
 
 def _at(ordered: Sequence[float], place: float) -> float:

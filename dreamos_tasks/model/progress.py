@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from dreamos_tasks.model.durations import Durations
-from dreamos_tasks.model.estimate import Course, Work
+from dreamos_tasks.model.durations import DurationRange, Durations, durations_within
+from dreamos_tasks.model.estimate import Course, Work, course_range
 from dreamos_tasks.model.plan import Step, StepResult, StepStatus
 from dreamos_tasks.model.plan_order import DEFAULT_CONCURRENT_STEPS, most_at_once, steps_before
 from dreamos_tasks.model.task import Status, Task
@@ -52,6 +52,28 @@ def percent_of(task: Task, course: Course, durations_of: DurationsOf) -> float |
         whole += expected
         done += expected if work is None else min(work.elapsed_seconds or 0.0, MOST_OF_A_STEP * expected)
     return round(min(MOST_PERCENT, 100.0 * done / whole), 1) if whole else 0.0
+
+
+def expected_whole(task: Task, expected: Mapping[str, DurationRange]) -> DurationRange | None:
+    """How long all its steps together were expected to take, by what was expected of each; None when of one nothing was."""
+    plan = task.plan
+    if plan is None or any(step.name not in expected for step in plan.steps):
+        return None
+    before = steps_before(plan)
+    works = {
+        step.name: Work(durations=durations_within(expected[step.name]), needs=tuple(before[step.name]))
+        for step in plan.steps
+    }
+    return course_range(Course(steps=works, at_once=most_at_once(plan)))
+
+
+def seconds_taken(task: Task) -> float | None:
+    """From the beginning of its first step to the end of its last; None when it needed more than one attempt."""
+    begun = [record.started_at for record in task.steps if record.started_at is not None]
+    ended = [record.finished_at for record in task.steps if record.finished_at is not None]
+    if task.attempt != 1 or task.status is not Status.COMPLETED or not begun or not ended:
+        return None
+    return (max(ended) - min(begun)).total_seconds()
 
 
 def current_steps(task: Task) -> Sequence[str]:

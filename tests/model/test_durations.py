@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamos_tasks.model.durations import durations_from, range_from, score_at
+from dreamos_tasks.model.durations import durations_from, durations_within, range_from, score_at
 
 seconds = st.floats(min_value=0.001, max_value=1e6)
 some = st.lists(seconds, max_size=40)
@@ -57,6 +57,15 @@ def test_ten_samples_speak_for_themselves() -> None:
 @pytest.mark.parametrize(("count", "rough"), [(0, True), (1, True), (2, True), (3, False), (10, False)])
 def test_fewer_than_three_samples_are_called_rough(count: int, rough: bool) -> None:
     assert durations_from([5.0] * count).is_rough is rough
+
+
+@given(st.lists(seconds, min_size=1, max_size=40))
+def test_of_a_range_alone_the_same_range_follows(samples: list[float]) -> None:
+    told = range_from(samples)
+    again = durations_within(told).range_after()
+    assert again.likely_seconds == pytest.approx(told.likely_seconds, rel=0.02, abs=0.002)
+    assert again.high_seconds == pytest.approx(max(told.high_seconds, 0.001), rel=0.02, abs=0.002)
+    assert again.samples == len(samples)
 
 
 def test_the_mean_is_about_that_of_the_samples() -> None:

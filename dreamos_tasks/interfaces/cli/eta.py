@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.interfaces.cli.text import DAY, HOUR, MINUTE, count, duration, harmless
@@ -101,18 +102,36 @@ def progress_cells(call: Call, tasks: Sequence[Task]) -> Mapping[str, str]:
     return cells
 
 
-def step_notes(nexus: TaskNexus, task: Task) -> Mapping[str, str]:
-    """By step, that it took less time than was expected when it began."""
+@dataclass(slots=True)
+class Hindsight:
+    """What was expected of a task's steps when they last began, and of which of them it was too much."""
+
+    expected: dict[str, DurationRange] = field(default_factory=dict)
+    early: dict[str, str] = field(default_factory=dict)
+
+    def facts(self, task: Task) -> Iterator[tuple[str, str]]:
+        """The line about it on the page of a task that is completed."""
+        from dreamos_tasks.model.progress import expected_whole, seconds_taken
+
+        seconds, whole = seconds_taken(task), expected_whole(task, self.expected)
+        if seconds is not None and whole is not None and not whole.is_rough:
+            early = ": finished early" if seconds < whole.low_seconds else ""
+            yield "took", f"{duration(seconds)}; {range_words(whole)} was expected{early}"
+
+
+def hindsight(nexus: TaskNexus, task: Task) -> Hindsight:
+    """What its events tell."""
     from dreamos_tasks.model.durations import DurationRange
 
-    notes: dict[str, str] = {}
-    for event in nexus.events(task_id=task.task_id, limit=10_000) if task.plan is not None else ():
-        told = event.detail.get("estimate")
-        if event.detail.get("finished_early") and told:
-            notes[str(event.detail.get("step"))] = f"finished early: {range_words(DurationRange(**told))} was expected"
-        elif event.detail.get("step"):
-            notes.pop(str(event.detail["step"]), None)
-    return notes
+    found = Hindsight()
+    for event in nexus.events(task_id=task.task_id, limit=10_000):
+        step, told = str(event.detail.get("step")), event.detail.get("estimate")
+        if told:
+            found.expected[step] = DurationRange(**told)
+        found.early.pop(step, None)
+        if told and event.detail.get("finished_early"):
+            found.early[step] = f"finished early: {range_words(found.expected[step])} was expected"
+    return found
 
 
 def running_words(elapsed_seconds: float, expected: DurationRange) -> str:

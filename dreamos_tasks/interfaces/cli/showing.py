@@ -119,12 +119,13 @@ def _show_one(call: Call, task: Task) -> None:
     if task.plan is None:
         show_page(call.out, call.nexus, task)
         return
-    from dreamos_tasks.interfaces.cli.eta import eta_facts, forecast_of, is_ready, step_notes
+    from dreamos_tasks.interfaces.cli.eta import eta_facts, forecast_of, hindsight, is_ready
 
     eta = forecast_of(call).eta(task, is_ready=is_ready(call.nexus, task))
     ahead = tuple(eta_facts(eta, task)) if eta is not None else ()
-    notes = {**step_notes(call.nexus, task), **_running_notes(call, task)}
-    show_page(call.out, call.nexus, task, ahead=ahead, step_notes=notes)
+    past = hindsight(call.nexus, task)
+    notes = {**past.early, **_running_notes(call, task)}
+    show_page(call.out, call.nexus, task, ahead=(*ahead, *past.facts(task)), step_notes=notes)
 
 
 def _running_notes(call: Call, task: Task) -> dict[str, str]:

@@ -156,7 +156,15 @@ def test_a_step_that_was_quicker_than_expected_is_noticed(dt: Dt, nexus: TaskNex
     run_often(nexus)
     quick = run(nexus, build=30, test=66)
     assert "finished early: ~5.1 min (5-5.2) was expected" in dt("show", quick).out
-    assert dt("show", quick).out.count("finished early") == 1
+    assert dt("show", quick).out.count("was expected)") == 1
+
+
+def test_a_task_tells_how_long_it_took_and_what_was_expected(dt: Dt, nexus: TaskNexus) -> None:
+    run_often(nexus)
+    usual, quick = run(nexus, build=370, test=66), run(nexus, build=30, test=66)  # its steps overlap in this test
+    assert "took       6 min; ~6.2 min (6-6.3) was expected\n" in dt("show", usual).out
+    assert "took       66 s; ~6.2 min (6-6.3) was expected: finished early\n" in dt("show", quick).out
+    assert "took" not in dt("show", add(nexus)).out
 
 
 def test_stats_tell_how_steps_went(dt: Dt, nexus: TaskNexus) -> None:
