@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.execution.detours import Detours, may_detour
-from dreamos_tasks.execution.error_handler import goes_on_without, outcome_of
+from dreamos_tasks.execution.error_handler import goes_on_without, outcome_of, with_record, worse_of
 from dreamos_tasks.execution.permits import Ask, Denied, Go, Wait
 from dreamos_tasks.execution.schedule import impact_of, skipped, turn_of
 from dreamos_tasks.execution.step_executor import StepExecutor, result_of
@@ -263,9 +263,8 @@ class Attempt:
     def _see_failure(self, step: Step, record: StepResult, answer: ToolResult) -> None:
         if goes_on_without(self._view(), step, record, answer, board=self._retry):
             return
-        failure = outcome_of(step, answer)
-        if self._failure is None or (isinstance(self._failure, RetryLater) and isinstance(failure, Failed)):
-            self._failure = failure
+        failure, task = outcome_of(step, answer), with_record(self._view(), record)
+        self._failure = failure if self._failure is None else worse_of(task, self._failure, failure, board=self._retry)
 
     def _denied(self, step: Step, denied: Denied) -> StepResult:
         if denied.by_choice or step.optional:

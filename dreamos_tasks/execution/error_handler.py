@@ -71,8 +71,23 @@ def goes_on_without(task: Task, step: Step, record: StepResult, result: ToolResu
     outcome = outcome_of(step, result)
     if isinstance(outcome, RetryLater):
         return task.deferrals >= policy_for(task, step, board=board).max_deferrals
-    others = tuple(other for other in task.steps if other.name != step.name)
-    return not ruling_on(evolve(task, {"steps": (*others, record)}), outcome, board=board).again
+    return not ruling_on(with_record(task, record), outcome, board=board).again
+
+
+def worse_of(
+    task: Task, one: Failed | RetryLater, other: Failed | RetryLater, *, board: RetryPolicy
+) -> Failed | RetryLater:
+    """By which of two failures an attempt ends: by what is not tried again, then by what is, then by what is put off.
+
+    Otherwise a step that has no attempt left would be run again for another's sake. `task` has the records of both.
+    """
+    return max(one, other, key=lambda failure: _gravity(task, failure, board))
+
+
+def with_record(task: Task, record: StepResult) -> Task:
+    """The task as the board will have it with this record."""
+    others = tuple(other for other in task.steps if other.name != record.name)
+    return evolve(task, {"steps": (*others, record)})
 
 
 def refresh_step(task: Task, step: Step, started: StepResult) -> Step | None:
@@ -91,6 +106,12 @@ def reductions(record: StepResult | None) -> int:
 def side_by_side(most: int, task: Task) -> int:
     """How many of the task's steps may run at once: half as many for each time that one ran out of resources."""
     return max(1, most >> min(30, max(map(reductions, task.steps), default=0)))
+
+
+def _gravity(task: Task, failure: Failed | RetryLater, board: RetryPolicy) -> int:
+    if isinstance(failure, RetryLater):
+        return 0
+    return 1 if ruling_on(task, failure, board=board).again else 2
 
 
 def output_excerpt(result: ToolResult) -> str:

@@ -358,3 +358,18 @@ async def test_a_pause_now_cuts_the_step_and_a_resume_runs_it_again(bench: Workb
 
     assert (await bench.attempt()).status is Status.COMPLETED
     assert bench.log() == ["a", "a"]
+
+
+async def test_of_critical_steps_that_fail_side_by_side_the_one_that_is_not_tried_again_decides(
+    bench: Workbench,
+) -> None:
+    bench.add(
+        shell("passes-later", "echo a >> log; exit 69", needs=()),
+        shell("never-twice", "while [ ! -e log ]; do :; done; echo b >> log; exit 1", retry={"max_attempts": 1}),
+        plan={"max_concurrent_steps": 2},
+    )
+
+    task = await bench.attempt()
+
+    assert (task.status, task.error and task.error.step) == (Status.FAILED, "never-twice")
+    assert bench.log() == ["a", "b"], "no attempt was left to it: it is not run again for the other's sake"
