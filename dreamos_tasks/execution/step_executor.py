@@ -138,7 +138,11 @@ class StepExecutor:
         line = refresh_step(task, step, started)
         if line is None:
             return None
-        result = await self.call(task, line, token=started.token, attempt=started.attempt)
+        danger = self.danger_of(line.params)
+        if danger is not None:  # nobody is asked about this line
+            result = ToolResult(category=ErrorCategory.PERMISSION, message="; ".join(danger.reasons))
+        else:
+            result = await self.call(task, line, token=started.token, attempt=started.attempt)
         if result.category is None:
             return None
         return replace(result, message=f"its credentials could not be renewed: {result.message}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dreamos_tasks.execution.error_handler import output_excerpt
 from dreamos_tasks.execution.step_executor import StepExecutor
-from dreamos_tasks.model.plan import ErrorCategory, Evidence, Step, TaskError
+from dreamos_tasks.model.plan import ApprovalMode, ErrorCategory, Evidence, Step, TaskError
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.tool import ToolResult
 
@@ -37,7 +37,9 @@ class Verifier:
         commit = await git_commit(self._steps.surroundings.cwd_of(task))
         evidence: list[Evidence] = []
         for step in task.verify:
-            result = await self._steps.call(task, step, token=token, attempt=task.attempt, verifying=True)
+            result = self._unasked(step) or await self._steps.call(
+                task, step, token=token, attempt=task.attempt, verifying=True
+            )
             if result.category is not None:
                 return Verdict(evidence=tuple(evidence), error=_red(step, result))
             evidence.append(
@@ -51,6 +53,19 @@ class Verifier:
                 )
             )
         return Verdict(evidence=tuple(evidence))
+
+    def _unasked(self, step: Step) -> ToolResult | None:
+        """Why a check is not made: nobody is asked about checks, so what people must be asked about is none."""
+        danger = self._steps.danger_of(step.params)
+        if danger is None and step.approval is not ApprovalMode.REQUIRED:
+            return None
+        reasons = danger.reasons if danger is not None else ("it asks for approval",)
+        return ToolResult(
+            category=ErrorCategory.PERMISSION,
+            message=f"it was not run: {'; '.join(reasons)}",
+            cause="a check runs without asking anybody",
+            suggestions=("make it a step of the plan: people are asked before it runs",),
+        )
 
 
 def command_text(step: Step) -> str:

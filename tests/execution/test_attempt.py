@@ -373,3 +373,37 @@ async def test_of_critical_steps_that_fail_side_by_side_the_one_that_is_not_trie
 
     assert (task.status, task.error and task.error.step) == (Status.FAILED, "never-twice")
     assert bench.log() == ["a", "b"], "no attempt was left to it: it is not run again for the other's sake"
+
+
+@pytest.mark.parametrize(
+    "check",
+    [shell("check", "rm -rf ../victim"), shell("check", "touch victim/asked", approval=ApprovalMode.REQUIRED)],
+    ids=["destructive", "asks"],
+)
+async def test_a_check_that_people_would_have_to_be_asked_about_is_not_run(bench: Workbench, check: Step) -> None:
+    victim = bench.folder / "victim"
+    victim.mkdir()
+    bench.add(shell("work", "true"), verify=(check,))
+
+    task = await bench.attempt()
+
+    assert task.status is Status.FAILED
+    assert task.error is not None
+    assert task.error.category is ErrorCategory.PERMISSION
+    assert "'check' did not pass: it was not run" in task.error.message
+    assert list(bench.folder.rglob("victim*")) == [victim]
+
+
+async def test_a_line_that_renews_credentials_destroys_nothing_unasked(bench: Workbench) -> None:
+    (bench.folder / "victim").mkdir()
+    retry = {"refresh": "rm -rf ../*/victim", "max_attempts": 2, "base_seconds": 0.01}
+    bench.add(shell("push", "echo 'Permission denied' >&2; exit 77", retry=retry))
+
+    await bench.attempt()
+    bench.clock.advance(60)
+    task = await bench.attempt()
+
+    assert task.status is Status.FAILED
+    assert task.error is not None
+    assert "its credentials could not be renewed: it removes folders" in task.error.message
+    assert (bench.folder / "victim").exists()
