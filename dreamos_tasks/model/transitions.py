@@ -163,9 +163,9 @@ def ended(
     detail: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Change:
-    """Into a final state: no claim, and the instant is kept. What was still asked is withdrawn."""
+    """Into a final state: no claim, and the instant is kept. What was still asked is withdrawn, unless its time was over."""
     requests = tuple(
-        replace(request, state=RequestState.WITHDRAWN, decided_at=now) if request.is_open else request
+        replace(request, state=_end_of(request, now), decided_at=now) if request.is_open else request
         for request in task.requests
     )
     end: dict[str, Any] = {
@@ -198,3 +198,7 @@ def set_free(task: Task) -> Mapping[str, Any]:
 def why(reason: str) -> Mapping[str, Any]:
     """The detail of an event that has a reason."""
     return {"reason": reason} if reason else {}
+
+
+def _end_of(request: Request, now: datetime) -> RequestState:
+    return RequestState.EXPIRED if request.has_lapsed(now) else RequestState.WITHDRAWN

@@ -121,6 +121,12 @@ def test_a_task_that_ends_withdraws_what_it_asked() -> None:
     assert lifecycle.open_requests(task) == []
 
 
+def test_a_task_that_ends_after_the_time_of_what_it_asked_keeps_that_nobody_decided_in_time() -> None:
+    task = lifecycle.settle(claimed(APPROVAL), Succeeded(), agent_id="ada", token=1, now=at(301)).task
+
+    assert task.requests[0].state is RequestState.EXPIRED
+
+
 def test_a_decision_while_the_task_is_held_leaves_it_held() -> None:
     task = lifecycle.approve(claimed(APPROVAL), "a.r1", by="eve", now=at(3)).task
 

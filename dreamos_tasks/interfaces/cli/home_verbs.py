@@ -105,9 +105,11 @@ def config(call: Call) -> None:
 @config.below("check", examples=("dt config check",))
 def config_check(call: Call) -> None:
     """Read all settings and say every slip at once, with its place. Exits 2 when there is one."""
+    from dreamos_tasks.app.settings_check import check_names
     from dreamos_tasks.config.loading import config_files, load
 
     loaded = load(call.home)
+    check_names(call.home, loaded.settings)
     files = [str(file) for file in config_files(call.home, os.environ) if file.exists()]
     changed = sorted(key for key, origin in loaded.origins.items() if not origin.startswith("default"))
     if call.out.as_json:

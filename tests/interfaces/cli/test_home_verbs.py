@@ -155,3 +155,22 @@ def test_a_task_as_shown_fits_the_schema_of_tasks(dt: Dt) -> None:
     Draft202012Validator(dt("schema", "task").form).validate(dt("show", task_id, "--json").form)
     event = json.loads(dt("events", "--jsonl").out.splitlines()[0])
     Draft202012Validator(dt("schema", "event").form).validate(event)
+
+
+def test_config_check_asks_the_tools_about_their_names_and_options(dt: Dt, tmp_path: Path) -> None:
+    dt("init")
+    (tmp_path / "project" / ".dreamos" / "config.yaml").write_text(
+        "dreamos_tasks: 1\ntools:\n  htp: {rate_per_minute: 3}\n  http: {options: {max_byte: 3}}\n"
+        "  files: {options: {value_bytes: 1000}}\napprovals: {without: [git-discrd, db-drop]}\n"
+    )
+
+    said = dt("config", "check", "--json")
+
+    assert said.code == 2
+    for words in (
+        "'htp'",
+        "tools.http.options has no 'max_byte'; did you mean 'max_bytes'",
+        "did you mean git-discard",
+    ):
+        assert words in said.error["message"]
+    assert "files" not in said.error["message"]
