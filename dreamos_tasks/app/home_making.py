@@ -30,11 +30,18 @@ IGNORE = "# What a running board keeps stays on this machine.\n*\n!.gitignore\n"
 def make_home(home: Home, settings: Settings) -> tuple[Path, ...]:
     """Make what is missing; gives it, in the order it was made. Raises BoardUnavailable kinds and OSError.
 
-    Everything made is readable by its owner alone.
+    Everything made is readable by its owner alone, and so is the folder that a new board is put into: one that came with a
+    checkout is open to others.
     """
     lock = home.board_lock(settings.board)
     missing = tuple(missing_parts(home, settings))
     had_lock = lock.exists()
+    if (
+        home.board(settings.board) in missing
+        and home.runtime not in missing
+        and home.runtime.stat().st_uid == os.geteuid()
+    ):
+        home.runtime.chmod(0o700)
     for folder in folders_of(home, settings.inbox):
         make_folder(folder)
     for file, text in _files(home).items():

@@ -37,6 +37,14 @@ class Verb(click.Command):
         """See click."""
         return self._help
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click, which does not always say of which verb it complains."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verb's own options, and apart from them those that every verb has."""
         own = [*self.own_params, self._help]

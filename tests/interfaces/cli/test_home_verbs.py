@@ -174,3 +174,23 @@ def test_config_check_asks_the_tools_about_their_names_and_options(dt: Dt, tmp_p
     ):
         assert words in said.error["message"]
     assert "files" not in said.error["message"]
+
+
+def test_a_folder_that_came_with_a_checkout_is_closed_to_others_before_a_board_is_put_into_it(
+    dt: Dt, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    (project / "config.yaml").write_text("dreamos_tasks: 1\n")
+    (project / "runtime").mkdir(mode=0o755)
+    (project / "runtime" / ".gitignore").write_text("*\n")
+
+    assert dt("init").code == 0
+
+    assert stat.S_IMODE((project / "runtime").stat().st_mode) == 0o700
+
+
+def test_an_option_without_its_value_is_answered_with_the_help_of_its_verb(dt: Dt) -> None:
+    for verb in ("list", "add", "next"):
+        assert (
+            f"dt {verb} --help" in dt(verb, "--tag", "--json").error["fix"] + dt(verb, "--json", "--tag").error["fix"]
+        )
