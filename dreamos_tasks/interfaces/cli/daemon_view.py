@@ -80,7 +80,10 @@ def show_status(call: Call) -> Iterator[str]:
     yield f"daemon   {_daemon_line(form['daemon'])}"
     board = form["board"]
     if not board["exists"]:
-        yield f"board    none yet at {board['path']}: dt init makes one"
+        if call.home.board_lock(call.settings.board).exists():
+            yield f"board    {board['path']} is gone, and there was one: restore a copy (dt list says how)"
+        else:
+            yield f"board    none yet at {board['path']}: dt init makes one"
         return
     counts = board["tasks"]
     words = [f"{number} {word.replace('_', ' ')}" for word, number in counts.items() if number]

@@ -192,3 +192,12 @@ def test_a_folder_that_came_with_a_checkout_is_closed_to_others_before_a_board_i
 def test_an_option_without_its_value_is_answered_with_the_help_of_its_verb(dt: Dt) -> None:
     for verb in ("list", "add", "next"):
         assert f"dt {verb} --help" in dt(verb, "--json", "--tag").error["fix"]
+
+
+def test_of_a_board_that_is_gone_status_does_not_say_that_there_was_none(dt: Dt, tmp_path: Path) -> None:
+    dt("init")
+    dt("add", "x")
+    assert "is gone" not in dt("status").out
+    (tmp_path / "project" / ".dreamos" / "runtime" / "nexus.db").unlink()
+
+    assert "nexus.db is gone, and there was one" in dt("status").out
