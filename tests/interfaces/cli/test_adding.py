@@ -146,13 +146,18 @@ def test_options_beside_a_file_are_refused(dt: Dt) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "hint"),
-    [({"tool": "shel", "params": {"command": "x"}}, "did you mean shell?"), ({"params": {"comand": "x"}}, "command")],
+    ("step", "place", "hint"),
+    [
+        ({"tool": "shel", "params": {"command": "x"}}, "tool", "did you mean shell?"),
+        ({"params": {"comand": "x"}}, "params", "command"),
+    ],
 )
-def test_a_call_that_its_tool_would_refuse_is_refused_at_once(dt: Dt, step: dict[str, object], hint: str) -> None:
+def test_a_call_that_its_tool_would_refuse_is_refused_at_once(
+    dt: Dt, step: dict[str, object], place: str, hint: str
+) -> None:
     answer = dt("add", "-", "--json", stdin=json.dumps({"title": "x", "plan": {"steps": [{"name": "s", **step}]}}))
     assert answer.code == 7
-    assert answer.error["pointer"].startswith("/plan/steps/0/params")
+    assert answer.error["pointer"].startswith(f"/plan/steps/0/{place}")
     assert hint in str(answer.error)
 
 
