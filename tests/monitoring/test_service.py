@@ -441,7 +441,7 @@ async def test_a_wall_clock_that_is_set_back_does_not_hold_up_the_checks(
 async def test_a_wall_clock_that_is_set_forward_makes_one_check_and_not_many(
     desk: CountingDesk, run: Callable[..., TaskMonitoringService]
 ) -> None:
-    service = run(interval_seconds=0.2)
+    service = run(interval_seconds=0.5)
     await service.start()
     await checked(service)
     reads = desk.reads
@@ -449,7 +449,7 @@ async def test_a_wall_clock_that_is_set_forward_makes_one_check_and_not_many(
     with time_machine.travel(time.time() + 365 * 86_400, tick=True):
         began = time.monotonic()
         await until(lambda: desk.reads > reads + 12)  # four reads a check
-        assert time.monotonic() - began >= 0.4
+        assert time.monotonic() - began >= 0.5  # of four checks, two at most come late and close together
         await service.stop()
 
 
