@@ -100,10 +100,13 @@ class Attempt:
 
     async def run(self) -> AttemptEnd:
         """Go through the plan. When cancelled it ends what it started and leaves the task as the board has it."""
+        time_limit = asyncio.timeout(self._task.timeout_seconds)
         try:
-            async with asyncio.timeout(self._task.timeout_seconds):
+            async with time_limit:
                 outcome = await self._go_through() or await self._verified()
         except TimeoutError:
+            if not time_limit.expired():
+                raise
             await self._end_running()
             outcome = Failed(error=_time_is_over(self._task))
             self._unsaved += [self._cut(step, started) for step, started in self._started.values()]
@@ -132,7 +135,11 @@ class Attempt:
                     await self._write_and_start(decided)
                     continue
             if not self._running:
-                return self._outcome(waits=waits)
+                outcome = self._outcome(waits=waits)
+                if outcome is None and self._bell.done():
+                    await self._refresh()  # a pause may have been asked for while the last step ran
+                    continue
+                return outcome
             if self._unsaved:  # others may run for hours: what has ended is not to be lost with them
                 await self._write_and_start(_Round())
                 continue
@@ -240,11 +247,15 @@ class Attempt:
         await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED, timeout=self._patience_seconds())
         self._held_back.clear()
         if self._bell.done():
-            self._bell = asyncio.get_running_loop().create_future()
-            task_id = self._task.task_id
-            self._task = await self._desk.read(lambda nexus: nexus.get_task_by_id(task_id))
+            await self._refresh()
         for name in [name for name, run in self._running.items() if run.done()]:
             self._take_end(name, self._running.pop(name).result())
+
+    async def _refresh(self) -> None:
+        """See what others have written about the task."""
+        self._bell = asyncio.get_running_loop().create_future()
+        task_id = self._task.task_id
+        self._task = await self._desk.read(lambda nexus: nexus.get_task_by_id(task_id))
 
     def _patience_seconds(self) -> float | None:
         """How long to wait for what runs before those are asked about again that may not start just now."""

@@ -344,6 +344,23 @@ async def test_a_pause_lets_the_running_step_end_and_the_next_one_wait(bench: Wo
     ] * 2
 
 
+async def test_a_pause_asked_for_while_the_last_step_runs_comes_before_the_checks(bench: Workbench) -> None:
+    check = shell("check", "echo checked >> log")
+    bench.add(shell("a", "touch begun; until [ -e gate ]; do sleep 0.02; done"), verify=(check,))
+    run = asyncio.create_task(bench.attempt())
+    await until((bench.folder / "begun").exists)
+    bench.nexus.pause_task("a", by="eve", at_boundary=True)
+    bench.executor.look_again()
+    (bench.folder / "gate").touch()
+
+    task = await asyncio.wait_for(run, TIMEOUT_SECONDS)
+
+    assert (task.status, bench.statuses(), bench.log()) == (Status.PAUSED, {"a": "completed"}, [])
+    bench.nexus.resume_task("a", by="eve")
+    assert (await bench.attempt()).status is Status.COMPLETED
+    assert bench.log() == ["checked"]
+
+
 async def test_a_pause_now_cuts_the_step_and_a_resume_runs_it_again(bench: Workbench) -> None:
     bench.add(shell("a", "echo a >> log; [ -e gate ] || sleep 60"))
     run = asyncio.create_task(bench.attempt())
