@@ -15,6 +15,7 @@ DreamosError
 │   ├── IllegalTransition             the state does not allow the verb
 │   ├── NotClaimable                  the task cannot start yet, or not by this agent
 │   ├── AmbiguousTaskId               a prefix names several tasks
+│   ├── AmbiguousRequest              a task asks several things
 │   ├── DuplicateTaskId               the id is taken
 │   ├── VerificationFailed            the task's own checks did not pass
 │   ├── RequestClosed                 it is decided, or another kind of decision is asked
@@ -222,6 +223,21 @@ class AmbiguousTaskId(Refused):
             f"{prefix!r} fits several tasks",
             cause="candidates: " + ", ".join(candidates),
             fix="write more of the id",
+        )
+
+
+class AmbiguousRequest(Refused):
+    """A task asks several things, and none of them was named."""
+
+    code = "ambiguous_id"
+
+    def __init__(self, task_id: str, *, candidates: tuple[str, ...]) -> None:
+        self.task_id = task_id
+        self.candidates = candidates
+        super().__init__(
+            f"{task_id} asks several things",
+            cause="candidates: " + ", ".join(candidates),
+            fix=f"name one of them, such as {candidates[0]}",
         )
 
 

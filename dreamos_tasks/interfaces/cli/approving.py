@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dreamos_tasks.errors import InvalidInput, RequestNotFound, UsageError
+from dreamos_tasks.errors import AmbiguousRequest, InvalidInput, RequestNotFound, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import for_each
 from dreamos_tasks.interfaces.cli.option import option
@@ -166,10 +166,7 @@ def _open(call: Call, word: str, kind: RequestKind) -> Request:
     if not found:
         raise RequestNotFound(task.task_id, kind=kind.value)
     if len(found) > 1:
-        ids = ", ".join(request.request_id for request in found)
-        raise UsageError(
-            f"{task.task_id} asks several things: {ids}", fix=f"name one of them, such as {found[0].request_id}"
-        )
+        raise AmbiguousRequest(task.task_id, candidates=tuple(request.request_id for request in found))
     return found[0]
 
 

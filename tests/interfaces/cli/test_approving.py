@@ -124,3 +124,17 @@ def test_a_task_that_asks_nothing_says_so(dt: Dt) -> None:
 
     assert dt("approve", task_id, "--json").error["message"] == f"{task_id} has no open approval"
     assert dt("answer", task_id, "x", "--json").error["message"] == f"{task_id} has no open question"
+
+
+def test_of_several_questions_one_is_to_be_named(dt: Dt, tmp_path: Path) -> None:
+    steps = [{"name": name, "run": "true", "approval": "required"} for name in ("a", "b")]
+    (tmp_path / "two.json").write_text(
+        json.dumps({"title": "Two", "plan": {"max_concurrent_steps": 2, "steps": steps}})
+    )
+    dt("run", str(tmp_path / "two.json"))
+    task_id = dt("approvals", "--json").json[0]["task_id"]
+
+    answer = dt("approve", task_id, "--by", "eve", "--json")
+
+    assert (answer.code, answer.error["code"]) == (4, "ambiguous_id")
+    assert f"{task_id}.r1, {task_id}.r2" in answer.error["cause"]
