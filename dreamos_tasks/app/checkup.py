@@ -107,6 +107,7 @@ def check_up(home: Home) -> tuple[Finding, ...]:
         checkup_machine.inotify,
         checkup_machine.processes,
         board,
+        checkup_place.write_ahead_log,
         events,
         clock,
         checkup_tools.tools,

@@ -55,6 +55,25 @@ def inbox(place: Place) -> Iterator[Finding]:
         yield Finding(check="inbox", level=Level.OK, detail=str(drop))
 
 
+def write_ahead_log(place: Place) -> Iterator[Finding]:
+    """Whether what was committed can be written back into the board, or somebody's old reading stands in the way."""
+    from dreamos_tasks.app.log_watch import held_words
+    from dreamos_tasks.stores.write_ahead_log import WriteAheadLog
+
+    if place.settings.board.store != "sqlite" or not place.board_path.exists():
+        return
+    log = WriteAheadLog(place.board_path)
+    size = log.size_bytes()
+    if size <= place.settings.board.wal_bytes or log.empty():
+        detail = f"{size // 1024} KiB wait beside the board, as it should be"
+        yield Finding(check="wal", level=Level.OK, detail=detail)
+        return
+    readers = log.readers()
+    detail = held_words(log.path, size, readers)
+    fix = f"ps -o pid,etime,args -p {','.join(str(reader.pid) for reader in readers)}" if readers else "lsof, as root"
+    yield Finding(check="wal", level=Level.FAIL, detail=detail, fix=fix)
+
+
 def daemon(place: Place) -> Iterator[Finding]:
     """Whether a daemon runs, answers, or left something behind when it died."""
     home = place.home

@@ -14,6 +14,7 @@ from dreamos_tasks.app.boards import make_folder, open_board
 from dreamos_tasks.app.daemon_lock import DaemonCard, DaemonLock
 from dreamos_tasks.app.event_log import log_event
 from dreamos_tasks.app.identity import is_alive, this_process
+from dreamos_tasks.app.log_watch import LogWatch
 from dreamos_tasks.app.parts import build_executor, build_inbox, build_monitoring, build_steps, room_on
 from dreamos_tasks.app.pulse import Pulse
 from dreamos_tasks.app.status_socket import StatusSocket
@@ -75,6 +76,7 @@ class Daemon:
             on_event=self._happened,
         )
         self._retention = RetentionService(self._desk, Pruner(home.runs), settings.retention)
+        self._log_watch = LogWatch(home.board(settings.board), limit_bytes=settings.board.wal_bytes)
         self._status = StatusSocket(home.status_socket, self.report)
 
     async def start(self) -> None:
@@ -95,12 +97,14 @@ class Daemon:
         self._orchestrator.start()
         self._rollbacks.start()
         self._retention.start()
+        self._log_watch.start()
         await self._status.start()
         self._lock.show(self._card())
 
     async def stop(self) -> None:
         """Drain: no new work, running tasks get their grace, then everything closes. May be called twice."""
         await self._inbox.stop()
+        await self._log_watch.stop()
         await self._retention.stop()
         await self._monitoring.stop()
         await self._orchestrator.drain(self.settings.daemon.grace_seconds)
@@ -123,12 +127,13 @@ class Daemon:
             "capacity": load.capacity,
             "draining": load.draining,
             "pressure": load.pressure,
-            "trouble": [
-                word for word in dict.fromkeys((load.trouble, self._pulse.trouble, self._inbox.trouble)) if word
-            ],
+            "trouble": [word for word in dict.fromkeys((load.trouble, *self._troubles())) if word],
             "inbox": str(self.home.inbox(self.settings.inbox)),
             "monitor": self._monitoring.report(),
         }
+
+    def _troubles(self) -> tuple[str, ...]:
+        return self._pulse.trouble, self._log_watch.trouble, self._inbox.trouble
 
     def _divide_cgroup(self) -> None:
         """Have the kernel hold the limits of steps, where a cgroup is delegated to us."""

@@ -66,6 +66,9 @@ class BoardSettings(_Section):
     )
     url: Text | None = _setting(None, "where the database is, with store: postgres only", secret=True)
     durability: Durability = _setting("full", "normal is faster, but a power cut may take the last commits")
+    wal_bytes: Bytes = _setting(
+        268_435_456, "SQLite: a write-ahead log that is larger, because somebody keeps reading an old state, is an alarm"
+    )
 
 
 @frozen_value
@@ -197,8 +200,18 @@ class SecretSettings(_Section):
 class ServerSettings(_Section):
     """The dashboard and the HTTP interface."""
 
-    host: Text = _setting("127.0.0.1", "anything but loopback needs a token and TLS")
-    port: Port = _setting(8765, "0: any free one")
+    enabled: bool = _setting(True, "without it the daemon answers the command line only")
+    host: Text = _setting("127.0.0.1", "anything but loopback needs a token and TLS: certfile and keyfile")
+    port: Port = _setting(8765, "0: any free one; left out: the next free one when it is taken")
+    socket: Text | None = _setting(
+        "runtime/http.sock", "the same beside it as a unix socket, for its owner alone, from the home on; null: none"
+    )
+    hosts: tuple[Text, ...] = _setting(
+        (), "other names it is reached by, as name or name:port; requests that name any other host are refused"
+    )
+    certfile: Text | None = _setting(None, "the certificate and those above it, in PEM; null: no TLS")
+    keyfile: Text | None = _setting(None, "the private key of the certificate, in PEM; null: it is in certfile")
+    session_seconds: Seconds = _setting(604_800.0, "how long a browser stays signed in")
 
 
 @frozen_value
@@ -322,9 +335,18 @@ def _yields(own: int, *, to: int, when: bool) -> bool:
     return own == _UNSET or (own < to and when)
 
 
+def _is_loopback(host: str) -> bool:
+    import ipaddress  # here, because it is asked only where settings are checked
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
     """Settings that are right each for itself and wrong together: their dotted keys, and what must hold."""
-    board, claims, retry = settings.board, settings.claims, settings.retry
+    board, claims, retry, server = settings.board, settings.claims, settings.retry, settings.server
     silence = settings.monitoring.silent_agent_seconds
     checks: tuple[tuple[bool, tuple[str, ...], str], ...] = (
         (
@@ -356,6 +378,16 @@ def contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
             board.store != "postgres" or board.path is None,
             ("board.path", "board.store"),
             "store: postgres has a url and no path",
+        ),
+        (
+            _is_loopback(server.host) or server.certfile is not None,
+            ("server.host", "server.certfile"),
+            "others than this machine may only ask over TLS (and with a token: dt token create), so it needs a certificate",
+        ),
+        (
+            server.keyfile is None or server.certfile is not None,
+            ("server.keyfile", "server.certfile"),
+            "a key without its certificate says nothing",
         ),
     )
     return [(keys, rule) for holds, keys, rule in checks if not holds]

@@ -1,0 +1,79 @@
+"""LogWatch: raises an alarm when the board's write-ahead log grows because somebody keeps reading an old state of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+from loguru import logger
+
+from dreamos_tasks.errors import BoardUnavailable
+from dreamos_tasks.stores.write_ahead_log import Reader, WriteAheadLog
+
+LOOK_SECONDS = 2.0  # between looks at its size
+MIB = 1024 * 1024
+
+
+class LogWatch:
+    """Looks at the size; past the limit, has the log emptied, and says who stands in the way.
+
+    `trouble` is "" when all is well.
+    """
+
+    def __init__(self, board: Path, *, limit_bytes: int, look_seconds: float = LOOK_SECONDS) -> None:
+        self._log = WriteAheadLog(board)
+        self._limit_bytes = limit_bytes
+        self._look_seconds = look_seconds
+        self._loop: asyncio.Task[None] | None = None
+        self.trouble = ""
+
+    def start(self) -> None:
+        """Begin to look. A second start changes nothing."""
+        if self._loop is None:
+            self._loop = asyncio.create_task(self._work(), name="write-ahead log")
+
+    async def stop(self) -> None:
+        """May be called twice."""
+        if self._loop is not None:
+            self._loop.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._loop
+            self._loop = None
+
+    async def look(self) -> None:
+        """One look: empty the log if it is too large, and say it once when that cannot be done, and once when it could."""
+        size = self._log.size_bytes()
+        if size > self._limit_bytes:
+            before = await asyncio.to_thread(self._log.readers)
+            if not await asyncio.to_thread(self._log.empty, insist=not self.trouble):
+                after = await asyncio.to_thread(self._log.readers)
+                self._alarm(tuple(reader for reader in after if reader in before) or after)
+                return
+        if self.trouble:
+            self.trouble = ""
+            logger.info("the board's write-ahead log can be emptied again; it had grown to {} MiB", size // MIB)
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                await self.look()
+            except (BoardUnavailable, OSError) as error:  # the pulse tells of a board that cannot be used
+                logger.debug("the write-ahead log cannot be looked at: {}", error)
+            await asyncio.sleep(self._look_seconds)
+
+    def _alarm(self, readers: tuple[Reader, ...]) -> None:
+        is_new = not self.trouble
+        self.trouble = held_words(self._log.path, self._log.size_bytes(), readers)
+        if is_new:
+            logger.critical("{}", self.trouble)
+
+
+def held_words(path: Path, size: int, readers: tuple[Reader, ...]) -> str:
+    """What is wrong, and who has to end it."""
+    who = ", ".join(f"pid {reader.pid} ({reader.command or 'no longer there'})" for reader in readers)
+    return (
+        f"{path} has grown to {size // MIB} MiB, and grows until the disk is full: "
+        f"{who or 'a process that /proc does not show'} keeps an old state of the board open (a transaction that was "
+        "never ended); end it"
+    )
