@@ -171,7 +171,7 @@ def expected(hint: Any) -> str:
         return "a list of " + expected(get_args(hint)[0])
     if get_origin(hint) is Annotated:
         return _constrained(*get_args(hint))
-    return {int: "a whole number", float: "a number", str: "text", NoneType: "null"}[hint]
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "text", NoneType: "null"}[hint]
 
 
 def _constrained(kind: Any, *constraints: object) -> str:

@@ -82,6 +82,16 @@ class Home:
         return self.runtime / "status.sock"
 
     @property
+    def operator_token(self) -> Path:
+        """The token of whoever owns this home, for the HTTP interface: its owner alone may read it."""
+        return self.runtime / "token"
+
+    @property
+    def tokens(self) -> Path:
+        """What is known of the tokens that were given out: their hashes."""
+        return self.runtime / "tokens.json"
+
+    @property
     def settings_cache(self) -> Path:
         """The settings as last validated."""
         return self.runtime / ".settings.json"

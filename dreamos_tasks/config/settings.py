@@ -67,7 +67,8 @@ class BoardSettings(_Section):
     url: Text | None = _setting(None, "where the database is, with store: postgres only", secret=True)
     durability: Durability = _setting("full", "normal is faster, but a power cut may take the last commits")
     wal_bytes: Bytes = _setting(
-        268_435_456, "SQLite: a write-ahead log that is larger, because somebody keeps reading an old state, is an alarm"
+        268_435_456,
+        "SQLite: a write-ahead log that is larger, because somebody keeps reading an old state, is an alarm",
     )
 
 

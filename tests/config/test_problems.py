@@ -27,7 +27,7 @@ def refusal(home: Home, environ: dict[str, str], text: str | bytes = "") -> Conf
             3,
             "tools.shell.braker is not a setting; did you mean tools.shell.breaker?",
         ),
-        ("server:\n  qqqqqq: 5\n", 2, "server.qqqqqq is not a setting; here stand host, port"),
+        ("server:\n  qqqqqq: 5\n", 2, "server.qqqqqq is not a setting; here stand enabled, host, port,"),
         ("1: 5\n", 1, "1 is not a setting; here stand board, claims, daemon, inbox,"),
     ],
 )
