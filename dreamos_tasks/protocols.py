@@ -74,16 +74,25 @@ class TaskStore(Protocol):
         """Who else runs under the task's `concurrency_key` now, and its place among those that wait; None when nobody does."""
         ...
 
-    def gate(self, key: str) -> Mapping[str, object] | None:
-        """What is kept of a gate, as `put_gate` was given it."""
+    def kept(self, shelf: str, key: str) -> Mapping[str, object] | None:
+        """What is kept beside the tasks on a shelf under a key, as `keep` was given it; not to be changed."""
         ...
 
-    def put_gate(self, key: str, state: Mapping[str, object] | None) -> None:
-        """Keep what is known of a gate, inside a transaction; None: nothing."""
+    def keep(self, shelf: str, key: str, form: Mapping[str, object] | None) -> None:
+        """Keep a JSON object, inside a transaction; None: nothing. Neither tasks nor events know of it.
+
+        Raises Refused when the board has no place for it: a JSON board that is an array of tasks.
+        """
         ...
 
-    def gates(self) -> Mapping[str, Mapping[str, object]]:
-        """All gates of which something is kept, by key."""
+    def all_kept(
+        self, shelf: str, *, prefix: str = "", after: str = "", limit: int = 1000
+    ) -> Mapping[str, Mapping[str, object]]:
+        """What is kept on a shelf under keys that start so, by key and in their order, behind the key `after`."""
+        ...
+
+    def shelves(self) -> Sequence[str]:
+        """The shelves on which something is kept, in their order."""
         ...
 
     def waiting_in(self, line: str, *, limit: int) -> Sequence[str]:
@@ -103,12 +112,12 @@ class TaskStore(Protocol):
         events: Iterable[Event],
         *,
         offsets: Mapping[str, int],
-        gates: Mapping[str, Mapping[str, object]] | None = None,
+        kept: Iterable[tuple[str, str, Mapping[str, object]]] = (),
     ) -> None:
         """Fill an empty board with what another one held, inside a transaction: nothing is decided, and nothing is added.
 
         `tasks` by age, all that they link to among them; `events` with their seq, oldest first; `offsets` by boot id;
-        `gates` by key.
+        `kept`: shelf, key and form of all that is kept beside the tasks.
         Raises Refused when there is anything on the board.
         """
         ...

@@ -8,12 +8,13 @@ from datetime import datetime
 from dreamos_tasks.board.gatekeeper import is_under_way
 from dreamos_tasks.model import rate
 from dreamos_tasks.model.breaker import Position, position
-from dreamos_tasks.model.gate import GateState, state_from_json
+from dreamos_tasks.model.gate import SHELF, GateState, state_from_json
 from dreamos_tasks.model.hold import Hold, WaitKind
 from dreamos_tasks.model.value import frozen_value
 from dreamos_tasks.protocols import TaskStore
 
 LONGEST_LINE = 1000  # that is counted
+MOST_GATES = 1_000_000  # that is, all: nobody has so many hosts
 
 
 @frozen_value
@@ -39,7 +40,8 @@ class GateView:
 
 def gate_views(store: TaskStore, *, now: datetime) -> Sequence[GateView]:
     """All gates of which there is something to say, by key."""
-    views = [_view(store, key, state_from_json(form), now=now) for key, form in store.gates().items()]
+    kept = store.all_kept(SHELF, limit=MOST_GATES)
+    views = [_view(store, key, state_from_json(form), now=now) for key, form in kept.items()]
     return [view for view in views if view != GateView(key=view.key, most=view.most, per_minute=view.per_minute)]
 
 

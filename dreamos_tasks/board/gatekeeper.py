@@ -11,6 +11,7 @@ from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Change
 from dreamos_tasks.model.gate import (
     FARTHEST,
+    SHELF,
     Gate,
     GateState,
     Refusal,
@@ -104,7 +105,7 @@ class Gatekeeper:
     def write(self, save: Callable[[Change], Task]) -> None:
         """Write what has changed, and put those who waited for it back into the queue."""
         for key in sorted(self._changed):
-            self._store.put_gate(key, state_to_json(self._states[key]) or None)
+            self._store.keep(SHELF, key, state_to_json(self._states[key]) or None)
         for line, most in self._woken.items():
             for task_id in self._store.waiting_in(line, limit=MOST_WOKEN if most is None else most):
                 waiting = self._store.get(task_id)
@@ -129,7 +130,7 @@ class Gatekeeper:
 
     def _state(self, key: str) -> GateState:
         if key not in self._states:
-            self._states[key] = state_from_json(self._store.gate(key))
+            self._states[key] = state_from_json(self._store.kept(SHELF, key))
         return self._states[key]
 
     def _change(self, states: Mapping[str, GateState]) -> None:

@@ -18,6 +18,7 @@ from dreamos_tasks.model.json_form import instant_from_text, instant_to_text, to
 from dreamos_tasks.model.plan import ErrorCategory, StepResult, StepStatus
 from dreamos_tasks.model.value import frozen_value
 
+SHELF = "gate"  # where the board keeps how gates stand, by their keys
 SAFETY_SECONDS = 5.0  # who waits for room is woken when there is some; this is for when nobody lived to do it
 APART_SECONDS = 1.0  # between two of a line, that they do not all come at once and in vain
 FARTHEST = 600  # in a line: from there on they come together

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from dreamos_tasks.model.event import Event
@@ -21,8 +21,17 @@ def copy_board(source: TaskStore, target: TaskStore, *, measure: ClockReading) -
     with source.transaction(), target.transaction():
         tasks = source.find(TaskQuery(order=Order.AGE), now=EPOCH)
         offsets = {measure.boot_id: source.clock_offset(measure)}
-        target.load(tasks, _all_events(source), offsets=offsets, gates=source.gates())
+        target.load(tasks, _all_events(source), offsets=offsets, kept=_all_kept(source))
     return len(tasks)
+
+
+def _all_kept(store: TaskStore) -> Iterator[tuple[str, str, Mapping[str, object]]]:
+    for shelf in store.shelves():
+        after = ""
+        while batch := store.all_kept(shelf, after=after):
+            for key, form in batch.items():
+                yield shelf, key, form
+            after = key
 
 
 def _all_events(store: TaskStore) -> Iterator[Event]:

@@ -16,10 +16,11 @@ from typing import Any
 
 from dreamos_tasks.errors import BoardTooNew, DependencyCycle
 from dreamos_tasks.model.event import Event
-from dreamos_tasks.model.gate import state_from_json
 from dreamos_tasks.model.ids import ALPHABET, ID_PREFIX
 from dreamos_tasks.model.task import Task
+from dreamos_tasks.stores.json_shelves import OLD_GATES, ShelfWriter, read_shelves
 from dreamos_tasks.stores.json_text import decode, encode_block, encode_line
+from dreamos_tasks.stores.shelves import NOTHING_KEPT, Shelves
 from dreamos_tasks.stores.typed_form import Misfit
 from dreamos_tasks.stores.written_task import (
     event_to_written,
@@ -30,7 +31,7 @@ from dreamos_tasks.stores.written_task import (
     task_to_written,
 )
 
-OWN_KEYS = frozenset({"tasks", "clock", "gates"})  # top-level keys that are written anew
+OWN_KEYS = frozenset({"tasks", "clock", "shelves"})  # top-level keys that are written anew
 MARK = "dreamos_tasks"  # the key that tells a board from any other file; its value is the form's version
 FORM_VERSION = 1
 DERIVED_ID_LENGTH = 6  # of a task written without an id; longer on a clash
@@ -45,12 +46,12 @@ class JsonDocument:
     """What the file of a board says."""
 
     is_array: bool = False
-    # The top-level keys in the file's order; `tasks`, `clock` and `gates` hold their places with None. Empty for an array.
+    # The top-level keys in the file's order; `tasks`, `clock` and `shelves` hold their places with None. Empty for an array.
     head: Mapping[str, Any] = field(default_factory=lambda: {MARK: FORM_VERSION, "tasks": None})
     tasks: Mapping[str, Task] = field(default_factory=dict)  # in order of age, which is the file's
     events: tuple[Event, ...] = ()  # by seq
     offsets: Mapping[str, int] = field(default_factory=dict)  # boot id -> offset, at most one
-    gates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by key, see model/gate.py
+    shelves: Shelves = NOTHING_KEPT
     edits: tuple[tuple[Task, tuple[Event, ...]], ...] = ()  # what was written by hand, and the events that tell it
 
 
@@ -72,8 +73,8 @@ def parse(content: bytes, *, path: str, saved_at: datetime) -> JsonDocument:
         raise BoardTooNew(path, found=version, known=FORM_VERSION)
     if not isinstance(top.get("tasks"), list):
         raise Misfit("there is no list of tasks", expected='"tasks": [...]', fix='write "tasks": [] if there is none')
-    head = {key: None if key in OWN_KEYS else value for key, value in top.items()}
-    document = JsonDocument(head=head, offsets=_read_clock(top.get("clock")), gates=_read_gates(top.get("gates")))
+    head = {key: None if key in OWN_KEYS else value for key, value in top.items() if key != OLD_GATES}
+    document = JsonDocument(head=head, offsets=_read_clock(top.get("clock")), shelves=read_shelves(top))
     return _read_tasks(document, top["tasks"], at="/tasks", saved_at=saved_at)
 
 
@@ -82,6 +83,7 @@ class Writer:
     """Makes the text of a document. Keeps the text of each task, so that saving costs what has changed."""
 
     _kept: dict[str, tuple[Task, int, str]] = field(default_factory=dict)
+    _shelves: ShelfWriter = field(default_factory=ShelfWriter)
 
     def write(self, document: JsonDocument) -> bytes:
         """The file's bytes."""
@@ -95,11 +97,11 @@ class Writer:
         keys = dict(document.head)
         if document.offsets and "clock" not in keys:
             keys = {MARK: keys.pop(MARK), "clock": None, **keys}
-        if document.gates and "gates" not in keys:
+        if document.shelves.by_name and "shelves" not in keys:
             keys = {
                 MARK: keys.pop(MARK),
                 **{key: keys.pop(key) for key in ("clock",) if key in keys},
-                "gates": None,
+                "shelves": None,
                 **keys,
             }
         lines = []
@@ -108,8 +110,8 @@ class Writer:
                 text = _list_of(blocks)
             elif key == "clock":
                 text = encode_block(_clock_form(document.offsets))
-            elif key == "gates":
-                text = encode_block(document.gates)
+            elif key == "shelves":
+                text = self._shelves.write(document.shelves)
             else:
                 text = encode_block(value)
             lines.append(f"  {encode_line(key)}: {_indented(text)}")
@@ -150,22 +152,6 @@ def _read_clock(form: Any) -> dict[str, int]:
         fix="remove it: it is measured anew, while nobody works on a task",
         pointer="/clock",
     )
-
-
-def _read_gates(form: Any) -> dict[str, Mapping[str, Any]]:
-    if form is None:
-        return {}
-    try:
-        for state in form.values():
-            state_from_json(state)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise Misfit(
-            "these are no gates of a board",
-            expected="what was written there: breakers, rates and who is in",
-            fix="remove them: what was counted is forgotten, and nothing else",
-            pointer="/gates",
-        ) from None
-    return dict(form)
 
 
 def _read_tasks(document: JsonDocument, forms: Sequence[Any], *, at: str, saved_at: datetime) -> JsonDocument:

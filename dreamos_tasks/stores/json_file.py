@@ -12,14 +12,16 @@ from pathlib import Path
 
 import filelock
 
-from dreamos_tasks.errors import BoardLocked, BoardUnavailable
+from dreamos_tasks.errors import BoardLocked, BoardUnavailable, Refused
+from dreamos_tasks.model import gate
 from dreamos_tasks.model.event import Change, Event
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.protocols import ClockReading
 from dreamos_tasks.stores import board_file, json_troubles
-from dreamos_tasks.stores.json_document import JsonDocument, Writer, parse
+from dreamos_tasks.stores.json_document import FORM_VERSION, MARK, JsonDocument, Writer, parse
 from dreamos_tasks.stores.memory import MemoryStore
 from dreamos_tasks.stores.replay import replay_problems
+from dreamos_tasks.stores.shelves import Form
 from dreamos_tasks.stores.typed_form import Misfit
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -91,11 +93,11 @@ class JsonStore(MemoryStore):
                 self._refresh(thoroughly=True)
                 self._sweep()
                 self._offset_was_set = False
-                tasks, event_count, gates = dict(self._tasks), len(self._events), dict(self._gates)
+                tasks, event_count, shelves = dict(self._tasks), len(self._events), self._shelves
                 with super().transaction():
                     self._record_edits()
                     yield
-                    if self._changed_since(tasks, event_count) or self._gates != gates:
+                    if self._changed_since(tasks, event_count) or self._shelves is not shelves:
                         self._write()
             finally:
                 self._file_lock.release()
@@ -118,11 +120,19 @@ class JsonStore(MemoryStore):
         events: Iterable[Event],
         *,
         offsets: Mapping[str, int],
-        gates: Mapping[str, Mapping[str, object]] | None = None,
+        kept: Iterable[tuple[str, str, Form]] = (),
     ) -> None:
         """See TaskStore."""
-        super().load(tasks, events, offsets=offsets, gates=gates)
+        kept = tuple(kept)
+        for shelf, _, _ in kept:
+            self._require_place(shelf)
+        super().load(tasks, events, offsets=offsets, kept=kept)
         self._offset_was_set = True
+
+    def keep(self, shelf: str, key: str, form: Form | None) -> None:
+        """See TaskStore."""
+        self._require_place(shelf)
+        super().keep(shelf, key, form)
 
     def change_mark(self) -> int:
         """See TaskStore. Raises BoardGone when there is no file."""
@@ -180,6 +190,15 @@ class JsonStore(MemoryStore):
                 fix=f"ls -ld {self._file.parent}",
             ) from error
 
+    def _require_place(self, shelf: str) -> None:
+        """An array of tasks has room for nothing else. What is counted at gates each process may keep for itself."""
+        if self._document.is_array and shelf != gate.SHELF:
+            raise Refused(
+                f"{self.path} is a plain array of tasks, which has no place for anything else",
+                cause=f"what was to be kept is of the kind {shelf!r}",
+                fix=f'write the array into {{"{MARK}": {FORM_VERSION}, "tasks": [...]}}, or use dt board convert --to sqlite',
+            )
+
     # -- reading the file
 
     def _refresh(self, *, thoroughly: bool = False) -> None:
@@ -224,7 +243,7 @@ class JsonStore(MemoryStore):
             self._events = list(document.events)
             self._offsets = dict(document.offsets)
             if not document.is_array:  # which has no place for them
-                self._gates = dict(document.gates)
+                self._shelves = document.shelves
             self._content = content
         if stamp != self._stamp:
             self._others_mark = hash((self._others_mark, stamp))
@@ -265,7 +284,7 @@ class JsonStore(MemoryStore):
             tasks=self._tasks,
             events=tuple(self._events),
             offsets=self._offsets,
-            gates=self.gates(),
+            shelves=self._shelves,
             edits=(),
         )
         content = self._writer.write(document)

@@ -21,6 +21,7 @@ from dreamos_tasks.model.selection import can_be_next, fits, queue_key
 from dreamos_tasks.model.task import QUEUED, Status, Task
 from dreamos_tasks.protocols import ClockReading
 from dreamos_tasks.stores.replay import replay_problems
+from dreamos_tasks.stores.shelves import NOTHING_KEPT, Form
 
 COUNTED_FIELDS = ("status", "priority", "agent", "tag")
 
@@ -34,7 +35,7 @@ class MemoryStore:
         self._tasks: dict[str, Task] = {}  # in order of age
         self._events: list[Event] = []
         self._offsets: dict[str, int] = {}
-        self._gates: dict[str, Mapping[str, object]] = {}
+        self._shelves = NOTHING_KEPT
         self._mark = 0
 
     @contextmanager
@@ -44,12 +45,12 @@ class MemoryStore:
             outermost = not self._in_transaction
             tasks, events, offsets = dict(self._tasks), self._events, dict(self._offsets)
             event_count = len(events)
-            gates = dict(self._gates)
+            shelves = self._shelves
             self._in_transaction = True
             try:
                 yield
             except BaseException:
-                self._tasks, self._offsets, self._gates = tasks, offsets, gates
+                self._tasks, self._offsets, self._shelves = tasks, offsets, shelves
                 del events[event_count:]
                 self._events = events
                 raise
@@ -130,23 +131,28 @@ class MemoryStore:
         with self._reading():
             return self._key_use(task, self._key_holders(now), now=now)
 
-    def gate(self, key: str) -> Mapping[str, object] | None:
+    def kept(self, shelf: str, key: str) -> Mapping[str, object] | None:
         """See TaskStore."""
         with self._reading():
-            return self._gates.get(key)
+            return self._shelves.get(shelf, key)
 
-    def put_gate(self, key: str, state: Mapping[str, object] | None) -> None:
+    def keep(self, shelf: str, key: str, form: Mapping[str, object] | None) -> None:
         """See TaskStore."""
         if not self._in_transaction:
-            raise RuntimeError("put_gate needs an open transaction")
-        self._gates.pop(key, None)
-        if state is not None:
-            self._gates[key] = state
+            raise RuntimeError("keep needs an open transaction")
+        self._shelves = self._shelves.put(shelf, key, form)
 
-    def gates(self) -> Mapping[str, Mapping[str, object]]:
+    def all_kept(
+        self, shelf: str, *, prefix: str = "", after: str = "", limit: int = 1000
+    ) -> Mapping[str, Mapping[str, object]]:
         """See TaskStore."""
         with self._reading():
-            return {key: self._gates[key] for key in sorted(self._gates)}
+            return self._shelves.scan(shelf, prefix=prefix, after=after, limit=limit)
+
+    def shelves(self) -> Sequence[str]:
+        """See TaskStore."""
+        with self._reading():
+            return self._shelves.names()
 
     def waiting_in(self, line: str, *, limit: int) -> Sequence[str]:
         """See TaskStore."""
@@ -175,7 +181,7 @@ class MemoryStore:
         events: Iterable[Event],
         *,
         offsets: Mapping[str, int],
-        gates: Mapping[str, Mapping[str, object]] | None = None,
+        kept: Iterable[tuple[str, str, Form]] = (),
     ) -> None:
         """See TaskStore."""
         if not self._in_transaction:
@@ -185,7 +191,7 @@ class MemoryStore:
         self._tasks = {task.task_id: task for task in tasks}
         self._events.extend(events)
         self._offsets = dict(offsets)
-        self._gates = dict(gates or {})
+        self._shelves = self._shelves.filled(kept)
 
     def events_after(self, seq: int, *, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
         """See TaskStore."""

@@ -28,7 +28,8 @@ from dreamos_tasks.stores.rows import (
     to_us,
 )
 from dreamos_tasks.stores.sqlite_session import Row, SqliteSession
-from dreamos_tasks.stores.sqlite_sharing import UNREADABLE, SqliteSharing
+from dreamos_tasks.stores.sqlite_sharing import SqliteSharing
+from dreamos_tasks.stores.sqlite_shelves import UNREADABLE, SqliteShelves
 from dreamos_tasks.stores.task_writes import differing_fields, insert_of, update_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ SELECT event.seq, ?1, event.type, event.at, event.by, event.data FROM chain JOIN
 ORDER BY event.seq LIMIT ?3"""
 
 
-class SqliteStore(SqliteSharing):
+class SqliteStore(SqliteSharing, SqliteShelves):
     """One board in one SQLite file. Threads may share it; processes each open their own."""
 
     def __init__(self, path: Path, *, durability: str = "full", lock_timeout_seconds: float = 30.0) -> None:
@@ -184,7 +185,7 @@ class SqliteStore(SqliteSharing):
         events: Iterable[Event],
         *,
         offsets: Mapping[str, int],
-        gates: Mapping[str, Mapping[str, object]] | None = None,
+        kept: Iterable[tuple[str, str, Mapping[str, object]]] = (),
     ) -> None:
         """See TaskStore."""
         if not self._session.in_transaction:
@@ -200,8 +201,8 @@ class SqliteStore(SqliteSharing):
             raise sqlite_connection.not_unicode(self.path, error) from error
         for boot_id, offset_us in offsets.items():
             self.set_clock_offset(boot_id, offset_us)
-        for key, state in (gates or {}).items():
-            self.put_gate(key, state)
+        for shelf, key, form in kept:
+            self.keep(shelf, key, form)
 
     def events_after(self, seq: int, *, task_id: str | None = None, limit: int = 1000) -> Sequence[Event]:
         """See TaskStore."""

@@ -27,7 +27,7 @@ from dreamos_tasks.stores.board_file import (
 )
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-SCHEMA_VERSION = 3  # the number of the newest file in migrations/
+SCHEMA_VERSION = 4  # the number of the newest file in migrations/
 APPLICATION_ID = 0x6474736B  # "dtsk": tells a board from any other SQLite file
 FIRST_SAFE_SQLITE = 3_051_003  # earlier ones can lose commits when two connections checkpoint one WAL at once
 BUSY_TIMEOUT_MS = 30_000  # writers take turns at the file lock; this is for readers during recovery after a crash

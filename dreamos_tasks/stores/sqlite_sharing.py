@@ -1,15 +1,14 @@
-"""SqliteSharing: what a SQLite board knows of who must wait for whom: dependencies, keys in use, gates and their lines."""
+"""SqliteSharing: what a SQLite board knows of who must wait for whom: dependencies, keys in use, lines at gates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from dreamos_tasks.model.hold import KeyUse
 from dreamos_tasks.model.task import Task
-from dreamos_tasks.stores import sqlite_connection
-from dreamos_tasks.stores.rows import decode, encode, to_us
+from dreamos_tasks.stores.rows import encode, to_us
 from dreamos_tasks.stores.sqlite_session import SqliteSession
 
 UNFINISHED = """
@@ -24,9 +23,6 @@ SELECT count(*) FROM task AS mine JOIN task AS other ON other.concurrency_key = 
   AND (other.priority, other.due, other.n) < (mine.priority, mine.due, mine.n)
 WHERE mine.task_id = ?2"""
 WAITING_IN_LINE = "SELECT task_id FROM task WHERE line = ? AND queued = 1 ORDER BY priority, due, n LIMIT ?"
-
-# What reading a row raises that no board of ours has written: a damaged page, or somebody's hand.
-UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
 
 
 class SqliteSharing:
@@ -53,32 +49,6 @@ class SqliteSharing:
         place = int(row[0]) + 1 if row else 1
         return KeyUse(key=key, holders=tuple(holder for (holder,) in holders), place=place)
 
-    def gate(self, key: str) -> Mapping[str, object] | None:
-        """See TaskStore."""
-        row = self._session.row("SELECT state FROM gate WHERE key = ?", (key,))
-        return self._gate_state(row[0]) if row is not None else None
-
-    def put_gate(self, key: str, state: Mapping[str, object] | None) -> None:
-        """See TaskStore."""
-        if not self._session.in_transaction:
-            raise RuntimeError("put_gate needs an open transaction")
-        if state is None:
-            self._session.rows("DELETE FROM gate WHERE key = ?", (key,))
-        else:
-            self._session.rows("INSERT OR REPLACE INTO gate (key, state) VALUES (?, ?)", (key, encode(state)))
-
-    def gates(self) -> Mapping[str, Mapping[str, object]]:
-        """See TaskStore."""
-        rows = self._session.rows("SELECT key, state FROM gate ORDER BY key")
-        return {key: self._gate_state(text) for key, text in rows}
-
     def waiting_in(self, line: str, *, limit: int) -> Sequence[str]:
         """See TaskStore."""
         return [task_id for (task_id,) in self._session.rows(WAITING_IN_LINE, (line, limit))]
-
-    def _gate_state(self, text: str) -> Mapping[str, object]:
-        try:
-            state: Mapping[str, object] = decode(text)
-        except UNREADABLE as error:
-            raise sqlite_connection.unreadable(self.path, error) from error
-        return state

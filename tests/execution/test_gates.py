@@ -357,10 +357,10 @@ async def test_a_step_without_limits_leaves_nothing_on_the_board(tmp_path: Path)
     bench = Bench(tmp_path, breaker=None)
     bench.add("a1")
     await bench.attempt("a1")
-    assert bench.nexus.store.gates() == {}
+    assert bench.nexus.store.all_kept("gate") == {}
 
 
 async def test_answers_leave_nothing_on_the_board_while_the_breaker_is_closed(bench: Bench) -> None:
     bench.add("a1")
     await bench.attempt("a1")
-    assert bench.nexus.store.gates() == {}
+    assert bench.nexus.store.all_kept("gate") == {}

@@ -1,27 +1,18 @@
-"""Gates, lines and keys in use are the same for every kind of store."""
+"""Lines at gates and keys in use are the same for every kind of store."""
 
 from __future__ import annotations
-
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from dreamos_tasks.board.nexus import TaskNexus
-from dreamos_tasks.errors import NotClaimable, TaskNotFound
+from dreamos_tasks.errors import NotClaimable
 from dreamos_tasks.model.hold import GateWait, KeyUse, WaitKind
 from dreamos_tasks.model.outcome import Snoozed
 from dreamos_tasks.model.plan import Plan, Step
 from dreamos_tasks.model.query import TaskQuery
 from dreamos_tasks.model.task import Priority, TaskDraft
-from dreamos_tasks.protocols import TaskStore
-from dreamos_tasks.stores.convert import copy_board
-from tests.fakes import START, FakeClock, FakeReading, at
-from tests.kinds import KINDS, board_path, make_store, open_store
+from tests.fakes import START, FakeClock, at
 
-STATE: dict[str, object] = {
-    "breaker": {"failed_at": [], "open_until": "2026-03-01T09:00:30.000000Z", "probe": None, "reason": "größe"}
-}
 WAIT = GateWait(gate="http example.com", kind=WaitKind.ROOM, step="call", reason="it is in use")
 
 
@@ -32,74 +23,6 @@ def keyed(nexus: TaskNexus, *task_ids: str, key: str = "deploy", **more: object)
 
 def words(nexus: TaskNexus, word: str) -> list[str]:
     return [task.task_id for task in nexus.find_tasks(TaskQuery(statuses=frozenset({word})))]
-
-
-def test_what_is_kept_of_a_gate_is_there_until_nothing_is(store: TaskStore) -> None:
-    assert store.gate("http a") is None
-    with store.transaction():
-        store.put_gate("http b", {"starts": [[1, 1]]})
-        store.put_gate("http a", STATE)
-    assert store.gate("http a") == STATE
-    assert list(store.gates()) == ["http a", "http b"]
-
-    with store.transaction():
-        store.put_gate("http a", None)
-    assert store.gates() == {"http b": {"starts": [[1, 1]]}}
-
-
-def test_a_gate_is_written_inside_a_transaction_that_can_fail(store: TaskStore) -> None:
-    with pytest.raises(RuntimeError):
-        store.put_gate("http a", STATE)
-
-    def fail() -> None:
-        with store.transaction():
-            store.put_gate("http a", STATE)
-            raise TaskNotFound("x")
-
-    with pytest.raises(TaskNotFound):
-        fail()
-    assert store.gates() == {}
-
-
-@pytest.mark.parametrize("kind", ["json", "sqlite"])
-def test_gates_are_seen_by_others_and_after_a_restart(kind: str, tmp_path: Path) -> None:
-    path = board_path(kind, tmp_path)
-    with closing(make_store(kind, tmp_path)) as one, closing(open_store(kind, path)) as other:
-        with one.transaction():
-            one.put_gate("http a", STATE)
-        assert other.gate("http a") == STATE
-    with closing(open_store(kind, path)) as again:
-        assert again.gates() == {"http a": STATE}
-
-
-def test_an_array_of_tasks_has_no_place_for_gates_so_each_process_keeps_its_own(tmp_path: Path) -> None:
-    path = board_path("json_array", tmp_path)
-    with closing(make_store("json_array", tmp_path)) as one, closing(open_store("json_array", path)) as other:
-        with one.transaction():
-            one.put_gate("http a", STATE)
-        assert (one.gate("http a"), other.gate("http a")) == (STATE, None)
-        assert path.read_text() == "[]\n"
-
-
-@pytest.mark.parametrize("target_kind", KINDS)
-def test_a_copy_has_the_gates_too(store: TaskStore, target_kind: str, tmp_path: Path) -> None:
-    (tmp_path / "copy").mkdir()
-    with store.transaction():
-        store.put_gate("http a", STATE)
-    with closing(make_store(target_kind, tmp_path / "copy")) as target:
-        copy_board(store, target, measure=FakeReading("boot-1", 1, 2))
-        assert target.gates() == {"http a": STATE}
-
-
-@pytest.mark.parametrize("kind", ["json", "sqlite"])
-def test_a_backup_has_the_gates_too(kind: str, tmp_path: Path) -> None:
-    copy = board_path(kind, tmp_path).with_stem("copy")
-    with closing(make_store(kind, tmp_path)) as store:
-        with store.transaction():
-            store.put_gate("http a", STATE)
-        store.backup(copy)
-    with closing(open_store(kind, copy)) as again:
-        assert again.gates() == {"http a": STATE}
 
 
 def test_tasks_stand_in_line_as_they_would_be_claimed(nexus: TaskNexus, clock: FakeClock) -> None:
