@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from dreamos_tasks.model.plan import Evidence
 from dreamos_tasks.model.task import Task
 
 if TYPE_CHECKING:
+    from dreamos_tasks.board.desk import BoardDesk
     from dreamos_tasks.config.home import Home
     from dreamos_tasks.config.settings import Settings
 
@@ -26,18 +27,37 @@ def verify_now(nexus: TaskNexus, task: Task, *, token: int, home: Home, settings
 
     Raises VerificationFailed (noted on the board; the claim goes on), StaleToken when the claim ended meanwhile.
     """
-    verdict = asyncio.run(_verdict(nexus, task, token=token, home=home, settings=settings))
+
+    async def beat() -> None:
+        nexus.heartbeat(task.task_id, token=token)
+
+    verdict = asyncio.run(_verdict(task, token=token, home=home, settings=settings, beat=beat))
     if verdict.error is not None:
         raise nexus.reject_verification(task.task_id, verdict.error, token=token)
     return verdict.evidence
 
 
-async def _verdict(nexus: TaskNexus, task: Task, *, token: int, home: Home, settings: Settings) -> Verdict:
+async def verify_at_desk(
+    desk: BoardDesk, task: Task, *, token: int, home: Home, settings: Settings
+) -> Sequence[Evidence]:
+    """As verify_now, for whoever comes to the board by its desk."""
+
+    async def beat() -> None:
+        await desk.write(lambda nexus: nexus.heartbeat(task.task_id, token=token))
+
+    verdict = await _verdict(task, token=token, home=home, settings=settings, beat=beat)
+    red = verdict.error
+    if red is not None:
+        raise await desk.write(lambda nexus: nexus.reject_verification(task.task_id, red, token=token))
+    return verdict.evidence
+
+
+async def _verdict(
+    task: Task, *, token: int, home: Home, settings: Settings, beat: Callable[[], Awaitable[None]]
+) -> Verdict:
     tools = build_tools(children_of(home, instance=os.urandom(8).hex()), home=home, settings=settings)
     verifier = Verifier(build_steps(tools, home=home, settings=settings))
-    beating = asyncio.create_task(
-        _heartbeats(nexus, task.task_id, token, every_seconds=settings.claims.heartbeat_seconds)
-    )
+    beating = asyncio.create_task(_heartbeats(beat, every_seconds=settings.claims.heartbeat_seconds))
     try:
         return await verifier.verify(task, token=token)
     finally:
@@ -46,9 +66,9 @@ async def _verdict(nexus: TaskNexus, task: Task, *, token: int, home: Home, sett
             await beating
 
 
-async def _heartbeats(nexus: TaskNexus, task_id: str, token: int, *, every_seconds: float) -> None:
+async def _heartbeats(beat: Callable[[], Awaitable[None]], *, every_seconds: float) -> None:
     """Keep the lease as long as the checks take. A claim that is over is noticed by whoever settles under it."""
     with suppress(Refused):
         while True:
             await asyncio.sleep(every_seconds)
-            nexus.heartbeat(task_id, token=token)
+            await beat()
