@@ -23,7 +23,7 @@ from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.execution.rollback import StepUndoer
-from dreamos_tasks.model.event import Event
+from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.json_form import instant_to_text
 from dreamos_tasks.model.task import FINAL
 from dreamos_tasks.monitoring.pruning import Pruner
@@ -166,7 +166,7 @@ class Daemon:
 
     def _happened(self, event: Event) -> None:
         log_event(event)
-        if event.changes.get("status") in FINAL_WORDS:
+        if event.changes.get("status") in FINAL_WORDS or event.type is EventType.ROLLBACK_FINISHED:
             self._inbox.on_settled(event.task_id)
         if event.changes.get("rollback"):
             self._rollbacks.wake()

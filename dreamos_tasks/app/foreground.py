@@ -186,7 +186,7 @@ class _Foreground:
         """The task, with its changes taken back where its plan asks for that."""
         if task.rollback is None or not task.rollback.is_due or task.status not in FINAL:
             return task
-        return await self._undoer.undo(task.task_id, by=self._agent_id)
+        return await self._undoer.undo(task.task_id, by=self._agent_id, only_due=True)
 
     def _claim(self, nexus: TaskNexus) -> Task:
         """Claim it for this process."""

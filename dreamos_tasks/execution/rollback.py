@@ -34,13 +34,20 @@ class StepUndoer:
         self._desk = desk
         self._steps = steps
 
-    async def undo(self, task_id: str, *, by: str, names: Sequence[str] = (), may_destroy: bool = False) -> Task:
+    async def undo(
+        self, task_id: str, *, by: str, names: Sequence[str] = (), may_destroy: bool = False, only_due: bool = False
+    ) -> Task:
         """Take these steps back, or all that can be; gives the task as it is afterwards.
 
-        What is due, or was begun by a process that is gone, is gone on with. `may_destroy`: a person has agreed to undo calls
+        What is due, or was begun by a process that is gone, is gone on with; `only_due`: nothing else, so that what another
+        process has taken back meanwhile is not begun once more. `may_destroy`: a person has agreed to undo calls
         that can destroy something; without it they are not made. Raises TaskNotFound, IllegalTransition.
         """
         async with undo_lock(self._steps.surroundings.runs / task_id):
+            if only_due:
+                task = await self._desk.read(lambda nexus: nexus.get_task_by_id(task_id))
+                if task.rollback is None or not task.rollback.is_due:
+                    return task
             task = await self._desk.write(lambda nexus: nexus.begin_undo(task_id, by=by, steps=names))
             meant = task.rollback.steps if task.rollback is not None else tuple(names)
             for call in undo_order(task, meant):

@@ -19,6 +19,7 @@ from loguru import logger
 from dreamos_tasks.intake.desk import Desk
 from dreamos_tasks.intake.filing import RESULT
 from dreamos_tasks.intake.folders import InboxFolders, exists, numbered, write_whole
+from dreamos_tasks.model.event import EventType
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.task import FINAL, Task
 from dreamos_tasks.whole_file import sync_folder
@@ -50,7 +51,7 @@ class ResultBook:
         state.is_filed = state.is_filed or is_filed
         for task in tasks:
             drops = self._drops_of.get(task.task_id, ())
-            if task.is_final:
+            if task.is_over:
                 self.settled(task.task_id)
             elif drop not in drops:
                 self._drops_of[task.task_id] = (*drops, drop)
@@ -63,7 +64,7 @@ class ResultBook:
         self._mark_due(drop)
 
     def settled(self, task_id: str) -> None:
-        """The task is final."""
+        """The task may be over."""
         for drop in self._drops_of.pop(task_id, ()):
             state = self._open.get(drop)
             if state is not None:
@@ -105,7 +106,7 @@ class ResultBook:
                 return
             self._seq = events[-1].seq
             for event in events:
-                if event.changes.get("status") in _FINAL_WORDS:
+                if event.changes.get("status") in _FINAL_WORDS or event.type is EventType.ROLLBACK_FINISHED:
                     self.settled(event.task_id)
 
     async def write_due(self) -> None:
@@ -123,7 +124,7 @@ class ResultBook:
         receipt = (await asyncio.to_thread(self._receipts, [drop])).get(drop)
         if receipt is not None:
             tasks = await self._tasks_of(receipt)
-            if any(not task.is_final for task in tasks):  # somebody retried one meanwhile
+            if any(not task.is_over for task in tasks):  # retried meanwhile, or still to be taken back
                 del self._due[drop]
                 self.expect(drop, tasks, is_filed=True)
                 return

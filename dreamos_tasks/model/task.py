@@ -205,8 +205,13 @@ class Task(TaskDraft):
 
     @property
     def is_final(self) -> bool:
-        """Nothing more will happen by itself."""
+        """It has ended. What it changed may still be taken back: see `is_over`."""
         return self.status in FINAL
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more will happen by itself: it has ended, and nothing that it changed is still to be taken back."""
+        return self.status in FINAL and (self.rollback is None or not self.rollback.is_due)
 
 
 TASK_FIELDS = tuple(f.name for f in fields(Task))

@@ -78,7 +78,7 @@ class Rollbacks:
     async def _roll_back(self, task_id: str) -> bool:
         """Whether it has come to an end."""
         try:
-            await self._undoer.undo(task_id, by=self._agent_id)
+            await self._undoer.undo(task_id, by=self._agent_id, only_due=True)
         except BoardUnavailable:
             raise
         except DreamosError as error:

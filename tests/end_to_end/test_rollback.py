@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import Any
@@ -80,3 +81,53 @@ def test_a_rollback_that_kill_9_cuts_short_is_gone_on_with_by_the_next_daemon(
     assert {path for path in ("made", "new") if (project.folder / path).exists()} == set()
     assert [record["status"] for record in work["steps"]] == ["pending", "pending", "failed"]
     assert "tell the same as the board" in project.dt("doctor").out
+
+
+@pytest.mark.parametrize("verb", ["wait", "add --wait"])
+def test_whoever_waits_for_a_task_goes_on_when_its_changes_are_taken_back_and_not_before(
+    project: Project, verb: str
+) -> None:
+    undo = {"run": f"touch undoing; {GATE}; rm -f made"}
+    plan = task({"name": "make", "run": "touch made", "undo": undo}, step("bad", "exit 3"))
+    project.up()
+    if verb == "wait":
+        project.drop("work.json", plan)
+        waits = project.dt.start("wait", until(lambda: project.tasks().get("work"))["task_id"])
+    else:
+        (project.folder / "plan.json").write_text(json.dumps(plan))
+        waits = project.dt.start("add", "--file", "plan.json", "--wait")
+    until(lambda: (project.folder / "undoing").exists())
+    work = project.tasks()["work"]
+    assert (work["status"], work["rollback"].get("finished_at")) == ("failed", None)
+    gave_up = project.dt("wait", work["task_id"], "--timeout", "0.5")
+    assert (gave_up.code, waits.poll()) == (124, None)
+    assert "not all of its changes taken back" in gave_up.err
+    assert not list((project.runtime / "outbox").glob("*"))
+
+    project.open_gate()
+
+    assert waits.wait(60) == 1
+    assert not (project.folder / "made").exists()
+    assert project.tasks()["work"]["rollback"]["finished_at"]
+    if verb == "wait":
+        until(lambda: list((project.runtime / "outbox").glob("work*.json")))
+
+
+def test_whoever_waits_is_told_that_nobody_takes_back_what_a_task_has_changed(project: Project) -> None:
+    undo = {"run": f"touch undoing; {GATE}; rm -f made"}
+    project.up()
+    project.drop("work.json", task({"name": "make", "run": "touch made", "undo": undo}, step("bad", "exit 3")))
+    until(lambda: (project.folder / "undoing").exists())
+    os.kill(project.daemon_pid(), signal.SIGKILL)
+    task_id = project.tasks()["work"]["task_id"]
+
+    said = project.dt("wait", task_id, "--timeout", "0.5")
+
+    assert said.code == 124
+    assert f"no daemon runs: dt undo {task_id}" in said.err
+
+    project.open_gate()
+    project.up()
+
+    assert project.dt("wait", task_id).code == 1
+    assert not (project.folder / "made").exists()

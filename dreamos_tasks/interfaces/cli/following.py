@@ -78,7 +78,10 @@ def logs(call: Call, task_id: str, follow: bool, step: str | None) -> None:
 @ids_argument
 @option("--timeout", "timeout_seconds", metavar="SECONDS", type=SECONDS, help="Give up after so long (exit 124).")
 def wait(call: Call, ids: tuple[str, ...], timeout_seconds: float | None) -> None:
-    """Wait until tasks have ended. Exits 0 when all are completed, 1 when one failed or was cancelled, 124 after --timeout."""
+    """Wait until tasks have ended, and what is to be taken back of failed ones is taken back.
+
+    Exits 0 when all are completed, 1 when one failed or was cancelled, 124 after --timeout.
+    """
     given = [call.nexus.get_task_by_id(task_id).task_id for task_id in task_ids(call, ids)]
     wait_for(call, given, timeout_seconds=timeout_seconds, as_array=len(ids) > 1 or ids[0] == STDIN)
 
@@ -87,15 +90,24 @@ def wait_for(call: Call, ids: Sequence[str], *, timeout_seconds: float | None, a
     """Wait, show what the tasks are then, and set the exit code to their result. Raises WaitTimedOut."""
     nexus, out = call.nexus, call.out
 
+    is_told = False
+
     def ended() -> list[Task] | None:
+        nonlocal is_told
         tasks = [nexus.get_task_by_id(task_id) for task_id in ids]
-        return tasks if all(task.is_final for task in tasks) else None
+        left = [task for task in tasks if not task.is_over]
+        if left and not is_told and all(task.is_final for task in left):
+            is_told = True
+            _say_who_takes_back(call, left[0])
+        return None if left else tasks
 
     tasks = wait_until(nexus, ended, timeout_seconds=timeout_seconds)
     if tasks is None:
-        open_ids = [task_id for task_id in ids if not nexus.get_task_by_id(task_id).is_final]
+        left = [task for task in map(nexus.get_task_by_id, ids) if not task.is_over]
+        open_ids = [task.task_id for task in left]
+        why = "not all of its changes taken back" if left and all(task.is_final for task in left) else "not ended"
         raise WaitTimedOut(
-            f"{count(len(open_ids), 'task')} not ended within {timeout_seconds:g} s: {', '.join(open_ids)}",
+            f"{count(len(open_ids), 'task')} {why} within {timeout_seconds:g} s: {', '.join(open_ids)}",
             fix=f"dt show {open_ids[0] if open_ids else ids[0]}",
         )
     if out.as_json:
@@ -106,6 +118,15 @@ def wait_for(call: Call, ids: Sequence[str], *, timeout_seconds: float | None, a
             error = f"  {harmless(task.error.message)}" if task.error and task.status is Status.FAILED else ""
             out.line(f"{task.task_id}  {task.status.value}{error}")
     call.exit_code = 0 if all(task.status is Status.COMPLETED for task in tasks) else 1
+
+
+def _say_who_takes_back(call: Call, task: Task) -> None:
+    """Nobody does it where no daemon runs."""
+    from dreamos_tasks.app.daemon_lock import running_daemon
+
+    if running_daemon(call.home.daemon_file) is None:
+        said = f"{task.task_id} is {task.status.value}; what it changed is to be taken back, and no daemon runs"
+        call.out.note(f"{said}: dt undo {task.task_id}, or dt up")
 
 
 def _event_line(call: Call, event: Event) -> str:
