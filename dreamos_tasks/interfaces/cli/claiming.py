@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from dreamos_tasks.errors import NothingReady
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import for_each
 from dreamos_tasks.interfaces.cli.option import option
@@ -18,14 +17,10 @@ from dreamos_tasks.interfaces.cli.options import (
     token_option,
 )
 from dreamos_tasks.interfaces.cli.task_view import claim_line, task_document
-from dreamos_tasks.interfaces.cli.text import count, harmless, harmless_block
+from dreamos_tasks.interfaces.cli.text import harmless, harmless_block
 from dreamos_tasks.interfaces.cli.verb import verb
-from dreamos_tasks.model.lifecycle import offered_in_turn, refusals
-from dreamos_tasks.model.query import ClaimRequest, Order, TaskQuery
+from dreamos_tasks.model.query import ClaimRequest
 from dreamos_tasks.model.task import Progress, Task
-
-SHOWN_REFUSALS = 3
-MOST_COUNTED = 100
 
 
 @verb(
@@ -59,7 +54,9 @@ def next_(
 
         task = wait_until(call.nexus, look, timeout_seconds=wait_seconds)
     if task is None:
-        raise nothing_ready(call, request)
+        from dreamos_tasks.board.idle import nothing_ready
+
+        raise nothing_ready(call.nexus, request)
     show_claimed(call, task)
 
 
@@ -162,32 +159,3 @@ def show_claimed(call: Call, task: Task) -> None:
     for step in task.verify:
         out.line(f"  must pass before it is completed: {harmless(str(step.params.get('command', step.tool)))}")
     out.note(f"next: dt complete {task.task_id} --agent {agent_id} --result '{{...}}', or dt fail, dt release")
-
-
-def nothing_ready(call: Call, request: ClaimRequest) -> NothingReady:
-    """Why `next` found nothing, as far as the board can say."""
-    nexus = call.nexus
-    found = nexus.find_tasks(TaskQuery(statuses=frozenset({"ready"}), order=Order.QUEUE, limit=SHOWN_REFUSALS + 1))
-    now = nexus.clock.now()
-    reasons = []
-    for task in found[:SHOWN_REFUSALS]:
-        why = list(refusals(task, request, unfinished=(), now=now))
-        if not why and not offered_in_turn(task, request):
-            why = ["it has a plan, which the daemon runs (dt up)"]
-        if why:
-            reasons.append(f"{task.task_id}: {', '.join(why)}")
-    if len(found) > SHOWN_REFUSALS:
-        reasons.append("and so on (dt ready)")
-    held_back = 0
-    if not found:
-        held_back = len(nexus.find_tasks(TaskQuery(statuses=frozenset({"blocked", "scheduled"}), limit=MOST_COUNTED)))
-        reasons.append(
-            f"{count(held_back, 'task')} blocked or scheduled, none ready"
-            if held_back
-            else "no task waits on this board"
-        )
-    return NothingReady(
-        f"nothing is ready for {request.agent_id}",
-        cause="; ".join(reasons),
-        fix="dt next --wait 60 waits for one" if found or held_back else 'dt add "..." puts one on the board',
-    )
