@@ -61,10 +61,6 @@ def test_a_reader_that_never_ends_is_named_aloud_while_claims_go_on_and_the_alar
     while log.stat().st_size <= limit:
         claims.append(work(rig))
     trouble = until(daemon.trouble, what=lambda: (log.stat().st_size, rig.log()[-2000:]))
-    ends_at = time.monotonic() + (600 if long_run else 5)
-    while time.monotonic() < ends_at:
-        claims.append(work(rig))
-    rig.wait_for(rig.add_journalled("the daemon's own work goes on"), "completed")
 
     assert f"pid {reader.pid} " in trouble[0], trouble
     assert "trouble  " in rig.dt("status").out
@@ -73,13 +69,18 @@ def test_a_reader_that_never_ends_is_named_aloud_while_claims_go_on_and_the_alar
     assert found["level"] == "fail"
     assert str(reader.pid) in found["detail"]
     assert str(reader.pid) in found["fix"]
+    ends_at = time.monotonic() + (600 if long_run else 5)
+    while time.monotonic() < ends_at:
+        claims.append(work(rig))
+    rig.wait_for(rig.add_journalled("the daemon's own work goes on"), "completed")
     assert rig.log().count("has grown to") == 1, "it is said once"
     assert median(claims) < max(10 * median(unhindered), 0.05), "nobody waits for the reader"
     assert max(claims) < 5.0
+    print(f"{len(claims)} claims, median {median(claims):.5f} s, slowest {max(claims):.3f} s")  # noqa: T201
 
     reader.communicate()
 
-    until(lambda: not daemon.trouble(), what=lambda: (daemon.trouble(), rig.log()[-2000:]))
+    until(lambda: not daemon.trouble(), timeout_seconds=120, what=lambda: (daemon.trouble(), rig.log()[-2000:]))
     until(lambda: log.stat().st_size <= limit, what=lambda: log.stat().st_size)
     assert "can be emptied again" in rig.log()
     work(rig)
