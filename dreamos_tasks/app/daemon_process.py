@@ -14,12 +14,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dreamos_tasks import errors
 from dreamos_tasks.app.boards import make_folder
 from dreamos_tasks.app.daemon_lock import DaemonCard
 from dreamos_tasks.app.identity import is_alive
 from dreamos_tasks.config.home import Home
-from dreamos_tasks.errors import DreamosError, WaitTimedOut
+from dreamos_tasks.errors import DreamosError, WaitTimedOut, all_kinds
 from dreamos_tasks.model.task import ProcessIdentity
 
 START_TIMEOUT_SECONDS = 60.0  # recovery after a crash reads the write-ahead log, and ends what was left running
@@ -125,8 +124,7 @@ def _told(log: Path, *, code: int) -> DreamosError:
 
 
 def _kinds() -> dict[str, type[DreamosError]]:
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DreamosError)]
-    return {kind.code: kind for kind in reversed(kinds)}  # the first of a code is the most general one
+    return {kind.code: kind for kind in reversed(all_kinds())}  # of those that share a code, the most general one
 
 
 def _tail(log: Path) -> str:

@@ -235,4 +235,4 @@ def test_the_running_environments_command_is_what_systemd_starts() -> None:
     assert program.name == "dreamos-tasks"
     assert os.access(program, os.X_OK)
     assert all(folder.is_dir() for folder in folders)
-    assert any((folder / "errors.py").is_file() for folder in folders)
+    assert any((folder / "errors" / "__init__.py").is_file() for folder in folders)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dreamos_tasks import errors
-from dreamos_tasks.errors import DreamosError
+from dreamos_tasks.errors import all_kinds
 
 EXIT_CODES = {
     0: "done; an empty list is no failure",
@@ -88,9 +87,8 @@ def _exit_codes() -> str:
 def _error_words() -> dict[int, list[str]]:
     """The codes of all errors by the exit code they end with."""
     words: dict[int, list[str]] = {}
-    for kind in vars(errors).values():
-        if isinstance(kind, type) and issubclass(kind, DreamosError):
-            words.setdefault(kind.exit_code, []).append(kind.code)
+    for kind in all_kinds():
+        words.setdefault(kind.exit_code, []).append(kind.code)
     return {code: list(dict.fromkeys(found)) for code, found in words.items()}
 
 
