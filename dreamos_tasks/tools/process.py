@@ -1,7 +1,7 @@
 """Process: one started command. Its output is handed on as it comes, and its end is told by the kernel, without a thread.
 
-A process is started by vfork and exec, in a session of its own. Its output comes through a pipe that is read when there is
-something to read: a reader that is slow slows the writer down. Its end is awaited on a pidfd.
+A process is started by vfork and exec, in a session of its own, beside the loop where that can be. Its output comes through a
+pipe that is read when there is something to read: a reader that is slow slows the writer down. Its end is awaited on a pidfd.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+
+from dreamos_tasks.tools.launcher import REFUSED, Launch, launcher
 
 READ_BYTES = 65_536  # what a pipe holds by default
 LAST_READ_BYTES = 1_048_576  # the most that a pipe holds; what comes after that was written after the end
@@ -37,34 +40,58 @@ class Command:
 
 
 class Process:
-    """The first process of a tree. Start it with `Process.start`; call `close` when the tree is gone."""
+    """The first process of a tree. Start it with `start` or `launch`; call `close` when the tree is gone."""
 
     __slots__ = (
+        "_cancelled",
         "_closed",
         "_end",
         "_handle",
         "_loop",
         "_on_output",
         "_output",
-        "_process",
         "has_ended",
         "pid",
         "used",
     )
 
-    def __init__(self, process: subprocess.Popen[bytes], output: int, on_output: OnOutput) -> None:
-        self.pid = process.pid
+    def __init__(self, pid: int, output: int, on_output: OnOutput) -> None:
+        self.pid = pid
         self.has_ended = False  # the first process; others of its tree may live on
         self.used: resource.struct_rusage | None = None  # by it and those it has waited for, once it is closed
-        self._process = process
         self._on_output = on_output
         self._output = output
         self._closed = False
+        self._cancelled: asyncio.CancelledError | None = None
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[bool] = self._loop.create_future()
-        self._handle = os.pidfd_open(process.pid)
+        self._handle = os.pidfd_open(pid)
         self._loop.add_reader(self._handle, self._see_end)
         self._loop.add_reader(output, self._read)
+
+    @classmethod
+    async def launch(cls, command: Command, on_output: OnOutput) -> Process:
+        """As `start`; the loop goes on meanwhile. A cancellation that comes meanwhile is raised by `wait`."""
+        launching = launcher() if not command.passed else None
+        if launching is None:
+            return cls.start(command, on_output)
+        with _Ends(command.stdin) as ends:
+            launch = Launch(
+                arguments=command.arguments,
+                environment=command.environment,
+                cwd=command.cwd,
+                stdin=ends.stdin,
+                output=ends.their_output,
+            )
+            launching.begin(launch)
+            cancelled = await launch.arrived()
+            if launch.pid != REFUSED:
+                process = cls._watched(launch.pid, ends, on_output)
+                process._cancelled = cancelled
+                return process
+        if cancelled is not None:
+            raise cancelled
+        return cls.start(command, on_output)
 
     @classmethod
     def start(cls, command: Command, on_output: OnOutput) -> Process:
@@ -73,37 +100,35 @@ class Process:
         Raises OSError when it cannot be started (then `filename` says whether the program or the cwd is at fault), and
         ValueError when an argument or a variable cannot be given to a program.
         """
-        stdin = _file_of(command.stdin) if command.stdin else _nothing()
-        output, their_output = -1, -1
-        try:
-            output, their_output = os.pipe2(os.O_CLOEXEC)
-            os.set_blocking(output, False)
+        with _Ends(command.stdin) as ends:
             process = subprocess.Popen(
                 command.arguments,
-                stdin=stdin,
-                stdout=their_output,
+                stdin=ends.stdin,
+                stdout=ends.their_output,
                 stderr=subprocess.STDOUT,
                 cwd=command.cwd,
                 env=command.environment,
                 start_new_session=True,
                 pass_fds=command.passed,
             )
-            try:
-                return cls(process, output, on_output)
-            except OSError:  # no file descriptor is left to watch it with
-                process.kill()
-                process.wait()
-                raise
-        except (OSError, ValueError):
-            _close(output)
+            process.returncode = 0  # we wait for it, Popen need not
+            return cls._watched(process.pid, ends, on_output)
+
+    @classmethod
+    def _watched(cls, pid: int, ends: _Ends, on_output: OnOutput) -> Process:
+        try:
+            process = cls(pid, ends.output, on_output)
+        except OSError:  # no file descriptor is left to watch it with
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
             raise
-        finally:
-            _close(their_output)
-            if command.stdin:
-                os.close(stdin)
+        ends.output = -1  # it is the process's to close
+        return process
 
     async def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait, once, for the end of the first process. False when it did not come in time."""
+        if self._cancelled is not None:
+            raise self._cancelled
         if timeout_seconds is None:
             return await self._end
         timer = self._loop.call_later(timeout_seconds, self._tell, False)
@@ -170,8 +195,35 @@ class Process:
             if pid == self.pid:
                 status, self.used = os.waitstatus_to_exitcode(ended), used
         os.close(self._handle)
-        self._process.returncode = status or 0  # so that Popen does not wait for it too
         return status
+
+
+class _Ends:
+    """What a process gets as its stdin and output, and our end of that: open while it is started."""
+
+    __slots__ = ("output", "stdin", "their_output")
+
+    def __init__(self, content: bytes) -> None:
+        self.stdin = _file_of(content) if content else _nothing()
+        try:
+            self.output, self.their_output = os.pipe2(os.O_CLOEXEC)
+        except OSError:
+            self._close_stdin()
+            raise
+        os.set_blocking(self.output, False)
+
+    def __enter__(self) -> _Ends:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close_stdin()
+        os.close(self.their_output)
+        if self.output >= 0:
+            os.close(self.output)
+
+    def _close_stdin(self) -> None:
+        if self.stdin != _nothing():
+            os.close(self.stdin)
 
 
 def _file_of(content: bytes) -> int:
@@ -192,8 +244,3 @@ def _file_of(content: bytes) -> int:
 def _nothing() -> int:
     """An empty stdin, opened once for all."""
     return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-
-
-def _close(handle: int) -> None:
-    if handle >= 0:
-        os.close(handle)

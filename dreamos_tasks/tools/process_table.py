@@ -105,7 +105,7 @@ def all_pids() -> list[int]:
 
 def children_of(pid: int) -> list[int]:
     """Its children, zombies among them. While they come and go, one can be missed: look again."""
-    if not _kernel_lists_children():
+    if not kernel_lists_children():
         stats = (stat_of(other) for other in all_pids())
         return [stat.pid for stat in stats if stat is not None and stat.parent == pid]
     try:
@@ -118,7 +118,14 @@ def children_of(pid: int) -> list[int]:
 def adopted_by_us() -> list[int]:
     """The children of our first thread: those it started, and, when we are a subreaper, those that were orphaned to us."""
     pid = os.getpid()
-    return _children_of_thread(pid, pid) if _kernel_lists_children() else children_of(pid)
+    return _children_of_thread(pid, pid) if kernel_lists_children() else children_of(pid)
+
+
+@cache
+def kernel_lists_children() -> bool:
+    """Whether it tells which children each thread of a process has started or adopted."""
+    pid = os.getpid()
+    return os.path.exists(f"/proc/{pid}/task/{pid}/children")  # CONFIG_PROC_CHILDREN
 
 
 def with_descendants(
@@ -182,12 +189,6 @@ def reap_adopted(pid: int) -> None:
 
 def _children_of_thread(pid: int, thread: int | str) -> list[int]:
     return [int(word) for word in (_read(f"/proc/{pid}/task/{thread}/children") or b"").split()]
-
-
-@cache
-def _kernel_lists_children() -> bool:
-    pid = os.getpid()
-    return os.path.exists(f"/proc/{pid}/task/{pid}/children")  # CONFIG_PROC_CHILDREN
 
 
 def _read(path: str) -> bytes | None:

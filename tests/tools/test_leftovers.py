@@ -18,9 +18,11 @@ ROOT = Path(__file__).parents[2]
 RUNNER = """
 import asyncio, os, sys
 from dreamos_tasks.tools.children import Children
+from dreamos_tasks.tools.orphans import become_subreaper
 from dreamos_tasks.tools.process import Command
 from dreamos_tasks.tools.run_tag import RunTag
 
+become_subreaper()
 home, instance, line = sys.argv[1:]
 command = Command(arguments=("/bin/sh", "-c", line), cwd=home, environment={"PATH": os.environ["PATH"]})
 children = Children(home_id=home, instance=instance)
