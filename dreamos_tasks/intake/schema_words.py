@@ -151,7 +151,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "ToolResult": {
         "category": "Why the call failed; null: it succeeded.",
-        "try_later": "It failed for now, and should be tried again without counting an attempt.",
+        "try_later": "It is deferred: to be run again later without counting an attempt.",
         "value": "What the tool returned.",
     },
 }

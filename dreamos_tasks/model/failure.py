@@ -53,7 +53,7 @@ class Symptom:
 class Diagnosis:
     """What a failure is. `cause` is empty when nothing is known beyond the symptom itself.
 
-    `try_later`: it failed for now only, and asks to be tried again without counting an attempt spent.
+    `try_later`: it is deferred (exit 75), tried again without counting an attempt spent.
     """
 
     category: ErrorCategory

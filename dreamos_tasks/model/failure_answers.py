@@ -105,7 +105,7 @@ CUSTOMARY_EXITS = (
         name="exit_unavailable",
         exit_codes=frozenset({69}),
         category=ErrorCategory.TRANSIENT,
-        cause="69 is what a program answers when something it needs is not there for now",
+        cause="69 is what a program answers when something it needs is out of service",
         suggestions=(NETWORK,),
     ),
     Row(
@@ -187,7 +187,7 @@ HTTP_STATUSES = (
         name="http_server_trouble",
         http_statuses=frozenset(range(500, 600)),
         category=ErrorCategory.TRANSIENT,
-        cause="the server is in trouble, or not there for now",
+        cause="the server is in trouble, or out of service",
         suggestions=(NETWORK,),
     ),
     Row(

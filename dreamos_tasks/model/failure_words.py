@@ -133,7 +133,7 @@ WORDS = (
         text=r"service (is )?(temporarily )?unavailable|bad gateway|gateway time.?out|internal server error"
         r"|temporarily unavailable|try again later|\boverloaded\b|HTTP(/[\d.]+)?( error)?:? 50[0234]\b",
         category=ErrorCategory.TRANSIENT,
-        cause="the other side is in trouble, or not there for now",
+        cause="the other side is in trouble, or out of service",
         suggestions=(NETWORK,),
     ),
     Row(

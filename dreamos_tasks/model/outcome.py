@@ -35,7 +35,7 @@ class Failed:
 
 @frozen_value
 class RetryLater:
-    """Failed for now (exit 75): tried again with backoff, without counting an attempt spent. Fields as of Failed."""
+    """Deferred (exit 75, "try later"): run again with backoff, without counting an attempt spent. Fields as of Failed."""
 
     error: TaskError
     step: str | None = None

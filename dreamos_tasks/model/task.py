@@ -183,7 +183,7 @@ class Task(TaskDraft):
     pending_since: datetime | None = None  # when it last became pending: the monitor's clock
     attempt: int = 0  # claims so far
     failures: int = 0  # attempts that failed; what retry.max_attempts counts
-    deferrals: int = 0  # attempts that ended "for now" (exit 75)
+    deferrals: int = 0  # attempts that asked to be tried later (exit 75)
     lost_leases: int = 0  # claims whose lease ran out
     last_token: int = 0
     claim: Claim | None = None  # exactly while in progress

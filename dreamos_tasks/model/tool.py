@@ -50,7 +50,7 @@ class ToolResult:
     cause: str = ""
     suggestions: tuple[str, ...] = ()
     exit_code: int | None = None
-    try_later: bool = False  # failed for now (exit 75): try again without counting an attempt
+    try_later: bool = False  # deferred (exit 75): run again without counting an attempt
     retry_after_seconds: float | None = None  # asked for by the other side: no attempt before
     output_head: str = ""
     output_tail: str = ""

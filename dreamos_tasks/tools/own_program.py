@@ -82,7 +82,7 @@ def answer_asked(answer: Callable[[Any], Answer]) -> None:
 
 
 def _places(folder: Path) -> Mapping[str, str]:
-    """Where programs put what they need for now, and what they would keep for the next time."""
+    """Where programs put what they need while they run, and what they would keep for the next time."""
     return dict.fromkeys(("TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(folder))
 
 

@@ -254,7 +254,7 @@ EXAMPLES: Mapping[str, Sequence[Symptom]] = {
         "make: frobnicate: not found",
         'exec: "docker": executable file not found in $PATH',
         "/usr/bin/env: 'python9': No such file or directory",
-        "Executable doesn't exist at /root/.cache/ms-playwright/chrome",
+        "Executable doesn't exist at /home/ada/.cache/ms-playwright/chrome",
     ),
     "words_called_wrongly": printed(
         "prog: error: unrecognized arguments: --nope",
