@@ -2,12 +2,15 @@
 
 A unix datagram arrives in a quarter of a millisecond. Watching the database's -wal file instead loses wake-ups: it fires
 before the commit can be read.
+
+Whoever follows the board without a daemon hangs a bell of its own in the folder `bells` beside it: see `board.watch`.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,31 +21,54 @@ if TYPE_CHECKING:
 NOBODY_HOME_SECONDS = (
     0.25  # without a daemon, ringing costs as much as a tenth of a commit; one that starts looks itself
 )
+FOLLOWERS = "bells"  # the folder of the bells of those who follow
 MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes; longer paths are reached through /proc/self/fd
 
 
 class Doorbell:
-    """Rings for the daemon of one board, if there is one."""
+    """Rings for the daemon of one board, if there is one, and for all who follow the board."""
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
+        self._followers = os.path.join(os.path.dirname(self._path), FOLLOWERS)
         self._socket: _socket.socket | None = None
         self._silent_until = 0.0
 
     def ring(self) -> None:
-        """Wake the daemon. Never waits and never fails: without a daemon nobody misses anything."""
+        """Wake the daemon, and who follows. Never waits and never fails: without a daemon nobody misses anything."""
+        self.ring_followers()
         if self._silent_until > time.monotonic():
             return
         try:
-            if self._socket is None:
-                os.stat(self._path)  # without a daemon there is no bell, and no need to import what rings it
-                self._socket = _open_bare_socket()
-            with short_path(self._path) as reachable:
-                self._socket.sendto(b"!", reachable)
+            os.stat(self._path)  # without a daemon there is no bell, and no need to import what rings it
+            self._send(self._path)
         except BlockingIOError:
             return  # its bell has rung often enough already
         except OSError:
             self._silent_until = time.monotonic() + NOBODY_HOME_SECONDS
+
+    def ring_followers(self) -> None:
+        """Wake all who follow the board; for the daemon, which need not wake itself. Never waits and never fails."""
+        try:
+            names = os.listdir(self._followers)
+        except OSError:
+            return  # nobody has ever followed this board
+        for name in names:
+            bell = os.path.join(self._followers, name)
+            try:
+                self._send(bell)
+            except BlockingIOError:
+                continue
+            except ConnectionRefusedError:
+                _take_down(bell)  # it was killed
+            except OSError:
+                continue  # it has just gone
+
+    def _send(self, path: str) -> None:
+        if self._socket is None:
+            self._socket = _open_bare_socket()
+        with short_path(path) as reachable:
+            self._socket.sendto(b"!", reachable)
 
     def close(self) -> None:
         """May be called twice."""
@@ -88,6 +114,11 @@ def hang_doorbell(path: Path) -> socket.socket:
         bell.close()
         raise
     return bell
+
+
+def _take_down(bell: str) -> None:
+    with suppress(OSError):
+        os.unlink(bell)
 
 
 def _open_bare_socket() -> _socket.socket:

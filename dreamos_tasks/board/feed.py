@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.board.watch import BoardWatch
 from dreamos_tasks.model.event import Event
-
-POLL_SECONDS = 0.1  # asking for the change mark is a read of shared memory: ten a second cost nothing to speak of
 
 
 class EventFeed:
@@ -26,15 +24,9 @@ class EventFeed:
                 self.seq = event.seq
                 yield event
 
-    def follow(
-        self, *, until: Callable[[], bool] = lambda: False, sleep: Callable[[float], None] = time.sleep
-    ) -> Iterator[Event]:
-        """The events there are, then those to come, until told to stop. Looks only when another process has written."""
-        mark = None
-        while not until():
-            now_mark = self._nexus.store.change_mark()
-            if now_mark != mark:
-                mark = now_mark
-                yield from self.ready()
-            else:
-                sleep(POLL_SECONDS)
+    def follow(self, watch: BoardWatch) -> Iterator[Event]:
+        """The events there are, then those to come. Looks only when another process has written."""
+        while True:
+            mark = watch.mark()
+            yield from self.ready()
+            watch.wait(mark)

@@ -52,7 +52,7 @@ def next_(
     else:
         from dreamos_tasks.interfaces.cli.waiting import wait_until
 
-        task = wait_until(call.nexus, look, timeout_seconds=wait_seconds)
+        task = wait_until(call, look, timeout_seconds=wait_seconds)
     if task is None:
         from dreamos_tasks.board.idle import nothing_ready
 

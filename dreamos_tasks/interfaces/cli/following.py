@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import click
 
 from dreamos_tasks.errors import WaitTimedOut
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.event_line import event_line
 from dreamos_tasks.interfaces.cli.ids import STDIN, task_ids
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS, TASK_ID, id_argument, ids_argument
 from dreamos_tasks.interfaces.cli.task_view import task_document
-from dreamos_tasks.interfaces.cli.text import COLUMN_GAP, count, harmless, harmless_block, local
+from dreamos_tasks.interfaces.cli.text import count, harmless, harmless_block
 from dreamos_tasks.interfaces.cli.verb import verb
-from dreamos_tasks.interfaces.cli.waiting import wait_until
-from dreamos_tasks.model.event import Event
+from dreamos_tasks.interfaces.cli.waiting import wait_until, watch_of
 from dreamos_tasks.model.json_form import event_to_json
 from dreamos_tasks.model.task import Status, Task
 
@@ -33,17 +34,18 @@ def events(call: Call, after: int, follow: bool, as_lines: bool, task_id: str | 
     nexus, out = call.nexus, call.out
     feed = EventFeed(nexus, after=after, task_id=nexus.get_task_by_id(task_id).task_id if task_id is not None else None)
     collected = []
-    for number, event in enumerate(feed.follow() if follow else feed.ready(), start=1):
-        if as_lines or (out.as_json and follow):
-            out.json_line(event_to_json(event))
-        elif out.as_json:
-            collected.append(event_to_json(event))
-        else:
-            out.line(_event_line(call, event))
-            if follow:
-                out.flush()
-        if number == limit:
-            break
+    with watch_of(call) if follow else nullcontext() as watch:
+        for number, event in enumerate(feed.ready() if watch is None else feed.follow(watch), start=1):
+            if as_lines or (out.as_json and follow):
+                out.json_line(event_to_json(event))
+            elif out.as_json:
+                collected.append(event_to_json(event))
+            else:
+                out.line(event_line(event, nexus.clock.now()))
+                if follow:
+                    out.flush()
+            if number == limit:
+                break
     if out.as_json and not as_lines and not follow:
         out.document(collected)
 
@@ -101,7 +103,7 @@ def wait_for(call: Call, ids: Sequence[str], *, timeout_seconds: float | None, a
             _say_who_takes_back(call, left[0])
         return None if left else tasks
 
-    tasks = wait_until(nexus, ended, timeout_seconds=timeout_seconds)
+    tasks = wait_until(call, ended, timeout_seconds=timeout_seconds)
     if tasks is None:
         left = [task for task in map(nexus.get_task_by_id, ids) if not task.is_over]
         open_ids = [task.task_id for task in left]
@@ -127,18 +129,3 @@ def _say_who_takes_back(call: Call, task: Task) -> None:
     if running_daemon(call.home.daemon_file) is None:
         said = f"{task.task_id} is {task.status.value}; what it changed is to be taken back, and no daemon runs"
         call.out.note(f"{said}: dt undo {task.task_id}, or dt up")
-
-
-def _event_line(call: Call, event: Event) -> str:
-    changes = ", ".join(
-        f"{name} {value}"
-        for name, value in event.changes.items()
-        if isinstance(value, str | int | float) and name in SHOWN
-    )
-    detail = ", ".join(f"{name} {value}" for name, value in event.detail.items() if value is not None)
-    words = COLUMN_GAP.join(part for part in (changes, detail) if part)
-    when = local(event.at, call.nexus.clock.now())
-    return f"{event.seq:>5}  {when}  {event.type.value:<20}  {event.task_id}  {harmless(event.by)}  {harmless(words)}".rstrip()
-
-
-SHOWN = ("status", "title", "priority", "result")  # what changed that says something in a line

@@ -12,10 +12,11 @@ from dreamos_tasks.errors import NotFound
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.output import Output
 from dreamos_tasks.interfaces.cli.text import harmless_block
+from dreamos_tasks.interfaces.cli.waiting import watch_of
 from dreamos_tasks.model.plan import StepResult
 from dreamos_tasks.model.task import Task
 
-POLL_SECONDS = 0.2
+LOOK_SECONDS = 0.2  # of a file that grows, the board does not tell
 READ_BYTES = 65_536
 
 
@@ -37,16 +38,24 @@ def recorded_logs(runs: Path, task: Task, *, step: str | None) -> Iterator[tuple
 
 
 def follow_logs(call: Call, task_id: str, *, step: str | None) -> None:
-    """Print what the task's current attempt prints, as it comes, until nobody works on the task any more."""
+    """Print what the task's attempts print, as it comes, until the task is over."""
     followed: dict[Path, Followed] = {}
-    while True:
-        task = call.nexus.get_task_by_id(task_id)
-        files = (call.home.runs / task.task_id / str(task.last_token)).glob(f"{escape(step) if step else '*'}.*log")
-        for file in sorted(files, key=lambda path: path.stat().st_mtime_ns):
-            followed.setdefault(file, Followed(file)).print_new(call.out)
-        if task.claim is None:
-            return
-        time.sleep(POLL_SECONDS)
+    is_told = False
+    with watch_of(call) as watch:
+        while True:
+            mark = watch.mark()
+            task = call.nexus.get_task_by_id(task_id)
+            files = (call.home.runs / task.task_id / str(task.last_token)).glob(f"{escape(step) if step else '*'}.*log")
+            for file in sorted(files, key=lambda path: path.stat().st_mtime_ns):
+                followed.setdefault(file, Followed(file)).print_new(call.out)
+            if task.is_final:
+                return
+            if task.claim is None and not is_told:
+                is_told = True
+                call.out.note(
+                    f"{task.task_id} is {task.status.value.replace('_', ' ')}: its output follows when it runs"
+                )
+            watch.wait(mark, until=time.monotonic() + LOOK_SECONDS if task.claim is not None else None)
 
 
 class Followed:

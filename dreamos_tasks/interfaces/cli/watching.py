@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from dreamos_tasks.board.feed import POLL_SECONDS
 from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.waiting import watch_of
 
 REDRAW_SECONDS = 1.0  # ages go on when nothing happens
+CALM_SECONDS = 0.1  # a screen that is drawn more often cannot be read
 OTHER_SCREEN = "\x1b[?1049h"  # what was on the terminal comes back when it is left
 FIRST_SCREEN = "\x1b[?1049l"
 CLEAR = "\x1b[H\x1b[J"
@@ -24,15 +25,15 @@ def watch(call: Call, draw: Callable[[], None]) -> None:
             cause="it draws the screen anew",
             fix="dt events --follow --jsonl tells programs",
         )
-    out.text(OTHER_SCREEN)
-    try:
-        while True:
-            mark = call.nexus.store.change_mark()
-            out.text(CLEAR)
-            draw()
-            out.flush()
-            redraw_at = time.monotonic() + REDRAW_SECONDS
-            while call.nexus.store.change_mark() == mark and time.monotonic() < redraw_at:
-                time.sleep(POLL_SECONDS)
-    finally:
-        out.text(FIRST_SCREEN)
+    with watch_of(call) as board:
+        out.text(OTHER_SCREEN)
+        try:
+            while True:
+                mark, drawn_at = board.mark(), time.monotonic()
+                out.text(CLEAR)
+                draw()
+                out.flush()
+                board.wait(mark, until=drawn_at + REDRAW_SECONDS)
+                time.sleep(max(0.0, drawn_at + CALM_SECONDS - time.monotonic()))
+        finally:
+            out.text(FIRST_SCREEN)
