@@ -20,6 +20,7 @@ THEMES: dict[str, dict[str, Place]] = {
         "fail": ("settling:fail", "Say that you could not do it"),
         "release": ("claiming:release", "Give a task back unfinished"),
         "ask": ("approving:ask", "Ask people something, and let the task go meanwhile"),
+        "mcp": ("mcp:mcp", "Serve the board to an agent's program, over MCP"),
     },
     "Steer tasks": {
         "pause": ("steering:pause", "Set a task aside"),

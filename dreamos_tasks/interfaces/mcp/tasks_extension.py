@@ -1,0 +1,284 @@
+"""TasksExtension: `io.modelcontextprotocol/tasks` over the board: a tool call that goes on as a task of the board.
+
+The ids are the board's, and so is all that is known: a client polls on after this server, or the daemon, was started anew.
+https://modelcontextprotocol.github.io/ext-tasks/specification/2026-07-28/tasks.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from mcp.server.context import CallNext, HandlerResult
+from mcp.server.extension import Extension, MethodBinding
+from mcp.server.mcpserver import require_client_extension
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
+from mcp_types import (
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    InputRequiredResult,
+    RequestParams,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.errors import DreamosError, IllegalTransition, Refused, RequestClosed, TaskNotFound
+from dreamos_tasks.interfaces.cli.task_view import task_document
+from dreamos_tasks.interfaces.mcp.access import BoardAccess, Document
+from dreamos_tasks.interfaces.mcp.answers import error_form, refusal, success
+from dreamos_tasks.interfaces.mcp.naming import RequestContext
+from dreamos_tasks.model.json_form import instant_to_text
+from dreamos_tasks.model.progress import current_steps
+from dreamos_tasks.model.request import Request, RequestKind
+from dreamos_tasks.model.task import Status, Task
+
+IDENTIFIER = "io.modelcontextprotocol/tasks"
+POLL_INTERVAL_MS = 1000
+VERSIONS = frozenset(MODERN_PROTOCOL_VERSIONS)
+ANSWER = "answer"
+COMPLETE: Mapping[str, str] = {"resultType": "complete"}
+
+Answer = TypeVar("Answer")
+Start = Callable[[Mapping[str, Any], RequestContext], Awaitable[Task | InputRequiredResult]]
+
+
+class TaskIdParams(RequestParams):
+    """Of tasks/get and tasks/cancel."""
+
+    task_id: str
+
+
+class UpdateParams(TaskIdParams):
+    """Of tasks/update: the answers, by the request they answer."""
+
+    input_responses: dict[str, Any]
+
+
+def result_of(task: Task, document: Document) -> CallToolResult:
+    """What the call would have given: the task as it is; that it failed is the tool's error, told with the task.
+
+    Raises MCPError when nobody can say how the run ended: whoever ran it was lost, again and again.
+    """
+    if task.status is not Status.FAILED:
+        return success(document)
+    error = task.error
+    told = success(document)
+    words = f"{error.message} {error.cause}".strip() if error is not None else "it failed"
+    if task.lost_leases and error is not None and error.category == "resource" and error.step is None:
+        raise MCPError(code=INTERNAL_ERROR, message=f"{task.task_id}: {words}")
+    return told.model_copy(update={"is_error": True})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskTool:
+    """A tool that may go on as a task. `start` adds it and gives it, or asks the client something before.
+
+    `required`: it has no other way; a client that cannot take a task is refused.
+    """
+
+    start: Start
+    required: bool = False
+
+
+class TasksExtension(Extension):
+    """Calls of some tools become tasks, for clients that declare the extension; and tasks/get, tasks/update, tasks/cancel."""
+
+    identifier = IDENTIFIER
+
+    def __init__(self, access: BoardAccess, tools: Mapping[str, TaskTool]) -> None:
+        self._access = access
+        self._tools = tools
+
+    def methods(self) -> Sequence[MethodBinding]:
+        """See Extension. Only on the wire that knows them: clients of older ones wait for the tool itself."""
+        bindings = (
+            ("tasks/get", TaskIdParams, self._get),
+            ("tasks/update", UpdateParams, self._update),
+            ("tasks/cancel", TaskIdParams, self._cancel),
+        )
+        return [MethodBinding(name, params, handler, VERSIONS) for name, params, handler in bindings]
+
+    async def intercept_tool_call(
+        self, params: CallToolRequestParams, ctx: RequestContext, call_next: CallNext
+    ) -> HandlerResult:
+        """See Extension."""
+        tool = self._tools.get(params.name)
+        if tool is None:
+            return await call_next(ctx)
+        if not _declares(ctx):
+            if tool.required:
+                require_client_extension(ctx, IDENTIFIER)
+            return await call_next(ctx)
+        try:
+            started = await tool.start(_arguments(params), ctx)
+        except DreamosError as error:
+            return refusal(error)
+        if isinstance(started, InputRequiredResult):
+            return started
+        return {"resultType": "task", **_envelope(started, waiting_for=())}
+
+    async def _get(self, ctx: RequestContext, params: TaskIdParams) -> HandlerResult:
+        self._admit(ctx, params, as_tool="get_task")
+        task, document = await self._ask(lambda nexus: _seen(nexus, params.task_id))
+        envelope = _envelope(task, waiting_for=document["waiting_for"])
+        return {**COMPLETE, **envelope, **_payload(task, document, asks=_can_be_asked(ctx))}
+
+    async def _update(self, ctx: RequestContext, params: UpdateParams) -> HandlerResult:
+        self._admit(ctx, params, as_tool="run_task")
+        task, _ = await self._ask(lambda nexus: _seen(nexus, params.task_id))
+        answers = {one.request_id: _answer(params.input_responses.get(one.request_id)) for one in _questions(task)}
+        by = self._access.agent(ctx)
+        for request_id, answer in answers.items():
+            if answer is not None:
+                with suppress(RequestClosed):  # somebody else was faster
+                    await self._ask(partial(_answered, request_id=request_id, answer=answer, by=f"{by}'s user"))
+        return dict(COMPLETE)
+
+    async def _cancel(self, ctx: RequestContext, params: TaskIdParams) -> HandlerResult:
+        self._admit(ctx, params, as_tool="run_task")
+        task, _ = await self._ask(lambda nexus: _seen(nexus, params.task_id))
+        by = self._access.agent(ctx)
+        if task.created_by != by:
+            self._admit(ctx, params, as_tool="cancel_task")
+        with suppress(IllegalTransition):  # it is over: there is nothing to cancel, and that is no error
+            await self._ask(lambda nexus: nexus.cancel_task(task.task_id, by=by, reason="its client cancelled it"))
+        return dict(COMPLETE)
+
+    def _admit(self, ctx: RequestContext, params: TaskIdParams, *, as_tool: str) -> None:
+        require_client_extension(ctx, IDENTIFIER)
+        headers = getattr(ctx.request, "headers", None)
+        if headers is not None and decode_header_value(headers.get(MCP_NAME_HEADER)) != params.task_id:
+            raise MCPError(code=HEADER_MISMATCH, message=f"the header {MCP_NAME_HEADER} is not the taskId of the body")
+        try:
+            self._access.require(ctx, as_tool)
+        except Refused as error:
+            raise _as_protocol_error(error) from error
+
+    async def _ask(self, act: Callable[[TaskNexus], Answer]) -> Answer:
+        """What the board says. Raises IllegalTransition and RequestClosed as they are, MCPError for the rest."""
+        try:
+            return await self._access.desk.write(act)
+        except (IllegalTransition, RequestClosed):
+            raise
+        except DreamosError as error:
+            raise _as_protocol_error(error) from error
+
+
+def _seen(nexus: TaskNexus, task_id: str) -> tuple[Task, Document]:
+    """The task with exactly this id: a handle is no prefix."""
+    if nexus.store.get(task_id) is None:
+        raise TaskNotFound(task_id)
+    task = nexus.get_task_by_id(task_id)
+    return task, task_document(nexus, task)
+
+
+def _answered(nexus: TaskNexus, *, request_id: str, answer: str, by: str) -> Task:
+    return nexus.answer(request_id, answer, by=by)
+
+
+def _envelope(task: Task, *, waiting_for: Sequence[str]) -> dict[str, Any]:
+    """What is told of a task whatever its state. Nothing is thrown away before its board prunes it: no time to live."""
+    message = _message(task, waiting_for)
+    return {
+        "taskId": task.task_id,
+        "status": _status(task),
+        **({"statusMessage": message} if message else {}),
+        "createdAt": instant_to_text(task.created_at),
+        "lastUpdatedAt": instant_to_text(task.updated_at),
+        "ttlMs": None,
+        "pollIntervalMs": POLL_INTERVAL_MS,
+    }
+
+
+def _payload(task: Task, document: Document, *, asks: bool) -> dict[str, Any]:
+    """What its state brings along: the result, the error, or what the client is to ask its user."""
+    if task.status is Status.CANCELLED:
+        return {}
+    if task.is_final:
+        try:
+            result = result_of(task, document)
+        except MCPError as error:
+            return {"status": "failed", "error": error.error.model_dump(mode="json", by_alias=True, exclude_none=True)}
+        return {"result": result.model_dump(mode="json", by_alias=True, exclude_none=True)}
+    questions = _questions(task)
+    if questions and asks:
+        return {"status": "input_required", "inputRequests": {one.request_id: _elicitation(one) for one in questions}}
+    return {}
+
+
+def _status(task: Task) -> str:
+    match task.status:
+        case Status.CANCELLED:
+            return "cancelled"
+        case Status.COMPLETED | Status.FAILED:
+            return "completed"  # `failed` is for calls that broke off; a run that failed has its result
+        case _:
+            return "working"
+
+
+def _message(task: Task, waiting_for: Sequence[str]) -> str:
+    """How it stands, in a line."""
+    approvals = [one for one in task.requests if one.is_open and one.kind is RequestKind.APPROVAL]
+    if approvals:
+        return f"waits until a person decides: dt approve {approvals[0].request_id}, or dt reject"
+    if task.claim is not None:
+        running = f"runs {', '.join(current_steps(task))}" if current_steps(task) else ""
+        noted = task.progress.note if task.progress is not None else ""
+        return "; ".join(words for words in (running, noted) if words) or f"{task.claim.agent_id} works on it"
+    if task.error is not None and task.is_final:
+        return task.error.message
+    return "; ".join(waiting_for) if waiting_for else "" if task.is_final else task.status.value.replace("_", " ")
+
+
+def _questions(task: Task) -> Sequence[Request]:
+    """What a client may ask its user. Approvals are not among them: no agent's client decides those."""
+    if task.is_final:
+        return ()
+    return [one for one in task.requests if one.is_open and one.kind is RequestKind.QUESTION]
+
+
+def _elicitation(request: Request) -> dict[str, Any]:
+    answer = {"type": "string", **({"enum": list(request.choices)} if request.choices else {})}
+    schema = {"type": "object", "properties": {ANSWER: answer}, "required": [ANSWER]}
+    return {
+        "method": "elicitation/create",
+        "params": {"mode": "form", "message": request.text, "requestedSchema": schema},
+    }
+
+
+def _answer(response: Any) -> str | None:
+    """What the user said; None when nothing, or declined: then somebody else may still answer."""
+    if not isinstance(response, dict) or response.get("action") != "accept":
+        return None
+    content = response.get("content")
+    if isinstance(content, dict):
+        content = content.get(ANSWER, next(iter(content.values())) if len(content) == 1 else content)
+    return content if isinstance(content, str) else json.dumps(content)
+
+
+def _arguments(params: CallToolRequestParams) -> Mapping[str, Any]:
+    return params.arguments or {}
+
+
+def _declares(ctx: RequestContext) -> bool:
+    capabilities = ctx.session.client_capabilities
+    declared = capabilities.extensions if capabilities is not None else None
+    return ctx.protocol_version in VERSIONS and declared is not None and IDENTIFIER in declared
+
+
+def _can_be_asked(ctx: RequestContext) -> bool:
+    capabilities = ctx.session.client_capabilities
+    return capabilities is not None and capabilities.elicitation is not None
+
+
+def _as_protocol_error(error: DreamosError) -> MCPError:
+    form = error_form(error)
+    return MCPError(code=INVALID_PARAMS, message=f"{form['message']} ({form['fix']})", data={"error": form})
