@@ -76,14 +76,13 @@ class ToolShop:
     def _files(self) -> ToolAdapter:
         from dreamos_tasks.tools.files import FilesOptions, FilesTool
 
-        closed = (self._home.runtime, self._home.config, self._secrets_file)
-        return FilesTool(self.children, self._options("files", FilesOptions), closed=closed)
+        return FilesTool(self.children, self._options("files", FilesOptions), closed=self._closed)
 
     def _http(self) -> ToolAdapter:
         from dreamos_tasks.tools.http import HttpOptions, HttpTool
 
         options = replace(self._options("http", HttpOptions), daemon_address=self._address)
-        return HttpTool(options, now=SteadyClock().now)
+        return HttpTool(options, now=SteadyClock().now, closed=self._closed)
 
     def _message(self) -> ToolAdapter:
         from dreamos_tasks.tools.message import MessageOptions, MessageTool
@@ -103,6 +102,11 @@ class ToolShop:
         if not options.cache_folder:
             options = replace(options, cache_folder=str(self._home.runtime / SEARCH_CACHE))
         return WebSearchTool(options, now=SteadyClock().now)
+
+    @property
+    def _closed(self) -> Sequence[Path]:
+        """What no tool changes in a workspace, which may be the board's home."""
+        return (self._home.runtime, self._home.config, self._secrets_file)
 
     @property
     def _secrets_file(self) -> Path:

@@ -65,7 +65,7 @@ DEFAULTS = FilesOptions()
 
 
 class FilesTool:
-    """The tool `files`. It stays within the workspace, and off the `closed` folders in it: the board's own.
+    """The tool `files`. It stays within the workspace, and off what is `closed` in it: the board's own folder and files.
 
     Every change is atomic, recorded before it is made, and can be taken back with `undo`.
     """
@@ -236,8 +236,7 @@ async def _answered(work: Awaitable[Done | ToolResult], context: ToolContext) ->
     try:
         done = await work
     except Declined as error:
-        suggestions = (error.fix,) if error.fix else ()
-        result = ToolResult(category=error.category, message=error.message, cause=error.cause, suggestions=suggestions)
+        result = error.result()
     except TimeoutError as error:
         result = _timed_out(error, context)
     except OSError as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamos_tasks.model.plan import ErrorCategory
@@ -44,7 +45,10 @@ DEFAULTS = HttpOptions()
 
 
 class HttpTool:
-    """The tool `http`: one request, its redirects followed, its answer kept as the step's output and value."""
+    """The tool `http`: one request, its redirects followed, its answer kept as the step's output and value.
+
+    What it saves is never saved to what is `closed` in the workspace: the board's own folder and files.
+    """
 
     name = "http"
     params_without_secrets = ("url", "query", "save_to")  # these are logged on the way
@@ -55,9 +59,11 @@ class HttpTool:
         *,
         now: Callable[[], datetime],
         resolve: Resolve = system_addresses,
+        closed: Iterable[Path] = (),
     ) -> None:
         self._options = options
         self._now = now
+        self._closed = tuple(closed)
         self._guard = AddressGuard(
             allow_private=options.allow_private, daemon_address=options.daemon_address, resolve=resolve
         )
@@ -100,7 +106,7 @@ class HttpTool:
     def _caller(self) -> HttpCaller:
         from dreamos_tasks.tools.http_call import HttpCaller
 
-        return HttpCaller(self._options, self._guard, now=self._now)
+        return HttpCaller(self._options, self._guard, now=self._now, closed=self._closed)
 
     def _refusals(self, params: Mapping[str, object]) -> Sequence[ParamProblem]:
         url = read_url(self._params.read(params).url)

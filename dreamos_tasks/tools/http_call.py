@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from httpx2 import HTTPError
@@ -22,7 +23,8 @@ from dreamos_tasks.tools.http_params import HttpParams
 from dreamos_tasks.tools.http_request import credentials_in, request_of
 from dreamos_tasks.tools.http_url import shown
 from dreamos_tasks.tools.redaction import Redactor
-from dreamos_tasks.tools.saving import inside, saved
+from dreamos_tasks.tools.saving import saved
+from dreamos_tasks.tools.workspace.declined import Declined
 
 if TYPE_CHECKING:
     from dreamos_tasks.tools.http import HttpOptions
@@ -31,9 +33,12 @@ if TYPE_CHECKING:
 class HttpCaller:
     """Makes the calls of one HttpTool."""
 
-    def __init__(self, options: HttpOptions, guard: AddressGuard, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, options: HttpOptions, guard: AddressGuard, *, now: Callable[[], datetime], closed: Sequence[Path]
+    ) -> None:
         self._options = options
         self._now = now
+        self._closed = closed
         self._exchange = HttpExchange(
             guard,
             connect_seconds=options.connect_seconds,
@@ -55,7 +60,7 @@ class HttpCaller:
         try:
             async with limit:
                 result = await self._exchanged(request, values, capture, context, name=name)
-        except (CallRefused, BodyTooLarge, HTTPError, OSError) as error:
+        except (CallRefused, BodyTooLarge, Declined, HTTPError, OSError) as error:
             seconds = context.timeout_seconds if limit.expired() else None
             result = result_of_error(error, name) if seconds is None else result_of_timeout(seconds, name)
         finally:
@@ -70,12 +75,12 @@ class HttpCaller:
         excerpt = Excerpt(value_bytes)
         async with self._exchange.open(request) as answer:
             expected = values.expects(answer.response.status_code)
-            path = inside(values.save_to) if values.save_to and expected else None
-            with saved(context.cwd, path) if path else nullcontext(capture.feed) as keep:
+            path = values.save_to if expected else None
+            with saved(context.cwd, path, closed=self._closed) if path else nullcontext(capture.feed) as keep:
                 await read_body(answer, _both(excerpt.feed, keep), max_bytes=limit_bytes)
         value = value_of(answer, excerpt, limit_characters=value_bytes)
-        if path is not None:
-            value["path"] = str(path)
+        if path:
+            value["path"] = path
         if expected:
             return ToolResult(value=value)
         text = bytes(excerpt.content).decode("utf-8", "replace")

@@ -12,6 +12,7 @@ from dreamos_tasks.model.tool import ToolResult
 from dreamos_tasks.tools.address_guard import CallRefused
 from dreamos_tasks.tools.http_body import BodyTooLarge, retry_after_of
 from dreamos_tasks.tools.http_exchange import HttpAnswer
+from dreamos_tasks.tools.workspace.declined import Declined
 
 LEAVE_ALONE = frozenset({429, 503})  # the statuses with which a server says when to come back
 
@@ -20,6 +21,8 @@ def result_of_error(error: Exception, call: str) -> ToolResult:
     """What came of a call that got no answer. `call` names it: its method and URL."""
     if isinstance(error, CallRefused):
         return _misused(str(error), error.fix)
+    if isinstance(error, Declined):
+        return error.result()
     if isinstance(error, BodyTooLarge):
         return _misused(f"{call}: {error}", "raise max_bytes if the step needs all of it")
     inmost = _inmost(error)

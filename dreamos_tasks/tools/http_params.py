@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,8 +12,8 @@ from annotated_types import Ge, Le, MinLen
 from pydantic import AfterValidator, Field, Strict
 
 from dreamos_tasks.tools.http_url import read_url
-from dreamos_tasks.tools.saving import inside
-from dreamos_tasks.tools.texts import AnyText, is_text
+from dreamos_tasks.tools.saving import relative_file
+from dreamos_tasks.tools.texts import AnyText, is_json, is_text
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110: they change nothing
 LARGEST_BODY_BYTES = 2**40
@@ -60,15 +59,7 @@ def _header_value(value: str) -> str:
 
 
 def _file(path: str) -> str:
-    return str(inside(is_text(path)))
-
-
-def _is_json(value: Any) -> Any:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"is no JSON: {error}") from None
-    return value
+    return relative_file(is_text(path))
 
 
 Text = AnyText
@@ -121,7 +112,7 @@ class HttpParams:
     body: Annotated[Text | None, Field(description="the body as text, sent as it stands, in UTF-8")] = None
     json: Annotated[
         Any,
-        AfterValidator(_is_json),
+        AfterValidator(is_json),
         Field(description="the body as JSON, instead of body; null: none"),
     ] = None
     expect_status: Annotated[

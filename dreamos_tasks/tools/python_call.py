@@ -26,7 +26,7 @@ from dreamos_tasks.tools.params import Params
 from dreamos_tasks.tools.process import Command
 from dreamos_tasks.tools.python_error import name_of, symptom_of
 from dreamos_tasks.tools.redaction import Redactor
-from dreamos_tasks.tools.texts import Line, Text, VariableName
+from dreamos_tasks.tools.texts import Line, Text, VariableName, is_json
 
 _LARGEST_ERROR_BYTES = 1_048_576  # as JSON, with those behind it
 LONGEST_MESSAGE = 1000  # characters of an error's text; all of it is in the output
@@ -36,16 +36,8 @@ _BOOT = "import sys; sys.path[:] = filter(None, sys.path); exec(compile(open(sys
 _FUNCTION = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*$|^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
-def _is_json(value: Any) -> Any:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"is no JSON: {error}") from None
-    return value
-
-
 FunctionName = Annotated[str, MinLen(1), Field(max_length=500, pattern=_FUNCTION)]
-Args = Annotated[dict[str, Any] | list[Any], AfterValidator(_is_json)]
+Args = Annotated[dict[str, Any] | list[Any], AfterValidator(is_json)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

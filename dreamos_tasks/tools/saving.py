@@ -4,56 +4,42 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+from dreamos_tasks.tools.workspace.folder import Workspace, sync_names
+from dreamos_tasks.whole_file import replace_with
+
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def inside(path: str) -> PurePosixPath:
-    """A path below the workspace. Raises ValueError for one that would lead out of it."""
+def relative_file(path: str) -> str:
+    """A path that can be one of a file below the workspace, as far as its words tell. Raises ValueError."""
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts or not parts.name or "\0" in path or path.endswith("/"):
         raise ValueError("must be a file within the task's workspace, as reports/today.json")
-    return parts
+    return str(parts)
 
 
 @contextmanager
-def saved(workspace: Path, path: PurePosixPath) -> Iterator[Callable[[bytes], object]]:
+def saved(root: Path, path: str, *, closed: Iterable[Path] = ()) -> Iterator[Callable[[bytes], object]]:
     """Gives what takes the pieces of the file. It appears when the block ends without an error; one there is replaced.
 
-    Folders on the way are made; one that is a symbolic link is not followed: OSError.
+    Folders on the way are made, links on it followed as `Workspace` does; one in the file's place is replaced.
+    Raises OSError, and Declined for a path that leads out of the workspace or to what is `closed` in it.
     """
-    folder = _opened(workspace, path)
-    part = f".{path.name[:100]}.{secrets.token_hex(6)}.part"
-    try:
-        file = os.open(part, _NEW_FILE, 0o666, dir_fd=folder)
+    with Workspace(root, closed=closed) as workspace:
+        place = workspace.make_folders(workspace.place(path, follow=False, may_be_missing=True))
+        part = f".{place.name[:100]}.{secrets.token_hex(6)}.part"
         try:
-            with os.fdopen(file, "wb") as stream:
+            with os.fdopen(os.open(part, _NEW_FILE, 0o666, dir_fd=place.folder), "wb") as stream:
                 yield stream.write
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(part, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-            os.fsync(folder)
+            replace_with(part, place.name, folder=place.folder)
+            sync_names(place.folder)
         except BaseException:
             with suppress(FileNotFoundError):
-                os.unlink(part, dir_fd=folder)
+                os.unlink(part, dir_fd=place.folder)
             raise
-    finally:
-        os.close(folder)
-
-
-def _opened(workspace: Path, path: PurePosixPath) -> int:
-    """The folder that holds the file, reached from the workspace step by step, so that nothing can be put in the way."""
-    folder = os.open(workspace, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    for name in path.parts[:-1]:
-        try:
-            with suppress(FileExistsError):
-                os.mkdir(name, dir_fd=folder)
-            below = os.open(name, _FOLDER, dir_fd=folder)
-        finally:
-            os.close(folder)
-        folder = below
-    return folder

@@ -1,8 +1,9 @@
-"""Texts in the parameters of tools: what can be written as UTF-8, given to a program, or name a variable."""
+"""Texts in the parameters of tools: what can be written as UTF-8 or JSON, given to a program, or name a variable."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -21,6 +22,15 @@ def has_no_nul(text: str) -> str:
     if "\0" in text:
         raise ValueError("no program can be given a NUL character")
     return text
+
+
+def is_json(value: Any) -> Any:
+    """The value, when JSON can hold it. Raises ValueError."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"is no JSON: {error}") from None
+    return value
 
 
 def _is_not_blank(text: str) -> str:

@@ -229,3 +229,27 @@ async def test_nothing_is_saved_outside_the_workspace(server: LocalServer, tmp_p
     assert in_place_of_a_link.category is None
     assert (outside / "file").read_text() == "as before"
     assert (tmp_path / "workspace" / "link").read_text() == "new"
+
+
+async def test_nothing_is_saved_to_the_boards_own_folder_and_files(server: LocalServer, tmp_path: Path) -> None:
+    server.answers["/"] = text("new")
+    workspace = tmp_path / "workspace"
+    (workspace / "runtime" / "inbox").mkdir(parents=True)
+    (workspace / "alias").symlink_to("runtime")
+    closed = (workspace / "runtime", workspace / "config.yaml")
+    tool = HttpTool(now=lambda: datetime.now(UTC), closed=closed)
+
+    for path in ("runtime/inbox/task.json", "alias/task.json", "config.yaml"):
+        result = await tool.execute({"url": server.url(), "save_to": path}, context_in(tmp_path))
+        assert (result.category, result.message) == (ErrorCategory.CONFIGURATION, f"{path} is the board's own")
+    assert sorted(path.name for path in workspace.rglob("*")) == ["alias", "inbox", "runtime"]
+
+
+async def test_what_is_saved_goes_through_links_within_the_workspace(server: LocalServer, tmp_path: Path) -> None:
+    server.answers["/"] = text("new")
+    reports = tmp_path / "workspace" / "reports"
+    reports.mkdir(parents=True)
+    (tmp_path / "workspace" / "latest").symlink_to("reports")
+
+    assert (await call(tmp_path, {"url": server.url(), "save_to": "latest/today"})).category is None
+    assert (reports / "today").read_text() == "new"

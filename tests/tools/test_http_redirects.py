@@ -14,7 +14,7 @@ from httpx2 import URL
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.tool import ToolResult
 from dreamos_tasks.testing import context_in
-from dreamos_tasks.tools.address_guard import AddressGuard, CallRefused, Checked
+from dreamos_tasks.tools.address_guard import AddressGuard, CallRefused, Checked, system_addresses
 from dreamos_tasks.tools.http import HttpOptions, HttpTool
 from dreamos_tasks.tools.http_exchange import HttpExchange, HttpRequest, redirected
 from tests.tools.local_server import LocalServer, redirect, serving, text
@@ -54,8 +54,8 @@ async def call(
     names: Names | None = None,
     options: HttpOptions | None = None,
 ) -> ToolResult:
-    resolve = {"resolve": names.resolve} if names is not None else {}
-    tool = HttpTool(options or HttpOptions(), now=lambda: datetime.now(UTC), **resolve)
+    resolve = names.resolve if names is not None else system_addresses
+    tool = HttpTool(options or HttpOptions(), now=lambda: datetime.now(UTC), resolve=resolve)
     return await tool.execute(params, context_in(folder))
 
 

@@ -164,6 +164,27 @@ async def test_the_boards_own_folder_is_closed(tmp_path: Path) -> None:
     assert files.all == before
 
 
+async def test_the_boards_own_files_are_closed_whether_they_are_there_or_not(tmp_path: Path) -> None:
+    root = tmp_path / "workspace"
+    closed = (root / "config.yaml", root / "secrets.env", root / "missing.yaml")
+    files = Filing.in_folder(tmp_path, closed=closed)
+    for file in closed[:2]:
+        files.file(file.name, "secret")
+    files.file("notes", "secret")
+    (root / "alias").symlink_to("config.yaml")
+    (root / "twin").hardlink_to(root / "secrets.env")
+    before = files.all
+
+    for path in ("config.yaml", "secrets.env", "missing.yaml", "alias", "twin", "missing.yaml/below"):
+        for action, params in (*ACTIONS, ("delete", {})):
+            if (path, action) != ("alias", "delete"):  # that deletes the link
+                result = await files.do(action, path=path, **params)
+                assert (result.category, result.message) == (ErrorCategory.CONFIGURATION, f"{path} is the board's own")
+    assert (await files.do("move", path="notes", to="config.yaml", overwrite=True)).message.endswith("the board's own")
+    assert [match["path"] for match in (await files.do("grep", pattern="secret")).value["matches"]] == ["notes"]
+    assert files.all == before
+
+
 async def test_searching_passes_over_the_boards_own_folder(tmp_path: Path) -> None:
     runtime = tmp_path / "workspace/runtime"
     runtime.mkdir(parents=True)

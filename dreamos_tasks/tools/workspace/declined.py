@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dreamos_tasks.model.plan import ErrorCategory
+from dreamos_tasks.model.tool import ToolResult
 
 
 class Declined(Exception):
@@ -14,6 +15,11 @@ class Declined(Exception):
         self.message = message
         self.cause = cause
         self.fix = fix
+
+    def result(self) -> ToolResult:
+        """What came of the call that asked for it."""
+        suggestions = (self.fix,) if self.fix else ()
+        return ToolResult(category=self.category, message=self.message, cause=self.cause, suggestions=suggestions)
 
 
 def wrong(message: str, *, cause: str = "", fix: str = "") -> Declined:

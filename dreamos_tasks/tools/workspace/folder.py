@@ -41,12 +41,16 @@ class Place:
 
 
 class Workspace:
-    """A workspace, open while it is entered. `closed` are folders in it that nobody may touch: the board's own."""
+    """A workspace, open while it is entered. `closed` are folders and files that nobody may touch: the board's own."""
 
     def __init__(self, root: Path, *, closed: Iterable[Path] = ()) -> None:
         self.root = root
         self._bases = {PurePosixPath(os.path.abspath(root)), PurePosixPath(os.path.realpath(root))}
+        closed = tuple(closed)
         self._closed = {identity for path in closed if (identity := _identity_of(path)) is not None}
+        self._closed_names = {
+            (_identity_of(path.parent), path.name) for path in closed
+        }  # a file may be missing, or replaced
         self._above_closed = {
             identity
             for path in closed
@@ -97,8 +101,7 @@ class Workspace:
                 if target.startswith("/"):
                     del way[1:]
                 continue
-            if status is not None:
-                self._check_is_open(status, path)
+            self._check_is_open(folder, name, status, path)
             if not waiting:
                 return Place(folder=folder, name=name, path=_joined(way, name))
             if status is None:
@@ -135,15 +138,15 @@ class Workspace:
             folder = self._entered(folder, name)
         return replace(place, folder=folder, missing=())
 
-    def may_enter(self, status: os.stat_result) -> bool:
-        """Whether a folder is none of those that are closed."""
-        return (status.st_dev, status.st_ino) not in self._closed
+    def may_touch(self, status: os.stat_result) -> bool:
+        """Whether a folder or file is none of those that are closed."""
+        return _identity(status) not in self._closed
 
     def check_may_go(self, status: os.stat_result, place: Place) -> None:
         """Raises Declined when a folder must stay where it is: the workspace itself, and what holds a closed one."""
         if place.path == ".":
             raise wrong("the workspace itself can neither be deleted nor moved")
-        if stat.S_ISDIR(status.st_mode) and (status.st_dev, status.st_ino) in self._above_closed:
+        if stat.S_ISDIR(status.st_mode) and _identity(status) in self._above_closed:
             raise wrong(f"{place.path} holds the board's own files, and has to stay")
 
     def _components(self, path: str, *, of: str | None = None) -> list[str]:
@@ -171,8 +174,9 @@ class Workspace:
         whole = "/".join([_joined(way, names[0]), *names[1:]])
         return Place(folder=way[-1][0], name=names[-1], path=whole, missing=tuple(names[:-1]))
 
-    def _check_is_open(self, status: os.stat_result, path: str) -> None:
-        if stat.S_ISDIR(status.st_mode) and not self.may_enter(status):
+    def _check_is_open(self, folder: int, name: str, status: os.stat_result | None, path: str) -> None:
+        is_open = status is None or self.may_touch(status)
+        if not is_open or (_identity(os.fstat(folder)), name) in self._closed_names:
             raise wrong(f"{path} is the board's own", fix="its files are changed by dt alone")
 
     def _leads_out(self, path: str) -> Declined:
@@ -227,7 +231,10 @@ def _joined(way: list[tuple[int, str]], name: str) -> str:
 
 def _identity_of(path: Path) -> Identity | None:
     try:
-        status = os.stat(path)
+        return _identity(os.stat(path))
     except OSError:
         return None
+
+
+def _identity(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino

@@ -53,7 +53,7 @@ class Looking:
         def may_enter(entry: Entry) -> bool:
             return (
                 entry.name not in params.skip
-                and self.workspace.may_enter(entry.status)
+                and self.workspace.may_touch(entry.status)
                 and pattern.may_fit_below(entry.path)
             )
 

@@ -73,12 +73,12 @@ class Search:
 
     def _files(self, workspace: Workspace, top: int) -> Iterator[Entry]:
         def may_enter(entry: Entry) -> bool:
-            return entry.name not in self._skip and workspace.may_enter(entry.status)
+            return entry.name not in self._skip and workspace.may_touch(entry.status)
 
         for entry in walk(top, may_enter=may_enter, is_lenient=True):
             if not stat.S_ISREG(entry.status.st_mode) or entry.name in self._skip:
                 continue
-            if self._glob is None or self._glob.fits(entry.path):
+            if workspace.may_touch(entry.status) and (self._glob is None or self._glob.fits(entry.path)):
                 yield entry
 
     def _in_file(self, fd: int, path: str) -> Iterator[Match]:
