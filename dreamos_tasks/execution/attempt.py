@@ -109,7 +109,9 @@ class Attempt:
                 raise
             await self._end_running()
             outcome = Failed(error=_time_is_over(self._task))
+            await self._see_what_was_written()
             self._unsaved += [self._cut(step, started) for step, started in self._started.values()]
+            self._unsaved += self._never_started()
         finally:
             await self._end_running()
         return AttemptEnd(
@@ -296,6 +298,21 @@ class Attempt:
         error = TaskError(category=ErrorCategory.RESOURCE, message=message, step=step.name)
         return replace(started, status=StepStatus.FAILED, finished_at=self._steps.now(), error=error)
 
+    async def _see_what_was_written(self) -> None:
+        """The time was over while something was written, perhaps: what the board has of it is not written once more."""
+        await self._refresh()
+        ended = {(record.name, record.token, record.attempt) for record in self._task.steps if record.finished_at}
+        self._unsaved = [record for record in self._unsaved if (record.name, record.token, record.attempt) not in ended]
+
+    def _never_started(self) -> list[StepResult]:
+        """Steps that were written down as running, and whose time was over before they were started: nothing has happened."""
+        known = {record.name for record in self._unsaved}
+        return [
+            replace(record, status=StepStatus.FAILED, finished_at=self._steps.now(), error=_too_late(record.name))
+            for record in self._task.steps
+            if record.status is StepStatus.RUNNING and record.token == self._token and record.name not in known
+        ]
+
     def _view(self) -> Task:
         """The task as the board will have it once what has ended is written."""
         if not self._unsaved:
@@ -308,13 +325,24 @@ class Attempt:
         return next((step for step in steps if step.name == name), None)
 
     async def _verified(self) -> Outcome:
+        if self._task.verify and self._unsaved:  # checks may run for hours: what has ended is not to be lost with them
+            await self._write_and_start(_Round())
+            if self._task.pause is not None:
+                return Snoozed(reason=PAUSED)
         records: Mapping[str, StepResult] = {record.name: record for record in self._view().steps}
-        verdict = await self._verifier.verify(self._task, token=self._token)
+        verdict = await self._verifier.verify(self._task, token=self._token, is_to_stop=self._is_to_pause)
+        if verdict.is_broken_off:
+            return Snoozed(reason=PAUSED)
         if verdict.error is not None:
             return Failed(error=verdict.error)
         result = {"steps": result_of(records)}
         impact = impact_of(records)
         return Succeeded(result={**result, "impact": impact} if impact else result, evidence=verdict.evidence)
+
+    async def _is_to_pause(self) -> bool:
+        """Whether a pause was asked for since. What the checks have found is not kept: after it things may have changed."""
+        await self._refresh()
+        return self._task.pause is not None
 
     async def _end_running(self) -> None:
         """End the steps that run, and wait until everything they started has ended."""
@@ -351,6 +379,11 @@ def _nothing_to_run(task: Task) -> Failed:
             suggestions=("give it a plan or run, or leave it to an agent: dt update ID --assign AGENT",),
         )
     )
+
+
+def _too_late(step: str) -> TaskError:
+    message = f"step {step!r}: the task's time was over before it could start"
+    return TaskError(category=ErrorCategory.TRANSIENT, message=message, cause="timeout_seconds of the task", step=step)
 
 
 def _time_is_over(task: Task) -> TaskError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +19,18 @@ GIT_TIMEOUT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the verification steps said: the evidence of the green ones, and the first red one's error."""
+    """What the verification steps said: the evidence of the green ones, and the first red one's error.
+
+    `is_broken_off`: it was asked to stop between two of them; they are made anew another time.
+    """
 
     evidence: tuple[Evidence, ...]
     error: TaskError | None = None
+    is_broken_off: bool = False
+
+
+async def _goes_on() -> bool:
+    return False
 
 
 class Verifier:
@@ -30,8 +39,8 @@ class Verifier:
     def __init__(self, steps: StepExecutor) -> None:
         self._steps = steps
 
-    async def verify(self, task: Task, *, token: int) -> Verdict:
-        """Run them in order up to the first red one."""
+    async def verify(self, task: Task, *, token: int, is_to_stop: Callable[[], Awaitable[bool]] = _goes_on) -> Verdict:
+        """Run them in order up to the first red one. `is_to_stop` is asked after each green one."""
         if not task.verify:
             return Verdict(evidence=())
         commit = await git_commit(self._steps.surroundings.cwd_of(task))
@@ -52,6 +61,8 @@ class Verifier:
                     at=self._steps.now(),
                 )
             )
+            if await is_to_stop():
+                return Verdict(evidence=tuple(evidence), is_broken_off=True)
         return Verdict(evidence=tuple(evidence))
 
     def _unasked(self, step: Step) -> ToolResult | None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.model.event import EventType
 from dreamos_tasks.model.plan import ApprovalMode, ErrorCategory, Step
 from dreamos_tasks.model.request import RequestKind, RequestState, Risk
+from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Status
 from dreamos_tasks.tools.orphans import become_subreaper
 from tests.execution.workbench import Workbench, shell
 from tests.waiting import until
 
 TIMEOUT_SECONDS = 60
+Result = TypeVar("Result")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -361,6 +365,47 @@ async def test_a_pause_asked_for_while_the_last_step_runs_comes_before_the_check
     assert bench.log() == ["checked"]
 
 
+@pytest.mark.parametrize("green_before", [0, 1])
+async def test_a_pause_asked_for_while_a_check_runs_comes_after_it_and_all_checks_are_made_anew(
+    bench: Workbench, green_before: int
+) -> None:
+    checks = [shell(f"green-{number}", "echo green >> log") for number in range(green_before)]
+    slow = shell("slow", "echo slow >> log; until [ -e gate ]; do sleep 0.02; done")
+    bench.add(shell("a", "true"), verify=(*checks, slow, *(shell("last", "echo last >> log"),) * (1 - green_before)))
+    run = asyncio.create_task(bench.attempt())
+    await until(lambda: "slow" in bench.log())
+    bench.nexus.pause_task("a", by="eve", at_boundary=True)
+    bench.executor.look_again()
+    (bench.folder / "gate").touch()
+
+    task = await asyncio.wait_for(run, TIMEOUT_SECONDS)
+
+    assert (task.status, task.claim, task.evidence) == (Status.PAUSED, None, ())
+    begun = ["green"] * green_before + ["slow"]
+    assert bench.log() == begun
+    bench.nexus.resume_task("a", by="eve")
+    assert (await bench.attempt()).status is Status.COMPLETED
+    assert bench.log() == begun * 2 + ["last"] * (1 - green_before)
+
+
+async def test_a_red_check_is_told_though_a_pause_was_asked_for_meanwhile_and_the_task_is_paused(
+    bench: Workbench,
+) -> None:
+    check = shell("red", "echo red >> log; until [ -e gate ]; do sleep 0.02; done; exit 3")
+    bench.add(shell("a", "true"), verify=(check,), retry=RetryPolicy(max_attempts=2, categories=(ErrorCategory.LOGIC,)))
+    run = asyncio.create_task(bench.attempt())
+    await until(bench.log)
+    bench.nexus.pause_task("a", by="eve", at_boundary=True)
+    bench.executor.look_again()
+    (bench.folder / "gate").touch()
+
+    task = await asyncio.wait_for(run, TIMEOUT_SECONDS)
+
+    assert task.status is Status.PAUSED
+    assert task.error is not None
+    assert "'red' did not pass" in task.error.message
+
+
 async def test_a_pause_now_cuts_the_step_and_a_resume_runs_it_again(bench: Workbench) -> None:
     bench.add(shell("a", "echo a >> log; [ -e gate ] || sleep 60"))
     run = asyncio.create_task(bench.attempt())
@@ -424,3 +469,41 @@ async def test_a_line_that_renews_credentials_destroys_nothing_unasked(bench: Wo
     assert task.error is not None
     assert "its credentials could not be renewed: it removes folders" in task.error.message
     assert (bench.folder / "victim").exists()
+
+
+class LateDesk(Workbench):
+    """Its board is slow: what it writes while `is_late` is there long before the writer is told so."""
+
+    is_late = False
+
+    async def write(self, act: Callable[[TaskNexus], Result]) -> Result:
+        result = await super().write(act)
+        if self.is_late:
+            self.is_late = False
+            await asyncio.Event().wait()
+        return result
+
+
+async def test_a_step_whose_time_was_over_before_it_started_has_failed_for_now_and_nobody_is_asked_about_it(
+    tmp_path: Path,
+) -> None:
+    bench = LateDesk(tmp_path)
+    bench.add(
+        shell("first", "echo first >> log"),
+        shell("second", "echo second >> log"),
+        timeout_seconds=2,
+        retry=RetryPolicy(max_attempts=3, base_seconds=0, jitter="none"),
+    )
+    claimed = bench.claim()
+    bench.is_late = True
+
+    task = await asyncio.wait_for(bench.executor.run(claimed), TIMEOUT_SECONDS)
+
+    assert bench.statuses() == {"first": "completed", "second": "failed"}
+    second = task.steps[1]
+    assert second.error is not None
+    assert (second.error.category, second.error.step) == (ErrorCategory.TRANSIENT, "second")
+    assert "before it could start" in second.error.message
+    assert (await bench.attempt()).status is Status.COMPLETED
+    assert bench.log() == ["first", "second"]
+    assert bench.task.requests == ()

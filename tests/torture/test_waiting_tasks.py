@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dreamos_tasks.model.plan import Step
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Status, TaskDraft
 from tests.torture.processes import processes_of
@@ -97,3 +98,56 @@ def test_a_paused_task_is_still_paused_at_the_same_step_after_the_daemon_was_kil
     assert steps == ["s1", "s2", "s2", "s3"]
     follower.stop()
     rig.assert_sound()
+
+
+@pytest.mark.parametrize("pause", [("pause",), ("pause", "--now")], ids=["at the boundary", "now"])
+def test_a_task_that_is_paused_while_its_checks_run_is_still_paused_after_the_daemon_was_killed(
+    rig: Rig, tmp_path: Path, pause: tuple[str, ...]
+) -> None:
+    """Fault 27, after the last step."""
+    gate, begun = tmp_path / "gate", tmp_path / "begun"
+    check = Step(name="check", params={"command": f"echo $$ >> '{begun}'; until test -e '{gate}'; do sleep 0.05; done"})
+    task_id = rig.add_plan("checked", rig.journal.command(), verify=(check,))
+    daemon = rig.start_daemon()
+    until(begun.exists, what="the check runs")
+
+    assert rig.dt(*pause, task_id).code == 0
+    if "--now" in pause:
+        until(lambda: not daemon.report()["running"], what="the run is ended")
+        until(lambda: not processes_of(rig.home.path), what="and its check")
+    daemon.kill()
+    follower = rig.start_daemon()
+    rig.wait_for(rig.add_journalled("another"), "completed")
+    rig.wait_for(task_id, "paused")
+    until(lambda: not processes_of(rig.home.path), what="nothing of it runs while it is paused")
+    follower.kill()
+    last = rig.start_daemon()
+    rig.wait_for(rig.add_journalled("yet another"), "completed")
+    assert rig.task(task_id).status is Status.PAUSED
+    assert len(begun.read_text().split()) == 1
+
+    gate.touch()
+    assert rig.dt("resume", task_id).code == 0
+    assert rig.wait_for(task_id, "final").status is Status.COMPLETED
+    assert len(begun.read_text().split()) == 2
+    assert [entry.step for entry in rig.journal.entries() if entry.task_id == task_id] == ["s1"]
+    last.stop()
+    rig.assert_sound()
+
+
+def test_a_pause_that_is_asked_for_while_a_check_runs_is_kept_when_the_check_has_ended(
+    rig: Rig, tmp_path: Path
+) -> None:
+    gate, begun = tmp_path / "gate", tmp_path / "begun"
+    check = Step(name="check", params={"command": f"touch '{begun}'; until test -e '{gate}'; do sleep 0.05; done"})
+    task_id = rig.add_plan("checked", rig.journal.command(), verify=(check,))
+    daemon = rig.start_daemon()
+    until(begun.exists, what="the check runs")
+
+    assert rig.dt("pause", task_id).code == 0
+    gate.touch()
+
+    rig.wait_for(task_id, "paused", "completed")
+    assert rig.task(task_id).status is Status.PAUSED
+    daemon.stop()
+    rig.assert_sound(all_final=False)
