@@ -73,14 +73,16 @@ def may_run_again(step: Step, *, retry: RetryPolicy | None = None) -> bool:
 
 
 def doubtful_steps(task: Task) -> tuple[Step, ...]:
-    """The steps that were cut in the middle, and of which only a person can say whether to run them again.
-
-    Cut is what is recorded running under another claim than the one that goes on.
-    """
-    token = task.claim.token if task.claim is not None else None
-    cut = {record.name for record in task.steps if record.status is StepStatus.RUNNING and record.token != token}
+    """The steps that were cut in the middle, and of which only a person can say whether to run them again."""
+    cut = {record.name for record in task.steps if was_cut(task, record)}
     steps = task.plan.steps if task.plan is not None else ()
     return tuple(step for step in steps if step.name in cut and not may_run_again(step, retry=task.retry))
+
+
+def was_cut(task: Task, record: StepResult) -> bool:
+    """Whether this run of a step was cut off in the middle: it is recorded running, under a claim that is over."""
+    token = task.claim.token if task.claim is not None else None
+    return record.status is StepStatus.RUNNING and record.token != token
 
 
 def step_of(task: Task, name: str | None) -> Step | None:

@@ -62,6 +62,9 @@ def test_a_step_that_may_not_run_twice_is_asked_about_after_a_kill_and_the_answe
     follower = rig.start_daemon()
     task = rig.wait_for(task_id, "awaiting_approval")
     assert len(rig.journal.entries()) == 1, "nothing runs before somebody has said so"
+    (step,) = rig.dt("show", task_id, "--json").json["steps"]
+    assert (step["status"], step["cut"]) == ("paused", True)
+    assert "cut off" in rig.dt("show", task_id).out
     follower.kill()
     gate.touch()
     assert rig.dt("answer", task_id, "run again", "--by", "eve").code == 0, task.requests

@@ -13,6 +13,7 @@ from dreamos_tasks.interfaces.cli.task_view import claim_line, state_word, title
 from dreamos_tasks.interfaces.cli.text import COLUMN_GAP, columns_of, duration, harmless, harmless_block, local_and_ago
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.plan import Step, StepResult, StepStatus
+from dreamos_tasks.model.ruling import was_cut
 from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.model.undone import Rollback
 
@@ -21,6 +22,7 @@ LONGEST_LINE = 300  # of output, of a call: likewise
 LONGEST_RESULT = 4000
 TELLING = ("action", "method", "function", "url", "path", "pattern", "query", "subject")  # of a call: what it is about
 LABEL_WIDTH = 11
+CUT_OFF = "cut off"
 
 
 def show_page(
@@ -148,7 +150,7 @@ def _show_steps(out: Output, task: Task, notes: Mapping[str, str]) -> None:
         rows.append(
             (
                 harmless(step.name),
-                _standing(record) + _end_of(record, notes.get(step.name)),
+                _standing(task, record) + _end_of(record, notes.get(step.name)),
                 _call_of(step),
             )
         )
@@ -158,7 +160,7 @@ def _show_steps(out: Output, task: Task, notes: Mapping[str, str]) -> None:
         commit = f" at {evidence.git_commit[:12]}" if evidence is not None and evidence.git_commit else ""
         rows.append((harmless(step.name), f"passed{commit}" if evidence else "must pass", _call_of(step)))
     for name, state, call in columns_of(rows):
-        colour = STATUS_COLOURS.get(state.split()[0], "")
+        colour = "yellow" if state.startswith(CUT_OFF) else STATUS_COLOURS.get(state.split()[0], "")
         out.line(f"    {name}{COLUMN_GAP}{out.painted(state, colour)}{COLUMN_GAP}{call}".rstrip())
     for record in task.steps:
         if record.undone is not None and not record.undone.ok:
@@ -171,9 +173,11 @@ def _show_steps(out: Output, task: Task, notes: Mapping[str, str]) -> None:
             out.line(f"    {_cut(line, LONGEST_LINE)}")
 
 
-def _standing(record: StepResult | None) -> str:
+def _standing(task: Task, record: StepResult | None) -> str:
     if record is None:
         return "pending"
+    if was_cut(task, record):
+        return CUT_OFF
     is_undone = record.status is StepStatus.PENDING and record.undone is not None and record.undone.ok
     return "undone" if is_undone else record.status.value
 

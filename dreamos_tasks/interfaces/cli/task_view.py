@@ -10,12 +10,26 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS, Output
 from dreamos_tasks.interfaces.cli.text import ago, duration, harmless, local
 from dreamos_tasks.model.json_form import task_to_json
+from dreamos_tasks.model.plan import StepStatus
 from dreamos_tasks.model.task import QUEUED, Task
 
 
 def task_document(nexus: TaskNexus, task: Task) -> dict[str, Any]:
-    """The task as the contract writes it, and `waiting_for`: why a queued task cannot start, nothing when it can."""
-    return {**task_to_json(task), "waiting_for": list(waiting_for(nexus, task))}
+    """The task as the contract writes it, and `waiting_for`: why a queued task cannot start, nothing when it can.
+
+    A step that was cut off in the middle is `paused`, with `"cut": true`: nothing of it runs.
+    """
+    form = {**task_to_json(task), "waiting_for": list(waiting_for(nexus, task))}
+    if not task.steps:
+        return form
+    from dreamos_tasks.model.ruling import was_cut  # what has no steps need not wait for it
+
+    if cut := {record.name for record in task.steps if was_cut(task, record)}:
+        form["steps"] = [
+            {**step, "status": StepStatus.PAUSED.value, "cut": True} if step["name"] in cut else step
+            for step in form["steps"]
+        ]
+    return form
 
 
 def waiting_for(nexus: TaskNexus, task: Task) -> Sequence[str]:
