@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,9 +46,11 @@ class Daemon:
         self.process = this_process(secrets.token_hex(8))
         self.started_at = datetime.now(UTC)
         self._lock = DaemonLock(home.daemon_lock, home.daemon_file)
+        self._listeners: list[Callable[[Event], None]] = []
+        self._endpoints = {"status": str(home.status_socket)}
         self._children = children_of(home, instance=self.process.instance)
         self._tools = build_tools(self._children, home=home, settings=settings)
-        self._desk = BoardDesk(lambda: open_board(home, settings, ring=lambda: None), on_commit=self._committed)
+        self.desk = self._desk = BoardDesk(lambda: open_board(home, settings, ring=lambda: None), on_commit=self._committed)
         steps = build_steps(self._tools, home=home, settings=settings)
         self._orchestrator = Orchestrator(
             self._desk,
@@ -79,11 +81,23 @@ class Daemon:
         self._log_watch = LogWatch(home.board(settings.board), limit_bytes=settings.board.wal_bytes)
         self._status = StatusSocket(home.status_socket, self.report)
 
-    async def start(self) -> None:
-        """Take the home, put right what a killed daemon left, and begin. Raises AlreadyRunning, BoardUnavailable kinds."""
+    def take(self) -> None:
+        """Take the home, before anything else is taken. Raises AlreadyRunning, BoardUnavailable kinds."""
         for folder in (self.home.runtime, self.home.runs, self.home.logs):
             make_folder(folder)
         self._lock.acquire()
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Have it called in the loop with every event of the board, in order, whoever wrote it."""
+        self._listeners.append(listener)
+
+    def show(self, endpoints: Mapping[str, str]) -> None:
+        """Say where else the daemon can be reached."""
+        self._endpoints.update(endpoints)
+        self._lock.show(self._card())
+
+    async def start(self) -> None:
+        """Put right what a killed daemon left, and begin, in the home that was taken. Raises BoardUnavailable kinds."""
         become_subreaper()
         ended = await end_leftovers(home_id(self.home), except_instance=self.process.instance)
         if ended:
@@ -166,6 +180,8 @@ class Daemon:
 
     def _happened(self, event: Event) -> None:
         log_event(event)
+        for listener in self._listeners:
+            listener(event)
         if event.changes.get("status") in FINAL_WORDS or event.type is EventType.ROLLBACK_FINISHED:
             self._inbox.on_settled(event.task_id)
         if event.changes.get("rollback"):
@@ -178,5 +194,5 @@ class Daemon:
             board=str(self.home.board(self.settings.board)),
             inbox=str(self.home.inbox(self.settings.inbox)),
             started_at=instant_to_text(self.started_at),
-            endpoints={"status": str(self.home.status_socket)},
+            endpoints=dict(self._endpoints),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from dreamos_tasks.interfaces.systemd.notify import Notifier
 if TYPE_CHECKING:
     from dreamos_tasks.config.home import Home
     from dreamos_tasks.config.settings import Settings
+    from dreamos_tasks.interfaces.http.server import WebServer
 
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 STATUS_INTERVAL_SECONDS = 10.0  # how old the line may be that `systemctl status` shows
@@ -25,8 +26,10 @@ PRIVATE_UMASK = 0o077  # whatever is made, by the daemon or a library, is its ow
 ENDED_AT_ONCE = 1
 
 
-def run_daemon(home: Home, settings: Settings, *, on_ready: Callable[[Daemon], None] = lambda _daemon: None) -> int:
-    """Serve until a signal says otherwise; gives the exit code. Raises AlreadyRunning, BoardUnavailable kinds.
+def run_daemon(home: Home, settings: Settings, *, on_ready: Callable[[str | None], None] = lambda _link: None) -> int:
+    """Serve until a signal says otherwise; gives the exit code. Raises AlreadyRunning, ConfigError, BoardUnavailable kinds.
+
+    `on_ready` is given a link that signs a browser in to the dashboard; None where there is none.
 
     The first SIGTERM, SIGINT or SIGHUP drains: no new work, running tasks get their grace. A second one ends them at once.
     """
@@ -43,32 +46,55 @@ def silence_output() -> None:
     os.close(nowhere)
 
 
-async def _serve(daemon: Daemon, notifier: Notifier, on_ready: Callable[[Daemon], None]) -> int:
+async def _serve(daemon: Daemon, notifier: Notifier, on_ready: Callable[[str | None], None]) -> int:
     signals = _Signals()
     signals.listen()
+    web = _web_server(daemon)
     try:
+        daemon.take()
+        if web is not None:
+            web.bind()
         await daemon.start()
+        if web is not None:
+            await web.start()
+            daemon.show(web.context.urls)
     except BaseException:
-        await daemon.stop()
+        await _stop(daemon, web)
         raise
     logger.info("ready: pid {}, board {}", daemon.process.pid, daemon.home.board(daemon.settings.board))
     notifier.ready(status_line(daemon))
-    on_ready(daemon)
+    on_ready(web.context.new_sign_in_url() if web is not None else None)
     pulse = asyncio.create_task(_tell(daemon, notifier), name="watchdog")
     try:
         name = await signals.first()
         logger.info("{}: draining; running tasks get {:g} s", name, daemon.settings.daemon.grace_seconds)
         notifier.stopping("draining")
-        return await _drain(daemon, signals)
+        return await _drain(_stop(daemon, web), signals)
     finally:
         pulse.cancel()
         with suppress(asyncio.CancelledError):
             await pulse
 
 
-async def _drain(daemon: Daemon, signals: _Signals) -> int:
+def _web_server(daemon: Daemon) -> WebServer | None:
+    """The HTTP face, unless the settings do without."""
+    if not daemon.settings.server.enabled:
+        return None
+    from dreamos_tasks.interfaces.http.context import context_of
+    from dreamos_tasks.interfaces.http.server import WebServer
+
+    return WebServer(context_of(daemon))
+
+
+async def _stop(daemon: Daemon, web: WebServer | None) -> None:
+    if web is not None:
+        await web.stop()
+    await daemon.stop()
+
+
+async def _drain(stop: Coroutine[None, None, None], signals: _Signals) -> int:
     """Stop; when a second signal comes first, end what runs at once (their next daemon takes them up again)."""
-    stopping = asyncio.create_task(daemon.stop(), name="stop")
+    stopping = asyncio.create_task(stop, name="stop")
     hurried = asyncio.create_task(signals.second(), name="hurry")
     await asyncio.wait((stopping, hurried), return_when=asyncio.FIRST_COMPLETED)
     hurried.cancel()

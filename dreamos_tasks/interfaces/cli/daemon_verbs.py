@@ -58,17 +58,17 @@ def _start_apart(call: Call, made: tuple[Path, ...]) -> None:
     card = running_daemon(home.daemon_file)
     if card is None:
         raise DreamosError("the daemon was ready, and ended at once", fix=f"{home.logs}/daemon.log says why")
-    show_up(call, card, started=True, made=made)
+    show_up(call, card, started=True, made=made, link=_link(call, card))
 
 
 def _start_here(call: Call, made: tuple[Path, ...]) -> None:
     from dreamos_tasks.app.daemon_lock import running_daemon
     from dreamos_tasks.interfaces.daemon import run_daemon
 
-    def ready(_: object) -> None:
+    def ready(link: str | None) -> None:
         card = running_daemon(call.home.daemon_file)
         assert card is not None, "it is this very process"
-        show_up(call, card, started=True, made=made)
+        show_up(call, card, started=True, made=made, link=link)
         sys.stdout.flush()
 
     call.exit_code = run_daemon(call.home, call.settings, on_ready=ready)
@@ -79,8 +79,21 @@ def _said_that_it_runs(call: Call) -> bool:
 
     card = running_daemon(call.home.daemon_file)
     if card is not None:
-        show_up(call, card, started=False, made=())
+        show_up(call, card, started=False, made=(), link=_link(call, card))
     return card is not None
+
+
+def _link(call: Call, card: DaemonCard) -> str | None:
+    """What signs a browser in to the dashboard; None, and a word about it, when there is none to be had."""
+    from dreamos_tasks.interfaces.http.asking import ask_for_link
+
+    if "http" not in card.endpoints:
+        return None
+    try:
+        return ask_for_link(call.home, card.endpoints)
+    except DreamosError as error:
+        call.out.hint(f"no link to the dashboard: {error.message} ({error.cause})")
+        return None
 
 
 @verb("daemon", examples=("dt daemon", "dt --home /var/lib/dreamos-tasks daemon"))

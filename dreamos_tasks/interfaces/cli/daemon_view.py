@@ -26,9 +26,10 @@ SHOWN_RUNNING = 20
 NO_DAEMON = "no daemon: claims work all the same; dt up starts one"
 
 
-def show_up(call: Call, card: DaemonCard, *, started: bool, made: tuple[Path, ...]) -> None:
-    """Where the daemon is, and what to do next."""
-    form = {**daemon_form(card), "home": str(call.home.path), "log": str(call.home.logs / "daemon.log")}
+def show_up(call: Call, card: DaemonCard, *, started: bool, made: tuple[Path, ...], link: str | None) -> None:
+    """Where the daemon is, and what to do next. `link`: what signs a browser in to the dashboard."""
+    log = str(call.home.logs / "daemon.log")
+    form = {**daemon_form(card), "home": str(call.home.path), "log": log, "dashboard": link}
     commands = next_commands(call)
     if call.out.as_json:
         call.out.document({**form, "started": started, "made": [str(path) for path in made], "next": commands})
@@ -37,9 +38,9 @@ def show_up(call: Call, card: DaemonCard, *, started: bool, made: tuple[Path, ..
     out.line(f"the daemon {'is ready' if started else 'is already running'} (pid {card.process.pid})")
     for name in ("inbox", "board", "log"):
         out.line(f"  {name:<10} {form[name]}")
-    for name, url in card.endpoints.items():
-        if url.startswith("http"):
-            out.line(f"  {name:<10} {url}")
+    if link is not None:
+        out.line(f"  {'dashboard':<10} {link}")
+        out.note(f"  {'':<10} the link signs one browser in, once, within ten minutes; dt dashboard prints another")
     out.line("next:")
     for command in commands:
         out.line(f"  {command}")

@@ -1,0 +1,53 @@
+"""The JSON API: every verb of the board and of the engine, and what can be asked. Its OpenAPI document is made of the same.
+
+Imported at the first request: an idle daemon does without FastAPI.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dreamos_tasks import __version__
+from dreamos_tasks.errors import InvalidInput
+from dreamos_tasks.interfaces.http.answers import PROBLEM_HANDLERS, problem_response
+from dreamos_tasks.interfaces.http.routes import board
+
+if TYPE_CHECKING:
+    from dreamos_tasks.interfaces.http.context import WebContext
+
+ROUTERS = (board.router,)
+
+
+def build_api(context: WebContext) -> FastAPI:
+    """The application below /api/v1."""
+    api = FastAPI(
+        title="dreamos-tasks",
+        version=__version__,
+        docs_url=None,  # they fetch scripts from elsewhere
+        redoc_url=None,
+        exception_handlers={**PROBLEM_HANDLERS, RequestValidationError: _answer_invalid},
+    )
+    api.state.context = context
+    for router in ROUTERS:
+        api.include_router(router)
+    return api
+
+
+async def _answer_invalid(_request: Request, error: Exception) -> Response:
+    """A parameter or a body that breaks a rule: the first in words, all with their places."""
+    assert isinstance(error, RequestValidationError)
+    first, *_ = found = error.errors()
+    place = [str(part) for part in first["loc"]]
+    inside = place[0] == "body"
+    refused = InvalidInput(
+        f"{' '.join(place)}: {first['msg']}",
+        pointer="/" + "/".join(place[1:]) if inside else "",
+        cause=f"{len(found)} values are wrong" if len(found) > 1 else "",
+        fix="/api/v1/openapi.json says what is expected",
+    )
+    return problem_response(refused)
