@@ -6,13 +6,13 @@ import asyncio
 import os
 import secrets
 import signal
-import time
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
 from dreamos_tasks.app.boards import open_board
 from dreamos_tasks.app.foreground_asking import Decision, PersonAtHand
+from dreamos_tasks.app.holding import call_off, hold_claim
 from dreamos_tasks.app.identity import is_alive, this_process
 from dreamos_tasks.app.parts import build_executor, build_steps
 from dreamos_tasks.app.step_output import StepOutput
@@ -21,7 +21,7 @@ from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
-from dreamos_tasks.errors import BoardUnavailable, DreamosError, NotFound, Refused, StaleToken
+from dreamos_tasks.errors import DreamosError, Refused, StaleToken
 from dreamos_tasks.execution.rollback import StepUndoer
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.request import Request
@@ -32,7 +32,7 @@ from dreamos_tasks.tools.process_table import send_signal, with_descendants
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SHORTEST_PAUSE_SECONDS = 0.05
-LOOK_SECONDS = 0.5  # how soon it is seen that somebody else has ended the claim
+LOOK_SECONDS = 0.5  # how soon it is seen that somebody else has decided
 OUTPUT_SECONDS = 0.1  # how soon what a step prints is shown
 RELEASED = "the foreground run was interrupted"
 STEP_ENDS = frozenset({EventType.STEP_COMPLETED, EventType.STEP_FAILED})
@@ -144,7 +144,7 @@ class _Foreground:
                 raise
             finally:
                 for one in beside:
-                    await _end(one)
+                    await call_off(one)
                 await self._tell_new()
                 self._print_rest()
         finally:
@@ -211,39 +211,26 @@ class _Foreground:
         """One attempt; gives the task as it is afterwards, also when somebody else ended the claim meanwhile."""
         assert task.claim is not None
         running = asyncio.create_task(self._executor.run(task), name=task.task_id)
-        holding = asyncio.create_task(self._hold(task.claim.token), name="lease")
+        holding = asyncio.create_task(
+            hold_claim(
+                self._desk,
+                self._task_id,
+                token=task.claim.token,
+                heartbeat_seconds=self._heartbeat_seconds,
+                on_change=self._executor.look_again,
+            ),
+            name="lease",
+        )
         try:
             await asyncio.wait((running, holding), return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 with suppress(StaleToken):  # the claim was ended before the result came: what the task is now counts
                     return running.result()
-            await _end(running)
+            await call_off(running)
             return await self._desk.read(lambda nexus: nexus.get_task_by_id(self._task_id))
         finally:
-            await _end(running)
-            await _end(holding)
-
-    async def _hold(self, token: int) -> None:
-        """Prolong the lease, until the claim is over: somebody cancelled, paused or took the task."""
-        mark: int | None = None
-        beat_at = time.monotonic() + self._heartbeat_seconds
-        with suppress(Refused, NotFound):
-            while True:
-                await asyncio.sleep(min(LOOK_SECONDS, self._heartbeat_seconds))
-                with suppress(BoardUnavailable):
-                    if time.monotonic() >= beat_at:
-                        await self._desk.write(lambda nexus: nexus.heartbeat(self._task_id, token=token))
-                        beat_at = time.monotonic() + self._heartbeat_seconds
-                    found = await self._desk.read(lambda nexus: nexus.store.change_mark())
-                    if found != mark:
-                        if not await self._desk.read(lambda nexus: self._is_held(nexus, token)):
-                            return
-                        self._executor.look_again()
-                    mark = found
-
-    def _is_held(self, nexus: TaskNexus, token: int) -> bool:
-        claim = nexus.get_task_by_id(self._task_id).claim
-        return claim is not None and claim.token == token
+            await call_off(running)
+            await call_off(holding)
 
     def _put_back(self, nexus: TaskNexus) -> Task:
         """Pause what is still ours: it was not cancelled or taken over meanwhile."""
@@ -312,11 +299,3 @@ def _leave_at_once() -> NoReturn:
         if process.pid != us:
             send_signal(process.identity, signal.SIGKILL)
     os._exit(Interrupted.exit_code)
-
-
-async def _end(task: asyncio.Task[Any]) -> None:
-    """Cancel it and wait until it has ended what it started."""
-    task.cancel()
-    await asyncio.wait((task,))
-    if not task.cancelled():
-        task.exception()  # it was on its way out already: nobody asks what for

@@ -41,15 +41,20 @@ async def verify_at_desk(
     desk: BoardDesk, task: Task, *, token: int, home: Home, settings: Settings
 ) -> Sequence[Evidence]:
     """As verify_now, for whoever comes to the board by its desk."""
-
-    async def beat() -> None:
-        await desk.write(lambda nexus: nexus.heartbeat(task.task_id, token=token))
-
-    verdict = await _verdict(task, token=token, home=home, settings=settings, beat=beat)
+    verdict = await verdict_at_desk(desk, task, token=token, home=home, settings=settings)
     red = verdict.error
     if red is not None:
         raise await desk.write(lambda nexus: nexus.reject_verification(task.task_id, red, token=token))
     return verdict.evidence
+
+
+async def verdict_at_desk(desk: BoardDesk, task: Task, *, token: int, home: Home, settings: Settings) -> Verdict:
+    """What the checks say. Nothing of it is on the board: whoever asks ends the attempt by it."""
+
+    async def beat() -> None:
+        await desk.write(lambda nexus: nexus.heartbeat(task.task_id, token=token))
+
+    return await _verdict(task, token=token, home=home, settings=settings, beat=beat)
 
 
 async def _verdict(

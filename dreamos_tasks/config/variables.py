@@ -13,7 +13,10 @@ NOT_SETTINGS = frozenset(
     {HOME_VARIABLE, AGENT_VARIABLE}
     | {
         PREFIX + name
-        for name in ("TASK", "TASK_ID", "TOKEN", "STEP", "ATTEMPT", "REDUCE", "RUN", "RUN_ID", "RUN_DIR", "INSTANCE")
+        for name in (
+            *("TASK", "TASK_ID", "TITLE", "TOKEN", "STEP", "ATTEMPT", "REDUCE", "RUN", "RUN_ID", "RUN_DIR", "INSTANCE"),
+            *("TASK_FILE", "RESULT_FILE"),
+        )
     }
 )
 

@@ -12,35 +12,21 @@ import click
 
 from dreamos_tasks.errors import BoardUnavailable, DreamosError, InvalidInput, NoPerson, NotFound, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.command_verb import CommandVerb, command_behind
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED
 from dreamos_tasks.interfaces.cli.run_view import RunView
 from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.cli.text import harmless
-from dreamos_tasks.interfaces.cli.verb import Verb
 from dreamos_tasks.model.durations import DurationRange
 from dreamos_tasks.model.plan import Plan, Step
 from dreamos_tasks.model.request import RequestKind
 from dreamos_tasks.model.task import TITLE_MAX_LENGTH, Status, Task, TaskDraft
 
-COMMAND_KEY = "dreamos_tasks.run.command"  # what stood behind `--`, in click's own store
-
-
-class RunVerb(Verb):
-    """Keeps what stands behind `--` apart: it is a command, and no argument of ours."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """See click."""
-        if "--" in args:
-            behind = args.index("--")
-            ctx.meta[COMMAND_KEY] = args[behind + 1 :]
-            args = args[:behind]
-        return super().parse_args(ctx, args)
-
 
 @click.command(
     "run",
-    cls=RunVerb,
+    cls=CommandVerb,
     examples=(
         "dt run task.json",
         "dt run - < task.json",
@@ -59,7 +45,7 @@ def run(ctx: click.Context, source: str | None, title: str | None) -> None:
     id; dt run -- COMMAND is short for a task with one step.
     """
     call: Call = ctx.obj
-    command: Sequence[str] | None = ctx.meta.get(COMMAND_KEY)
+    command = command_behind(ctx)
     if (source is None) == (command is None):
         raise UsageError(
             "there is nothing to run" if source is None else "there are two things to run",

@@ -1,0 +1,180 @@
+"""The verb work: a loop that has any command do an agent's tasks, one after another."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dreamos_tasks.errors import UsageError
+from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.command_verb import CommandVerb, command_behind
+from dreamos_tasks.interfaces.cli.option import option
+from dreamos_tasks.interfaces.cli.options import FILLED, agent_option, tag_option
+from dreamos_tasks.interfaces.cli.task_view import task_document
+from dreamos_tasks.interfaces.cli.text import count, duration, harmless, harmless_block
+from dreamos_tasks.model.query import ClaimRequest
+from dreamos_tasks.model.task import Status, Task
+
+if TYPE_CHECKING:
+    from dreamos_tasks.app.work import Worked
+
+
+@click.command(
+    "work",
+    cls=CommandVerb,
+    examples=(
+        "dt work --agent ada -- claude -p 'Do the task on stdin.'",
+        "dt work --agent ada --tag core --max-tasks 5 -- ./solve.sh",
+        "dt work --agent ada --once -- sh -c 'jq -r .title'",
+    ),
+)
+@agent_option
+@tag_option("Only tasks with this tag. Several: with all of them.")
+@option("--capability", "-c", "capabilities", metavar="NAME", type=FILLED, multiple=True, help="What it can do.")
+@option("--once", is_flag=True, help="Wait for one task, do it, and exit with its result.")
+@option("--max-tasks", metavar="N", type=click.IntRange(min=1), help="End after N tasks.")
+@option("--until-empty", is_flag=True, help="End when nothing is ready, instead of waiting for more.")
+@option("--quiet", "-q", is_flag=True, help="Do not show what the command prints; dt logs has it.")
+@click.pass_context
+def work(
+    ctx: click.Context,
+    agent: str | None,
+    tags: tuple[str, ...],
+    capabilities: tuple[str, ...],
+    once: bool,
+    max_tasks: int | None,
+    until_empty: bool,
+    quiet: bool,
+) -> None:
+    """Do tasks with a command, as one agent: wait for the next ready task, start the command, settle the task by its exit.
+
+    The command gets the task as JSON on stdin, and DREAMOS_TASKS_TASK_ID, _TITLE, _TOKEN, _AGENT, _HOME, _TASK_FILE and
+    _RESULT_FILE in its environment. Exit 0 completes the task (with the JSON that it wrote to the result file, if any),
+    75 puts it off, anything else fails the attempt. It may settle the task itself. Heartbeats are sent while it runs.
+    Ctrl-C (or TERM) finishes the task and ends; a second one gives it back. --json: one line a task.
+    """
+    call: Call = ctx.obj
+    command = command_behind(ctx)
+    if not command:
+        raise UsageError(
+            "there is no command to do the work", cause="it stands behind --", fix="dt work --agent ada -- ./solve.sh"
+        )
+    request = ClaimRequest(agent_id=call.agent(agent, verb="work"), tags=tags, capabilities=capabilities)
+    loop = _Loop(call, request, command, most=1 if once else max_tasks, waits=not until_empty, quiet=quiet)
+    loop.run()
+    if once:
+        call.exit_code = loop.exit_code
+
+
+class _Loop:
+    def __init__(
+        self,
+        call: Call,
+        request: ClaimRequest,
+        command: Sequence[str],
+        *,
+        most: int | None,
+        waits: bool,
+        quiet: bool,
+    ) -> None:
+        self._call = call
+        self._request = request
+        self._command = command
+        self._most = most
+        self._waits = waits
+        self._view = _View(call, quiet=quiet)
+        self._count = 0
+        self.exit_code = 0
+
+    def run(self) -> None:
+        """Until there is nothing more to do, or a signal says so."""
+        from loguru import logger
+
+        from dreamos_tasks.app.work import ENDING_SIGNALS, end_lost_work
+
+        logger.remove()  # what there is to say, the view says
+        call = self._call
+        call.nexus.store.last_seq()  # a board that cannot be had is said before anything else
+        end_lost_work(call.home)
+        who = harmless(self._request.agent_id)
+        try:
+            for number in ENDING_SIGNALS:
+                signal.signal(number, signal.default_int_handler)  # asyncio gives them back after each task
+            while (task := self._next()) is not None:
+                if self._work_on(task).is_last or self._count == self._most:
+                    break
+                for number in ENDING_SIGNALS:
+                    signal.signal(number, signal.default_int_handler)
+        except KeyboardInterrupt:
+            pass  # nothing is held while we wait
+        call.out.note(f"{who} is done: {count(self._count, 'task')}")
+
+    def _next(self) -> Task | None:
+        if not self._waits:
+            return self._claim()
+        from dreamos_tasks.interfaces.cli.waiting import wait_until
+
+        task = self._claim()
+        if task is None:
+            self._call.out.note(f"{harmless(self._request.agent_id)} waits for a task; Ctrl-C ends")
+            task = wait_until(self._call, self._claim, timeout_seconds=None)
+        return task
+
+    def _claim(self) -> Task | None:
+        request = self._request
+        return self._call.nexus.get_next_task(request.agent_id, tags=request.tags, capabilities=request.capabilities)
+
+    def _work_on(self, task: Task) -> Worked:
+        from dreamos_tasks.app.work import work_on
+
+        call = self._call
+        self._view.begins(task)
+        began = time.monotonic()
+        worked = work_on(task, self._command, home=call.home, settings=call.settings, view=self._view)
+        self._count += 1
+        self._view.ended(worked.task, seconds=time.monotonic() - began)
+        self.exit_code = 0 if worked.task.status is Status.COMPLETED else 1
+        return worked
+
+
+class _View:
+    """Talk is on stderr; what the command prints is on stdout, or with --json a line a task."""
+
+    def __init__(self, call: Call, *, quiet: bool) -> None:
+        self._call = call
+        self._quiet = quiet or call.out.as_json
+
+    def begins(self, task: Task) -> None:
+        token = task.claim.token if task.claim is not None else 0
+        self._call.out.note(f"{task.task_id}  {harmless(task.title)} (token {token})")
+
+    def print_line(self, line: str) -> None:
+        """See WorkView."""
+        if not self._quiet:
+            self._call.out.line(harmless_block(line) if self._call.out.stdout_is_terminal else line)
+            self._call.out.flush()
+
+    def interrupted(self, task: Task, *, at_once: bool) -> None:
+        """See WorkView."""
+        said = "given back" if at_once else "finished, then this ends; Ctrl-C again gives it back"
+        self._call.out.note(f"{task.task_id} is {said}")
+
+    def ended(self, task: Task, *, seconds: float) -> None:
+        out = self._call.out
+        if out.as_json:
+            out.json_line(_document(self._call, task))
+            out.flush()
+        why = (
+            f": {harmless(task.error.message)}"
+            if task.error is not None and task.status is not Status.COMPLETED
+            else ""
+        )
+        out.note(f"{task.task_id}  {task.status.value} after {duration(seconds)}{why}")
+
+
+def _document(call: Call, task: Task) -> dict[str, Any]:
+    return task_document(call.nexus, task)

@@ -1,0 +1,159 @@
+"""work: a command of the agent's own does its tasks; how it exits settles them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import DtProcess, end_started, own_environment, until
+
+SHELL = ("--", "sh", "-c")
+
+
+@pytest.fixture
+def dt(tmp_path: Path) -> Iterator[DtProcess]:
+    called = DtProcess(tmp_path, own_environment(tmp_path, DREAMOS_TASKS_AGENT="ada"))
+    called("init")
+    yield called
+    end_started()
+
+
+def added(dt: DtProcess, *args: str) -> str:
+    task_id: str = dt("add", *args, "--json").form["task_id"]
+    return task_id
+
+
+def task(dt: DtProcess, task_id: str) -> Any:
+    return dt("show", task_id, "--json").form
+
+
+def test_exit_code_0_completes_the_task_and_what_was_printed_is_kept(dt: DtProcess) -> None:
+    task_id = added(dt, "Fix the parser")
+    said = dt("work", "--until-empty", *SHELL, "echo at work on $DREAMOS_TASKS_TITLE")
+    assert (said.code, said.out) == (0, "at work on Fix the parser\n")
+    kept = task(dt, task_id)
+    assert (kept["status"], kept["result"]) == (
+        "completed",
+        {"exit_code": 0, "output": "at work on Fix the parser"},
+    )
+    assert dt("logs", task_id).out == "at work on Fix the parser\n"
+    assert kept["steps"][0]["name"] == "work"
+
+
+def test_the_command_reads_the_task_and_writes_its_result(dt: DtProcess) -> None:
+    task_id = added(dt, "Count", "--description", "three $(words) here")
+    program = (
+        "import json, os, sys; asked = json.load(sys.stdin);"
+        "same = json.load(open(os.environ['DREAMOS_TASKS_TASK_FILE']));"
+        "assert asked == same and asked['task_id'] == os.environ['DREAMOS_TASKS_TASK_ID'];"
+        "json.dump({'words': len(asked['description'].split())}, open(os.environ['DREAMOS_TASKS_RESULT_FILE'], 'w'))"
+    )
+    assert dt("work", "--once", "--", sys.executable, "-c", program).code == 0
+    assert task(dt, task_id)["result"] == {"words": 3}
+
+
+def test_another_exit_code_fails_the_attempt_with_the_end_of_the_output(dt: DtProcess) -> None:
+    task_id = added(dt, "Hopeless")
+    said = dt("work", "--once", *SHELL, "echo the reason; exit 3")
+    kept = task(dt, task_id)
+    assert said.code == 1
+    assert (kept["status"], kept["error"]["step"]) == ("failed", "work")
+    assert "the reason" in kept["error"]["cause"]
+
+
+def test_exit_code_75_puts_the_task_off_without_counting_an_attempt(dt: DtProcess) -> None:
+    task_id = added(dt, "Busy today")
+    dt("work", "--once", *SHELL, "exit 75")
+    kept = task(dt, task_id)
+    assert (kept["status"], kept["deferrals"], kept["failures"], kept["claim"]) == ("pending", 1, 0, None)
+    assert kept["not_before"] is not None
+
+
+def test_what_does_not_pass_its_checks_is_not_completed(dt: DtProcess) -> None:
+    good, bad = added(dt, "good", "--verify", "test -e done"), added(dt, "bad", "--verify", "test -e missing")
+    dt("work", "--until-empty", *SHELL, "touch done")
+    assert task(dt, good)["evidence"][0]["exit_code"] == 0
+    kept = task(dt, bad)
+    assert (kept["status"], kept["steps"][0]["status"]) == ("failed", "failed")
+
+
+def test_a_command_that_settles_its_task_itself_has_the_last_word(dt: DtProcess) -> None:
+    task_id = added(dt, "By itself")
+    inner = f"{sys.executable} -m dreamos_tasks.interfaces.cli.main"
+    said = dt(
+        "work", "--once", *SHELL, f'{inner} complete $DREAMOS_TASKS_TASK_ID --result \'{{"by": "itself"}}\'; exit 9'
+    )
+    assert said.code == 0, said.err
+    assert (task(dt, task_id)["status"], task(dt, task_id)["result"]) == ("completed", {"by": "itself"})
+
+
+def test_a_task_that_somebody_cancels_is_left_at_once_and_the_next_one_begun(dt: DtProcess, tmp_path: Path) -> None:
+    first = added(dt, "first", "--priority", "high")
+    second = added(dt, "second")
+    line = 'test "$DREAMOS_TASKS_TITLE" = second || { echo $$ > pid; sleep 600; }'
+    worker = dt.start("work", "--max-tasks", "2", *SHELL, line)
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    assert dt("cancel", first).code == 0
+    assert worker.wait(60) == 0
+    assert task(dt, first)["status"] == "cancelled"
+    assert task(dt, second)["status"] == "completed"
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+def test_the_first_signal_lets_the_task_be_finished_and_takes_no_other(dt: DtProcess, tmp_path: Path) -> None:
+    first, second = added(dt, "first", "--priority", "high"), added(dt, "second")
+    worker = dt.start("work", *SHELL, "touch begun; while ! test -e go; do sleep 0.05; done")
+    until(lambda: (tmp_path / "begun").exists())
+    worker.send_signal(signal.SIGTERM)
+    (tmp_path / "go").touch()
+    assert worker.wait(60) == 0
+    assert (task(dt, first)["status"], task(dt, second)["status"]) == ("completed", "pending")
+
+
+def test_the_second_signal_gives_the_task_back(dt: DtProcess, tmp_path: Path) -> None:
+    task_id = added(dt, "endless")
+    worker = dt.start("work", *SHELL, "touch begun; sleep 600")
+    until(lambda: (tmp_path / "begun").exists())
+    worker.send_signal(signal.SIGINT)
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(60)
+    kept = task(dt, task_id)
+    assert (kept["status"], kept["claim"]) == ("pending", None)
+
+
+def test_waiting_is_ended_by_a_signal_and_by_a_task(dt: DtProcess, tmp_path: Path) -> None:
+    worker = dt.start("work", *SHELL, "touch seen")
+    task_id = added(dt, "late")
+    until(lambda: task(dt, task_id)["status"] == "completed")
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(60) == 0
+
+
+def test_what_a_killed_worker_left_running_is_ended_by_the_next_one(dt: DtProcess, tmp_path: Path) -> None:
+    added(dt, "lost")
+    worker = dt.start("work", *SHELL, "echo $$ > pid; exec sleep 600")
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    worker.kill()
+    worker.wait(60)
+    left = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}")
+    assert left.exists()
+    dt("work", "--until-empty", *SHELL, "true")
+    until(lambda: not left.exists())
+
+
+def test_json_gives_a_line_a_task_and_nothing_of_what_the_command_prints(dt: DtProcess) -> None:
+    added(dt, "one"), added(dt, "two")
+    said = dt("work", "--json", "--until-empty", *SHELL, "echo noise")
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [line["title"] for line in lines] == ["one", "two"]
+
+
+def test_a_command_is_asked_for(dt: DtProcess) -> None:
+    said = dt("work", "--json")
+    assert (said.code, said.error["code"]) == (2, "usage")
