@@ -15,12 +15,13 @@ from starlette.responses import Response
 from dreamos_tasks import __version__
 from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.interfaces.http.answers import PROBLEM_HANDLERS, problem_response
+from dreamos_tasks.interfaces.http.dashboard import board_routes
 from dreamos_tasks.interfaces.http.routes import board
 
 if TYPE_CHECKING:
     from dreamos_tasks.interfaces.http.context import WebContext
 
-ROUTERS = (board.router,)
+ROUTERS = (board.router, board_routes.router)
 
 
 def build_api(context: WebContext) -> FastAPI:

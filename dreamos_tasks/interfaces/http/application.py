@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
 from dreamos_tasks.interfaces.http.answers import PROBLEM_HANDLERS
+from dreamos_tasks.interfaces.http.dashboard.pages import dashboard_routes
 from dreamos_tasks.interfaces.http.door import door_routes
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def parts_of(context: WebContext) -> Sequence[BaseRoute]:
     """The parts, the more special before the more general."""
     return [
         *door_routes(context),
+        *dashboard_routes(),
         Mount(API_PATH, app=MadeWhenAsked(lambda: _json_api(context))),
     ]
 

@@ -1,0 +1,72 @@
+// A column: the tasks of one state, of which only those in sight are drawn. Cards can be dragged to another priority.
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useSignal } from "./view.js";
+import { loadMore, rowOf, states } from "./rows.js";
+import { inSight, layoutOf, shownIds } from "./queue.js";
+import { filter } from "./filters.js";
+import { Card } from "./card.js";
+import { Icon } from "./icons.js";
+import { dragged, dropPlace } from "./dragging.js";
+import { FINAL, stateWord } from "./words.js";
+
+const scrolled = new Map(); // how far each column was, when the board is come back to
+const NEAR_END = 1500;
+
+export function Column({ state, isChosen }) {
+  const place = useRef(null);
+  const top = useSignal(scrolled.get(state) || 0);
+  const height = useSignal(800);
+  const ids = shownIds[state].value;
+  const isFinal = FINAL.has(state);
+  const isOpenForDrop = !isFinal && dragged.value?.state === state;
+  const { places, height: whole } = useMemo(() => layoutOf(state, ids, isOpenForDrop), [ids, isOpenForDrop]);
+  useLayoutEffect(() => {
+    const element = place.current;
+    element.scrollTop = scrolled.get(state) || 0;
+    const watch = new ResizeObserver(() => { height.value = element.clientHeight; });
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+  const hasMore = states[state].next.value !== null;
+  useEffect(() => {
+    if (hasMore && top.value + height.value > whole - NEAR_END) loadMore(state)?.catch(() => {});
+  }, [hasMore, whole, top.value, height.value]);
+  const onScroll = () => { top.value = place.current.scrollTop; scrolled.set(state, top.value); };
+  return html`<section class=${`column ${isChosen ? "chosen" : ""}`} aria-label=${stateWord(state)} data-state=${state}>
+    <header><${Icon} of=${state} /><h2>${stateWord(state)}</h2><${Count} state=${state} shown=${ids.length} /></header>
+    <div class="list" ref=${place} onScroll=${onScroll} tabIndex=${-1} ...${isOpenForDrop ? dropPlace(place, places) : {}}>
+      ${!places.length && html`<p class="nothing">${filter.value.isSet ? "Nothing fits the filter" : "Nothing here"}</p>`}
+      <ul style=${{ height: `${whole}px` }} role="list">
+        ${inSight(places, top.value, height.value).map((one) => html`<${Slot} key=${one.key} place=${one} canDrag=${!isFinal} />`)}
+      </ul>
+    </div>
+  </section>`;
+}
+
+function Count({ state, shown }) {
+  const more = states[state].next.value !== null && !FINAL.has(state);
+  const all = FINAL.has(state) && !filter.value.isSet ? Math.max(states[state].count.value, shown) : shown;
+  return html`<span class="count">${all.toLocaleString()}${more ? "+" : ""}</span>`;
+}
+
+function Slot({ place, canDrag }) {
+  const style = { transform: `translateY(${place.y}px)` };
+  if (!place.id) {
+    const isOver = dragged.value?.over === place.priority;
+    return html`<li class="slot" style=${style}><div class=${`group ${place.priority} ${isOver ? "over" : ""}`}><h3>${place.priority}</h3><span class="rule"></span></div></li>`;
+  }
+  return html`<li class="slot" style=${style}><${Card} id=${place.id} drag=${canDrag ? begin : null} /></li>`;
+}
+
+const begin = {
+  begin(event, id) {
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("text/plain", id);
+    event.target.classList.add("dragged");
+    const { state, priority } = rowOf(id).peek();
+    setTimeout(() => { dragged.value = { id, state, over: priority }; }); // after the browser has drawn what is dragged
+  },
+  end(event) {
+    event.target.classList.remove("dragged");
+    dragged.value = null;
+  },
+};

@@ -1,0 +1,33 @@
+// Where in the dashboard we are, as the address after # says it: every view, task and filter can be linked to.
+import { computed, signal } from "./view.js";
+
+export const VIEWS = ["board", "approvals", "agents", "health", "failed"];
+
+function read() {
+  const [path, search] = location.hash.replace(/^#\/?/, "").split("?");
+  const [view, ...rest] = path.split("/");
+  return { view: view || "board", id: decodeURIComponent(rest.join("/")), query: new URLSearchParams(search || "") };
+}
+
+export const route = signal(read());
+export const view = computed(() => route.value.view);
+export const taskHref = (id) => `#/task/${encodeURIComponent(id)}`;
+
+addEventListener("hashchange", () => { route.value = read(); });
+
+export function go(hash) {
+  location.hash = hash;
+}
+
+// Changes the part behind "?" without a new entry in the history: what is typed into a filter is no place to go back to.
+export function setQuery(values) {
+  const query = new URLSearchParams(route.value.query);
+  for (const [name, value] of Object.entries(values)) {
+    if (value) query.set(name, value);
+    else query.delete(name);
+  }
+  const { view: here, id } = route.value;
+  const path = `#/${here}${id ? `/${encodeURIComponent(id)}` : ""}`;
+  history.replaceState(null, "", query.size ? `${path}?${query}` : path);
+  route.value = read();
+}
