@@ -1,0 +1,182 @@
+"""LiveScreen: the whole board on a terminal, kept up to date: rich's tables, as many rows of each as fit."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from dreamos_tasks.app.daemon_lock import running_daemon
+from dreamos_tasks.board.feed import EventFeed
+from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.daemon_view import NO_DAEMON
+from dreamos_tasks.interfaces.cli.event_line import event_words
+from dreamos_tasks.interfaces.cli.live_page import MOST_ROWS, LivePage, Work, count_words, page_of
+from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS
+from dreamos_tasks.interfaces.cli.text import harmless, local
+from dreamos_tasks.interfaces.cli.waiting import watch_of
+from dreamos_tasks.model.event import Event
+from dreamos_tasks.model.live_message import LiveType, live_type
+
+REDRAW_SECONDS = 1.0  # what is left goes down, and ages go up, when nothing happens
+CALM_SECONDS = 0.1  # a screen that is drawn more often cannot be read
+RECENT_EVENTS = 200  # more than any screen has lines
+BAR_COLUMNS = 16
+# How many rows of each part are shown at most, and in which order they get the lines that there are; events take the rest.
+PARTS = (("asks", 6), ("work", 12), ("queue", 8), ("agents", 6))
+FEW_ROWS = 3
+HEAD_LINES = 3
+FEWEST_EVENTS = 5  # lines, with their title, on a screen that has room for more than that
+TYPE_COLOURS = {
+    LiveType.COMPLETED: "green",
+    LiveType.ERROR: "red",
+    LiveType.APPROVAL_REQUEST: "yellow",
+    LiveType.CANCELLED: "dim",
+    LiveType.STEP_START: "cyan",
+    LiveType.STEP_COMPLETE: "cyan",
+}
+
+
+def keep_on_screen(call: Call) -> None:
+    """Show the board until Ctrl-C; then the terminal is as it was."""
+    nexus = call.nexus
+    feed = EventFeed(nexus, after=max(0, nexus.store.last_seq() - RECENT_EVENTS))
+    recent: deque[Event] = deque(maxlen=RECENT_EVENTS)
+    console = Console(highlight=False, no_color=None if call.out.colour == "auto" else call.out.colour == "never")
+    with watch_of(call) as board, Live(console=console, screen=True, auto_refresh=False) as screen:
+        while True:
+            mark, drawn_at = board.mark(), time.monotonic()
+            recent.extend(feed.ready())
+            page = page_of(call, daemon=_daemon_words(call))
+            screen.update(render(page, list(recent), rows=console.height), refresh=True)
+            board.wait(mark, until=drawn_at + REDRAW_SECONDS)
+            time.sleep(max(0.0, drawn_at + CALM_SECONDS - time.monotonic()))
+
+
+def render(page: LivePage, events: Sequence[Event], *, rows: int) -> RenderableType:
+    """The page in so many lines: of what does not fit it is said how much there is."""
+    parts_of = {"asks": page.asks, "work": page.work, "queue": page.queue, "agents": page.agents}
+    room = rows - HEAD_LINES - 1  # a full screen would scroll
+    shares = _shares(parts_of, room - FEWEST_EVENTS if room > 2 * FEWEST_EVENTS else room)
+    parts: list[RenderableType] = [*_head(page)]
+    used = HEAD_LINES
+    for name, title, table in (
+        ("asks", "PEOPLE ARE ASKED", _asks(page.asks[: shares["asks"]])),
+        ("work", "RUNNING", _work(page.work[: shares["work"]])),
+        ("queue", "NEXT", _plain(page.queue[: shares["queue"]])),
+        ("agents", "AGENTS", _plain(page.agents[: shares["agents"]])),
+    ):
+        if shares[name]:
+            parts += [_title(title, shown=shares[name], there=len(parts_of[name])), table]
+            used += shares[name] + 1
+    left = rows - used - 2
+    if left > 0 and events:
+        parts += [_title("LATELY"), _lately(page, events[-left:])]
+    return Group(*parts)
+
+
+def _shares(parts: dict[str, Sequence[object]], lines: int) -> dict[str, int]:
+    """How many rows of each part are shown: a few of each, then more of the first. A part takes a line for its title."""
+    shares = dict.fromkeys(parts, 0)
+    for at_most in (FEW_ROWS, MOST_ROWS):
+        for name, most in PARTS:
+            title = 0 if shares[name] else 1
+            more = min(len(parts[name]), most, at_most) - shares[name]
+            more = min(more, lines - title)
+            if more > 0:
+                shares[name] += more
+                lines -= more + title
+    return shares
+
+
+def _head(page: LivePage) -> Sequence[Text]:
+    when = f"{page.now.astimezone():%H:%M:%S}"
+    return (
+        _line(Text.assemble(("dreamos-tasks", "bold"), f"  {page.board}  {when}  ", ("Ctrl-C ends this", "dim"))),
+        _line(Text(f"daemon  {page.daemon}")),
+        _line(Text.assemble("board   ", (count_words(page.counts), "bold"))),
+    )
+
+
+def _title(title: str, *, shown: int = 0, there: int = 0) -> Text:
+    more = f"  {shown} of {there if there < MOST_ROWS else f'{MOST_ROWS} or more'}" if there > shown else ""
+    return _line(Text.assemble((title, "bold"), (more, "dim")))
+
+
+def _table() -> Table:
+    return Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
+
+
+def _asks(rows: Sequence[tuple[str, str, str]]) -> Table:
+    table = _table()
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for request_id, asked, commands in rows:
+        table.add_row(Text(request_id, "yellow"), Text(asked), Text(commands, "dim"))
+    return table
+
+
+def _work(rows: Sequence[Work]) -> Table:
+    table = _table()
+    for _ in range(2):
+        table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=3)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=2)
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    for row in rows:
+        percent = row.percent or 0.0
+        table.add_row(
+            Text(row.task_id, "cyan"),
+            Text(row.agent_id),
+            Text(row.title),
+            Text(row.step, "dim"),
+            ProgressBar(100, percent, width=BAR_COLUMNS) if row.percent is not None else Text(""),
+            Text(f"{percent:.0f} %" if row.percent is not None else "", justify="right"),
+            Text(row.left or f"for {row.since}"),
+        )
+    return table
+
+
+def _plain(rows: Sequence[tuple[str, str, str]]) -> Table:
+    table = _table()
+    for _ in range(2):
+        table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _lately(page: LivePage, events: Sequence[Event]) -> Table:
+    table = _table()
+    for _ in range(4):
+        table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for event in reversed(events):
+        colour = TYPE_COLOURS.get(live_type(event)) or STATUS_COLOURS.get(str(event.changes.get("status")), "")
+        table.add_row(
+            Text(local(event.at, page.now), "dim"),
+            Text(event.task_id),
+            Text(event.type.value.replace("_", " "), colour),
+            Text(harmless(event.by)),
+            Text(harmless(event_words(event)), "dim"),
+        )
+    return table
+
+
+def _line(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def _daemon_words(call: Call) -> str:
+    card = running_daemon(call.home.daemon_file)
+    return NO_DAEMON if card is None else f"running, pid {card.process.pid}"
