@@ -1,4 +1,4 @@
-"""The command as tests use it: called within the test's process, or as a process of its own."""
+"""The command as a process of its own; within a test's process the fixture `dt` of the command line's tests calls it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from dreamos_tasks.interfaces.cli.main import run
+from tests.torture import waiting
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = (sys.executable, "-m", "dreamos_tasks.interfaces.cli.main")
@@ -43,19 +40,6 @@ class Said:
             "error"
         ]
         return found
-
-
-@dataclass(frozen=True)
-class Dt:
-    """Calls the command within the test's process, in the test's current folder."""
-
-    capsys: pytest.CaptureFixture[str]
-
-    def __call__(self, *args: str) -> Said:
-        self.capsys.readouterr()
-        code = run(args)
-        printed = self.capsys.readouterr()
-        return Said(code=code, out=printed.out, err=printed.err)
 
 
 @dataclass(frozen=True)
@@ -114,9 +98,4 @@ def own_environment(folder: Path, **more: str) -> dict[str, str]:
 
 def until(condition: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
     """What `condition` gives, as soon as it is true. Fails the test when it never is."""
-    ends_at = time.monotonic() + seconds
-    while not (found := condition()):
-        if time.monotonic() > ends_at:
-            pytest.fail(f"this did not happen within {seconds:g} s")
-        time.sleep(0.02)
-    return found
+    return waiting.until(condition, timeout_seconds=seconds)

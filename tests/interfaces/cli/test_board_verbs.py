@@ -8,31 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import Dt
+from tests.interfaces.cli.conftest import Dt
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def dt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: Path) -> Dt:
-    monkeypatch.setenv("DREAMOS_TASKS_HOME", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home.parent / "user"))
-    called = Dt(capsys)
-    called("init")
-    return called
+def dt(dt: Dt) -> Dt:
+    dt("init")
+    return dt
 
 
 def titles(dt: Dt) -> list[str]:
-    return sorted(task["title"] for task in dt("list", "--json").form)
+    return sorted(task["title"] for task in dt("list", "--json").json)
 
 
 def test_a_backup_is_a_complete_board_of_its_own(dt: Dt, tmp_path: Path) -> None:
     dt("add", "first")
     copy = tmp_path / "copy.db"
-    facts = dt("backup", str(copy), "--json").form
+    facts = dt("backup", str(copy), "--json").json
     assert (facts["path"], facts["tasks"]) == (str(copy), 1)
     assert copy.stat().st_mode & 0o777 == 0o600
 
@@ -54,7 +46,7 @@ def test_check_says_that_a_board_is_sound(dt: Dt) -> None:
     dt("add", "first")
     dt("next", "--agent", "ada")
     said = dt("board", "check", "--json")
-    assert (said.code, said.form["ok"], said.form["tasks"]) == (0, True, 1)
+    assert (said.code, said.json["ok"], said.json["tasks"]) == (0, True, 1)
 
 
 def test_a_restored_board_is_as_it_was_at_the_backup_and_the_old_one_is_kept(dt: Dt, tmp_path: Path) -> None:
@@ -68,7 +60,7 @@ def test_a_restored_board_is_as_it_was_at_the_backup_and_the_old_one_is_kept(dt:
     assert titles(dt) == ["before"]
     assert copy.read_bytes() == content
     assert {path.name for path in tmp_path.iterdir()} == {"home", "copy.db"}
-    assert dt("board", "restore", said.form["kept"], "--yes").code == 0
+    assert dt("board", "restore", said.json["kept"], "--yes").code == 0
     assert titles(dt) == ["after", "before"]
 
 
@@ -105,16 +97,16 @@ def test_a_board_goes_to_json_and_back_without_loss(dt: Dt, home: Path, tmp_path
     dt("add", "waits", "--tag", "core", "--priority", "high")
     dt("next", "--agent", "ada")
     dt("add", "second")
-    before = dt("list", "--json").form
-    facts = dt("board", "convert", "--to", "json", "--json").form
+    before = dt("list", "--json").json
+    facts = dt("board", "convert", "--to", "json", "--json").json
     assert facts["path"] == str(home / "runtime" / "nexus.json")
     (home / "config.yaml").write_text("dreamos_tasks: 1\nboard: {store: json}\n")
-    assert dt("list", "--json").form == before
+    assert dt("list", "--json").json == before
     assert dt("board", "check").code == 0
     back = tmp_path / "back.db"
     assert dt("board", "convert", "--to", "sqlite", "--out", str(back)).code == 0
     (home / "config.yaml").write_text(f"dreamos_tasks: 1\nboard: {{path: {back}}}\n")
-    assert dt("list", "--json").form == before
+    assert dt("list", "--json").json == before
 
 
 def test_converting_to_the_kind_it_is_or_over_a_file_is_refused(dt: Dt, home: Path) -> None:

@@ -12,30 +12,18 @@ from typing import Any
 import apsw
 import pytest
 
-from tests.command import Dt, Said
+from tests.interfaces.cli.conftest import Answer, Dt
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def dt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: Path) -> Dt:
-    monkeypatch.setenv("DREAMOS_TASKS_HOME", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home.parent / "user"))
-    return Dt(capsys)
-
-
-def of(said: Said, check: str) -> list[dict[str, Any]]:
-    return [finding for finding in said.form["checks"] if finding["check"] == check]
+def of(said: Answer, check: str) -> list[dict[str, Any]]:
+    return [finding for finding in said.json["checks"] if finding["check"] == check]
 
 
 def test_a_new_board_is_sound(dt: Dt) -> None:
     dt("init")
     said = dt("doctor", "--json")
-    assert (said.code, said.form["ok"]) == (0, True)
-    assert {finding["level"] for finding in said.form["checks"]} <= {"ok", "warn"}
+    assert (said.code, said.json["ok"]) == (0, True)
+    assert {finding["level"] for finding in said.json["checks"]} <= {"ok", "warn"}
     assert of(said, "file_lock")[0]["level"] == "ok"
 
 
@@ -61,7 +49,7 @@ def test_what_others_can_write_fails_and_is_mended(dt: Dt, home: Path) -> None:
     assert said.code == 1
     assert of(said, "permissions")[0]["level"] == "fail"
     mended = dt("doctor", "--fix", "--json")
-    assert (mended.code, [each["check"] for each in mended.form["mended"]]) == (0, ["permissions"])
+    assert (mended.code, [each["check"] for each in mended.json["mended"]]) == (0, ["permissions"])
     assert stat.S_IMODE((home / "runtime" / "inbox").stat().st_mode) == 0o700
 
 
@@ -77,7 +65,7 @@ def test_missing_folders_and_stale_sockets_are_mended(dt: Dt, home: Path, monkey
     before = dt("doctor", "--json")
     assert [finding["level"] for finding in of(before, "daemon")] == ["warn", "warn"]
     after = dt("doctor", "--fix", "--json")
-    assert after.form["ok"]
+    assert after.json["ok"]
     assert (home / "runtime" / "outbox").is_dir()
     assert not os.path.lexists(home / "runtime" / "status.sock")
     assert of(after, "daemon")[0]["level"] == "ok"
@@ -111,7 +99,7 @@ def test_a_check_that_breaks_off_is_a_finding_and_the_others_go_on(dt: Dt, monke
 
 def test_a_board_that_its_events_do_not_tell_fails(dt: Dt, home: Path) -> None:
     dt("init")
-    task = dt("add", "as it was", "--json").form
+    task = dt("add", "as it was", "--json").json
     with apsw.Connection(str(home / "runtime" / "nexus.db")) as connection:
         connection.execute("UPDATE task SET title = 'as somebody wrote it' WHERE task_id = ?", (task["task_id"],))
     connection.close()

@@ -20,23 +20,15 @@ from dreamos_tasks.model.durations import DurationRange
 from dreamos_tasks.model.outcome import Succeeded
 from dreamos_tasks.model.plan import Plan, Step, StepResult, StepStatus
 from dreamos_tasks.model.task import TaskDraft
-from tests.command import Dt
+from tests.interfaces.cli.conftest import Dt
 
 STEPS = tuple(Step(name=name, params={"command": "true"}) for name in ("build", "test"))
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def dt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: Path) -> Dt:
-    monkeypatch.setenv("DREAMOS_TASKS_HOME", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home.parent / "user"))
-    called = Dt(capsys)
-    called("init")
-    return called
+def dt(dt: Dt) -> Dt:
+    dt("init")
+    return dt
 
 
 @pytest.fixture
@@ -103,12 +95,12 @@ def test_a_task_that_runs_tells_how_far_it_is_and_how_long_it_will_take(dt: Dt, 
     shown = dt("show", task_id).out
     assert re.search(r"4\d\.?\d? % done, ~3\.\d min \(3\.\d-3\.\d\) left, from 12 earlier runs; now: build", shown)
     assert re.search(r"running \(\d min so far of ~5\.1 min \(5-5\.2\)\)", shown)
-    eta = dt("show", task_id, "--json").form["eta"]
+    eta = dt("show", task_id, "--json").json["eta"]
     assert 40 <= eta["percent"] <= 42
     assert eta["current_steps"] == ["build"]
     assert 200 <= eta["remaining"]["low_seconds"] <= eta["remaining"]["high_seconds"] <= 250
     assert eta["remaining"]["samples"] == 12
-    assert dt("show", task_id, "--json").form["progress"] is None  # what its holder says, and it has said nothing
+    assert dt("show", task_id, "--json").json["progress"] is None  # what its holder says, and it has said nothing
 
 
 def test_lists_and_status_tell_how_far_what_runs_is(dt: Dt, nexus: TaskNexus) -> None:
@@ -122,7 +114,7 @@ def test_lists_and_status_tell_how_far_what_runs_is(dt: Dt, nexus: TaskNexus) ->
     (idle,) = [line for line in dt("list").out.splitlines() if line.startswith(waiting)]
     assert "%" not in idle
     assert "%, ~3." in dt("status").out
-    assert dt("status", "--json").form["in_progress"][0]["eta"]["current_steps"] == ["build"]
+    assert dt("status", "--json").json["in_progress"][0]["eta"]["current_steps"] == ["build"]
 
 
 def test_what_the_holder_says_goes_before_what_is_derived(dt: Dt, nexus: TaskNexus) -> None:
@@ -135,7 +127,7 @@ def test_what_the_holder_says_goes_before_what_is_derived(dt: Dt, nexus: TaskNex
 def test_a_task_in_the_queue_tells_when_its_turn_comes(dt: Dt, nexus: TaskNexus) -> None:
     run_often(nexus)
     ids = [add(nexus) for _ in range(9)]
-    eta = dt("show", ids[-1], "--json").form["eta"]
+    eta = dt("show", ids[-1], "--json").json["eta"]
     assert 700 <= eta["until_start"]["likely_seconds"] <= 800  # four at a time: two rounds of six minutes before it
     assert "it takes ~6.2 min (6-6.3), starts in ~12 min" in dt("show", ids[-1]).out
     assert "starts in" not in dt("show", ids[0]).out
@@ -147,8 +139,8 @@ def test_what_was_never_run_is_called_a_guess(dt: Dt, nexus: TaskNexus) -> None:
 
 def test_a_task_without_a_plan_has_no_eta(dt: Dt) -> None:
     dt("add", "by hand")
-    (task,) = dt("list", "--json").form
-    assert dt("show", task["task_id"], "--json").form["eta"] is None
+    (task,) = dt("list", "--json").json
+    assert dt("show", task["task_id"], "--json").json["eta"] is None
     assert "eta" not in dt("show", task["task_id"]).out
 
 
@@ -170,7 +162,7 @@ def test_a_task_tells_how_long_it_took_and_what_was_expected(dt: Dt, nexus: Task
 def test_stats_tell_how_steps_went(dt: Dt, nexus: TaskNexus) -> None:
     run_often(nexus)
     slow = run(nexus, build=4000)
-    document = dt("stats", "--tools", "--json").form
+    document = dt("stats", "--tools", "--json").json
     (shell,) = document["tools"]
     assert (shell["tool"], shell["runs"], shell["success_rate"]) == ("shell", 26, 1.0)
     build = next(step for step in shell["steps"] if step["step"] == "build")
@@ -178,13 +170,13 @@ def test_stats_tell_how_steps_went(dt: Dt, nexus: TaskNexus) -> None:
     assert 305 <= build["p50_seconds"] <= 307
     assert document["truncated"] is False
     assert slow in dt("stats", "--tools").out
-    assert dt("stats", "--tools", "--since", "1h", "--json").form["steps"] == 26
+    assert dt("stats", "--tools", "--since", "1h", "--json").json["steps"] == 26
 
 
 def test_stats_tell_how_often_estimates_held(dt: Dt, nexus: TaskNexus) -> None:
     run_often(nexus)
     run(nexus, build=4000, test=65)
-    document = dt("stats", "--eta", "--json").form["all"]
+    document = dt("stats", "--eta", "--json").json["all"]
     assert document["finished"] + document["rough"] == 24
     assert document["late"] >= 1
     assert document["inside"] + document["early"] + document["late"] == document["finished"]
@@ -205,7 +197,7 @@ def test_pruning_asks_first_and_needs_to_know_how_old(dt: Dt, nexus: TaskNexus) 
     task_id = run(nexus)
     assert dt("board", "prune").code == 2
     assert dt("board", "prune", "--older-than", "0s").code == 2  # nobody is there to answer
-    assert dt("board", "prune", "--older-than", "0s", "--dry-run", "--json").form["events"] == 5
+    assert dt("board", "prune", "--older-than", "0s", "--dry-run", "--json").json["events"] == 5
     assert len(nexus.events(task_id=task_id)) == 7
     answer = dt("board", "prune", "--older-than", "0s", "--yes")
     assert answer.out == "removed 5 events of 1 history, and the run folders of 0 tasks (0 bytes)\n"
@@ -216,4 +208,4 @@ def test_pruning_asks_first_and_needs_to_know_how_old(dt: Dt, nexus: TaskNexus) 
 def test_pruning_goes_by_the_settings(dt: Dt, nexus: TaskNexus, home: Path) -> None:
     run(nexus)
     (home / "config.yaml").write_text("dreamos_tasks: 1\nretention: {runs_days: 1000000, events_days: 1000000}\n")
-    assert dt("board", "prune", "--yes", "--json").form["events"] == 0
+    assert dt("board", "prune", "--yes", "--json").json["events"] == 0

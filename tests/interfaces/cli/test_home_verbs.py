@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.command import Dt
+from tests.interfaces.cli.conftest import Dt
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def dt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_
     project = tmp_path / "project"
     project.mkdir()
     monkeypatch.chdir(project)
-    return Dt(capsys)
+    return Dt(tmp_path, capsys, monkeypatch)
 
 
 def everything_below(folder: Path) -> set[Path]:
@@ -31,7 +31,7 @@ def test_init_makes_a_private_board_here_and_names_every_file_it_made(dt: Dt, tm
     said = dt("init", "--json")
     home = tmp_path / "project" / ".dreamos"
     assert said.code == 0
-    assert {Path(made) for made in said.form["made"]} == {home, *everything_below(home)}
+    assert {Path(made) for made in said.json["made"]} == {home, *everything_below(home)}
     assert (home / "config.yaml").read_text().startswith("dreamos_tasks: 1")
     for path in (home, *everything_below(home)):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
@@ -43,21 +43,21 @@ def test_a_second_init_changes_nothing(dt: Dt, tmp_path: Path) -> None:
     config.write_text("dreamos_tasks: 1\nclaims: {lease_seconds: 5}\n")
     dt("add", "kept")
     said = dt("init", "--json")
-    assert (said.code, said.form["made"]) == (0, [])
+    assert (said.code, said.json["made"]) == (0, [])
     assert "lease_seconds: 5" in config.read_text()
-    assert dt("list", "--json").form[0]["title"] == "kept"
+    assert dt("list", "--json").json[0]["title"] == "kept"
 
 
 def test_a_dry_run_names_what_init_would_make_and_makes_nothing(dt: Dt, tmp_path: Path) -> None:
-    would = dt("init", "--dry-run", "--json").form["made"]
+    would = dt("init", "--dry-run", "--json").json["made"]
     assert everything_below(tmp_path / "project") == set()
-    made = dt("init", "--json").form["made"]
+    made = dt("init", "--json").json["made"]
     assert [path for path in made if not path.endswith(".lock")] == would  # the lock is made by whoever first needs it
 
 
 def test_init_makes_the_home_that_is_named_with_the_folders_above_it(dt: Dt, tmp_path: Path) -> None:
     said = dt("init", "--home", str(tmp_path / "deep" / "er"), "--json")
-    assert str(tmp_path / "deep") in said.form["made"]
+    assert str(tmp_path / "deep") in said.json["made"]
     assert (tmp_path / "deep" / "er" / "runtime" / "nexus.db").exists()
 
 
@@ -66,11 +66,11 @@ def test_the_board_of_a_folder_is_found_from_below_it(dt: Dt, tmp_path: Path, mo
     below = tmp_path / "project" / "src"
     below.mkdir()
     monkeypatch.chdir(below)
-    assert dt("paths", "--json").form["home"] == str(tmp_path / "project" / ".dreamos")
+    assert dt("paths", "--json").json["home"] == str(tmp_path / "project" / ".dreamos")
 
 
 def test_paths_names_every_place_and_makes_none(dt: Dt, tmp_path: Path) -> None:
-    found = dt("paths", "--json").form
+    found = dt("paths", "--json").json
     assert found["found_by"] == "user"
     assert {"home", "config", "board", "inbox", "outbox", "runs", "logs", "daemon", "status_socket"} <= set(found)
     assert not (tmp_path / "user").exists()
@@ -91,7 +91,7 @@ def test_config_show_says_where_each_value_comes_from(dt: Dt, tmp_path: Path, mo
     config = tmp_path / "project" / ".dreamos" / "config.yaml"
     config.write_text("dreamos_tasks: 1\nclaims:\n  lease_seconds: 500\n")
     monkeypatch.setenv("DREAMOS_TASKS_DAEMON__MAX_CONCURRENT_TASKS", "9")
-    shown = dt("config", "show", "--json").form
+    shown = dt("config", "show", "--json").json
     assert shown["claims.lease_seconds"] == {"value": 500.0, "origin": f"{config}:3"}
     assert shown["daemon.max_concurrent_tasks"]["origin"] == "DREAMOS_TASKS_DAEMON__MAX_CONCURRENT_TASKS"
     assert shown["server.port"]["origin"] == "default"
@@ -142,19 +142,19 @@ def test_version_names_what_matters_in_a_report(dt: Dt) -> None:
 
 
 def test_every_schema_that_is_listed_is_a_json_schema(dt: Dt) -> None:
-    listed = dt("schema", "--json").form
+    listed = dt("schema", "--json").json
     for words in ([name] for name in listed["schemas"]), (["tool", name] for name in listed["tools"]):
         for name in words:
-            Draft202012Validator.check_schema(dt("schema", *name).form)
+            Draft202012Validator.check_schema(dt("schema", *name).json)
     assert "shell" in listed["tools"]
-    assert dt("schema", "task-draft").form["title"] == "TaskDraft"
+    assert dt("schema", "task-draft").json["title"] == "TaskDraft"
 
 
 def test_a_task_as_shown_fits_the_schema_of_tasks(dt: Dt) -> None:
-    task_id = dt("add", "fits", "--run", "true", "--json").form["task_id"]
-    Draft202012Validator(dt("schema", "task").form).validate(dt("show", task_id, "--json").form)
+    task_id = dt("add", "fits", "--run", "true", "--json").json["task_id"]
+    Draft202012Validator(dt("schema", "task").json).validate(dt("show", task_id, "--json").json)
     event = json.loads(dt("events", "--jsonl").out.splitlines()[0])
-    Draft202012Validator(dt("schema", "event").form).validate(event)
+    Draft202012Validator(dt("schema", "event").json).validate(event)
 
 
 def test_config_check_asks_the_tools_about_their_names_and_options(dt: Dt, tmp_path: Path) -> None:

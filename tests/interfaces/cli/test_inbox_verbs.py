@@ -7,12 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import Dt
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+from tests.interfaces.cli.conftest import Dt
 
 
 @pytest.fixture
@@ -21,13 +16,10 @@ def folder(home: Path) -> Path:
 
 
 @pytest.fixture
-def dt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: Path) -> Dt:
-    monkeypatch.setenv("DREAMOS_TASKS_HOME", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home.parent / "user"))
+def dt(dt: Dt, monkeypatch: pytest.MonkeyPatch, home: Path) -> Dt:
     monkeypatch.chdir(home.parent)
-    called = Dt(capsys)
-    called("init")
-    return called
+    dt("init")
+    return dt
 
 
 def test_the_path_is_the_folder_that_files_are_dropped_into(dt: Dt, folder: Path) -> None:
@@ -38,7 +30,7 @@ def test_what_waits_is_listed_and_that_nobody_takes_it_in(dt: Dt, folder: Path) 
     (folder / "ada").mkdir()
     for name in ("a.json", "ada/b.jsonl", ".hidden.json", "c.txt"):
         (folder / name).write_text("{}")
-    assert {file["name"] for file in dt("inbox", "--json").form["waiting"]} == {"a.json", "ada/b.jsonl"}
+    assert {file["name"] for file in dt("inbox", "--json").json["waiting"]} == {"a.json", "ada/b.jsonl"}
     assert "dt up starts it" in dt("inbox").err
 
 
@@ -66,15 +58,15 @@ def test_a_slip_in_a_name_gets_the_nearest_one_and_nothing_is_written_over(dt: D
 def test_a_good_file_is_told_as_such_and_adds_nothing(dt: Dt, tmp_path: Path) -> None:
     (tmp_path / "good.json").write_text('{"tasks": [{"title": "a"}, {"title": "b", "run": "make"}]}')
     said = dt("inbox", "validate", "good.json", "--json")
-    assert (said.code, said.form["ok"], said.form["tasks"]) == (0, True, 2)
-    assert dt("list", "--json").form == []
+    assert (said.code, said.json["ok"], said.json["tasks"]) == (0, True, 2)
+    assert dt("list", "--json").json == []
 
 
 def test_every_problem_of_a_bad_file_is_told_with_place_and_fix(dt: Dt, tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text('[{"title": "a", "priority": "hihg"},\n {"title": 5}]')
     said = dt("inbox", "validate", "bad.json", "--json")
     assert said.code == 7
-    problems = said.form["error"]["problems"]
+    problems = said.json["error"]["problems"]
     assert {problem["pointer"] for problem in problems} == {"/0/priority", "/1/title"}
     assert "line 2, /1/title" in dt("inbox", "validate", "bad.json").out
 
@@ -83,7 +75,7 @@ def test_several_files_are_told_of_one_by_one(dt: Dt, tmp_path: Path) -> None:
     (tmp_path / "good.json").write_text('{"title": "a"}')
     (tmp_path / "torn.json").write_text('{"title": ')
     said = dt("inbox", "validate", "good.json", "torn.json", "--json")
-    assert (said.code, [answer["ok"] for answer in said.form]) == (7, [True, False])
+    assert (said.code, [answer["ok"] for answer in said.json]) == (7, [True, False])
     assert dt("inbox", "validate", "missing.json").code == 7
 
 
@@ -99,6 +91,6 @@ def test_what_is_no_plain_file_of_a_bounded_size_would_be_rejected_too(
 ) -> None:
     (tmp_path / "real.json").write_text('{"title": "a"}')
     (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
-    assert dt("inbox", "validate", "link.json", "--json").form["ok"] is False
+    assert dt("inbox", "validate", "link.json", "--json").json["ok"] is False
     monkeypatch.setenv("DREAMOS_TASKS_INBOX__MAX_BYTES", "3")
-    assert dt("inbox", "validate", "real.json", "--json").form["ok"] is False
+    assert dt("inbox", "validate", "real.json", "--json").json["ok"] is False
