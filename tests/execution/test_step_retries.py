@@ -2,77 +2,33 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from dreamos_tasks.board.nexus import TaskNexus
-from dreamos_tasks.board.writer import BoardRules
-from dreamos_tasks.execution.executor import TaskExecutor
-from dreamos_tasks.execution.step_executor import StepExecutor
-from dreamos_tasks.execution.surroundings import Surroundings
-from dreamos_tasks.execution.verification import Verifier
 from dreamos_tasks.model.history import differing_fields
 from dreamos_tasks.model.lifecycle import fold
-from dreamos_tasks.model.plan import ErrorCategory, Plan, Step, StepResult
-from dreamos_tasks.model.retry import RetryPolicy
-from dreamos_tasks.model.task import Status, Task, TaskDraft
-from dreamos_tasks.stores.memory import MemoryStore
-from dreamos_tasks.tools.children import Children
-from dreamos_tasks.tools.http import HttpTool
+from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult
+from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.tools.orphans import become_subreaper
-from dreamos_tasks.tools.registry import ToolRegistry
-from dreamos_tasks.tools.shell import ShellTool
-from tests.fakes import FakeClock
+from tests.execution.workbench import Workbench
 from tests.tools.local_server import serving, text
 
-Result = TypeVar("Result")
-BOARD = RetryPolicy(max_attempts=3, base_seconds=10, jitter="none")
 # Fails as often as the file `left` has lines, each the exit code of one run.
 COUNTED = 'code=$(head -n 1 left); [ -z "$code" ] || { sed -i 1d left; exit "$code"; }'
 
 
-@dataclass
-class Workbench:
-    """One task at a time, run by a real executor with a real shell."""
-
-    folder: Path
-    clock: FakeClock = field(default_factory=FakeClock)
-
-    def __post_init__(self) -> None:
-        self.nexus = TaskNexus(MemoryStore(), self.clock, rules=BoardRules(lease_seconds=10**6, retry=BOARD))
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-        surroundings = Surroundings(workspace=self.folder, runs=self.folder / "runs", environment=environment)
-        shell = ShellTool(Children(home_id=str(self.folder), instance="test"))
-        tools = ToolRegistry((shell, HttpTool(now=self.clock.now)))
-        steps = StepExecutor(tools, surroundings, now=self.clock.now)
-        self.executor = TaskExecutor(self, steps, Verifier(steps), retry=BOARD)
-
-    async def read(self, act: Callable[[TaskNexus], Result]) -> Result:
-        """See Desk."""
-        return act(self.nexus)
-
-    async def write(self, act: Callable[[TaskNexus], Result]) -> Result:
-        """See Desk."""
-        return act(self.nexus)
-
-    def add(self, *steps: Step, **more: Any) -> None:
-        draft = TaskDraft(title="x", task_id="a", plan=Plan(steps=steps), **more)
-        self.nexus.add_task(draft)
+class RetryBench(Workbench):
+    """A workbench whose time goes on to when the next attempt may be made."""
 
     async def attempt(self) -> Task:
         """The next attempt at the task, as soon as it may be made."""
-        task = self.nexus.get_task_by_id("a")
+        task = self.task
         if task.not_before is not None and task.not_before > self.clock.now():
             assert self.nexus.get_next_task("daemon", runs_plans=True) is None, "a waiting retry is offered to nobody"
             self.clock.advance((task.not_before - self.clock.now()).total_seconds())
-        claimed = self.nexus.get_next_task("daemon", runs_plans=True)
-        assert claimed is not None
-        return await self.executor.run(claimed)
+        return await super().attempt()
 
     def leave(self, *codes: int) -> None:
         """How the next runs of `COUNTED` end."""
@@ -92,9 +48,9 @@ class Workbench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
+def bench(tmp_path: Path) -> RetryBench:
     become_subreaper()
-    return Workbench(tmp_path)
+    return RetryBench(tmp_path)
 
 
 def said(name: str, command: str, **more: Any) -> Step:
@@ -106,7 +62,7 @@ def record(task: Task, name: str) -> StepResult:
     return next(record for record in task.steps if record.name == name)
 
 
-async def test_a_retry_is_a_row_with_an_instant_and_goes_on_at_the_step_that_failed(bench: Workbench) -> None:
+async def test_a_retry_is_a_row_with_an_instant_and_goes_on_at_the_step_that_failed(bench: RetryBench) -> None:
     bench.add(said("a", "true"), said("b", f"{COUNTED}", retry={"max_attempts": 4, "factor": 3}), said("c", "true"))
     bench.leave(69, 69)
     task = await bench.attempt()
@@ -124,7 +80,7 @@ async def test_a_retry_is_a_row_with_an_instant_and_goes_on_at_the_step_that_fai
     bench.assert_replayed()
 
 
-async def test_each_step_has_its_own_attempts(bench: Workbench) -> None:
+async def test_each_step_has_its_own_attempts(bench: RetryBench) -> None:
     twice = {"max_attempts": 2}
     once_each = "[ -e {0} ] || {{ touch {0}; exit 69; }}"
     bench.add(*(said(name, once_each.format(f"seen-{name}"), retry=twice) for name in ("a", "b", "c")))
@@ -136,14 +92,14 @@ async def test_each_step_has_its_own_attempts(bench: Workbench) -> None:
     bench.assert_replayed()
 
 
-async def test_a_wrong_command_is_not_tried_again(bench: Workbench) -> None:
+async def test_a_wrong_command_is_not_tried_again(bench: RetryBench) -> None:
     bench.add(said("a", "no-such-program", retry={"max_attempts": 9}))
     task = await bench.attempt()
     assert (task.status, task.error and task.error.category) == (Status.FAILED, ErrorCategory.CONFIGURATION)
     assert bench.journal() == ["a"]
 
 
-async def test_what_a_command_prints_decides_whether_it_is_tried_again(bench: Workbench) -> None:
+async def test_what_a_command_prints_decides_whether_it_is_tried_again(bench: RetryBench) -> None:
     bench.add(said("a", "echo 'curl: (6) Could not resolve host: x' >&2; exit 6"))
     task = await bench.attempt()
     assert (task.status, task.failures) == (Status.PENDING, 1)
@@ -153,7 +109,7 @@ async def test_what_a_command_prints_decides_whether_it_is_tried_again(bench: Wo
     assert "name server" in task.error.suggestions[0]
 
 
-async def test_exit_75_is_put_off_and_costs_no_attempt(bench: Workbench) -> None:
+async def test_exit_75_is_put_off_and_costs_no_attempt(bench: RetryBench) -> None:
     bench.add(said("a", COUNTED, retry={"max_attempts": 1}))
     bench.leave(75, 75)
     for deferrals in (1, 2):
@@ -163,7 +119,7 @@ async def test_exit_75_is_put_off_and_costs_no_attempt(bench: Workbench) -> None
     bench.assert_replayed()
 
 
-async def test_credentials_are_renewed_once_before_a_step_is_tried_again(bench: Workbench) -> None:
+async def test_credentials_are_renewed_once_before_a_step_is_tried_again(bench: RetryBench) -> None:
     refresh = "echo refresh >> journal; touch key"
     bench.add(said("a", "true"), said("b", "[ -e key ] || exit 77", retry={"refresh": refresh}))
     task = await bench.attempt()
@@ -174,14 +130,14 @@ async def test_credentials_are_renewed_once_before_a_step_is_tried_again(bench: 
     bench.assert_replayed()
 
 
-async def test_credentials_that_do_not_help_are_renewed_no_second_time(bench: Workbench) -> None:
+async def test_credentials_that_do_not_help_are_renewed_no_second_time(bench: RetryBench) -> None:
     bench.add(said("b", "exit 77", retry={"refresh": "echo refresh >> journal"}))
     await bench.attempt()
     task = await bench.attempt()
     assert (task.status, bench.journal()) == (Status.FAILED, ["b", "refresh", "b"])
 
 
-async def test_credentials_that_cannot_be_renewed_fail_the_step_without_running_it(bench: Workbench) -> None:
+async def test_credentials_that_cannot_be_renewed_fail_the_step_without_running_it(bench: RetryBench) -> None:
     bench.add(said("b", "exit 77", retry={"refresh": "echo refresh >> journal; exit 3"}))
     await bench.attempt()
     task = await bench.attempt()
@@ -190,12 +146,12 @@ async def test_credentials_that_cannot_be_renewed_fail_the_step_without_running_
     assert task.error.message == "step 'b': its credentials could not be renewed: exit code 3"
 
 
-async def test_without_a_way_to_renew_them_nobody_tries_again_what_is_not_allowed(bench: Workbench) -> None:
+async def test_without_a_way_to_renew_them_nobody_tries_again_what_is_not_allowed(bench: RetryBench) -> None:
     bench.add(said("b", "exit 77", retry={"max_attempts": 9}))
     assert (await bench.attempt()).status is Status.FAILED
 
 
-async def test_a_step_that_ran_out_of_resources_is_told_to_use_less(bench: Workbench) -> None:
+async def test_a_step_that_ran_out_of_resources_is_told_to_use_less(bench: RetryBench) -> None:
     command = 'echo "$DREAMOS_TASKS_REDUCE" >> journal; [ "$DREAMOS_TASKS_REDUCE" = 2 ] || kill -KILL $$'
     bench.add(Step(name="a", params={"command": command}))
     for _ in range(2):
@@ -204,7 +160,9 @@ async def test_a_step_that_ran_out_of_resources_is_told_to_use_less(bench: Workb
     assert bench.journal() == ["0", "1", "2"]
 
 
-async def test_a_step_that_is_not_critical_is_tried_again_if_it_says_so_and_then_done_without(bench: Workbench) -> None:
+async def test_a_step_that_is_not_critical_is_tried_again_if_it_says_so_and_then_done_without(
+    bench: RetryBench,
+) -> None:
     bench.add(
         said("fetch", "exit 69", critical=False, retry={"max_attempts": 2}),
         said("note", "exit 69", critical=False),
@@ -217,7 +175,7 @@ async def test_a_step_that_is_not_critical_is_tried_again_if_it_says_so_and_then
     assert bench.journal() == ["fetch", "fetch", "note", "build"]
 
 
-async def test_a_fresh_start_gives_a_step_all_its_attempts_again(bench: Workbench) -> None:
+async def test_a_fresh_start_gives_a_step_all_its_attempts_again(bench: RetryBench) -> None:
     bench.add(said("a", "true"), said("b", COUNTED, retry={"max_attempts": 2}))
     bench.leave(69, 69, 69)
     assert (await bench.attempt()).status is Status.PENDING
@@ -231,7 +189,7 @@ async def test_a_fresh_start_gives_a_step_all_its_attempts_again(bench: Workbenc
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_server_that_says_when_to_come_back_is_not_called_before(bench: Workbench, status: int) -> None:
+async def test_a_server_that_says_when_to_come_back_is_not_called_before(bench: RetryBench, status: int) -> None:
     with serving({"/": text("busy", status=status, retry_after="120")}) as server:
         bench.add(Step(name="fetch", tool="http", params={"url": server.url()}, retry={"max_attempts": 1}))
         for deferrals in (1, 2, 3):
@@ -245,7 +203,7 @@ async def test_a_server_that_says_when_to_come_back_is_not_called_before(bench: 
     bench.assert_replayed()
 
 
-async def test_a_server_in_trouble_is_called_three_times_and_then_left_alone(bench: Workbench) -> None:
+async def test_a_server_in_trouble_is_called_three_times_and_then_left_alone(bench: RetryBench) -> None:
     with serving({"/": text("sorry", status=500)}) as server:
         bench.add(Step(name="fetch", tool="http", params={"url": server.url()}))
         assert [(await bench.attempt()).status for _ in range(3)] == [Status.PENDING, Status.PENDING, Status.FAILED]
@@ -262,7 +220,7 @@ async def test_a_server_in_trouble_is_called_three_times_and_then_left_alone(ben
     ],
 )
 async def test_what_another_call_cannot_mend_is_called_once(
-    bench: Workbench, status: int, category: ErrorCategory
+    bench: RetryBench, status: int, category: ErrorCategory
 ) -> None:
     with serving({"/": text("no", status=status)}) as server:
         bench.add(Step(name="fetch", tool="http", params={"url": server.url()}))
@@ -273,7 +231,7 @@ async def test_what_another_call_cannot_mend_is_called_once(
     assert len(server.seen) == 1
 
 
-async def test_a_server_that_is_not_there_may_be_there_later(bench: Workbench) -> None:
+async def test_a_server_that_is_not_there_may_be_there_later(bench: RetryBench) -> None:
     with serving({}) as gone:
         url = gone.url()
     bench.add(Step(name="fetch", tool="http", params={"url": url}))

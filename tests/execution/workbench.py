@@ -22,6 +22,7 @@ from dreamos_tasks.model.task import Task, TaskDraft
 from dreamos_tasks.stores.memory import MemoryStore
 from dreamos_tasks.tools.children import Children
 from dreamos_tasks.tools.files import FilesTool
+from dreamos_tasks.tools.http import HttpTool
 from dreamos_tasks.tools.registry import ToolRegistry
 from dreamos_tasks.tools.shell import ShellTool
 from tests.fakes import FakeClock
@@ -44,7 +45,8 @@ class Workbench:
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         surroundings = Surroundings(workspace=self.folder, runs=self.folder / "runs", environment=environment)
         children = Children(home_id=str(self.folder), instance="test")
-        tools = ToolRegistry((ShellTool(children), FilesTool(children, closed=(self.folder / "runs",))))
+        files = FilesTool(children, closed=(self.folder / "runs",))
+        tools = ToolRegistry((ShellTool(children), files, HttpTool(now=self.clock.now)))
         self.steps = steps = StepExecutor(
             tools, surroundings, now=self.clock.now, approvals=self.rules, secrets=lambda: self.secrets
         )
