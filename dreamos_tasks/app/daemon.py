@@ -20,6 +20,7 @@ from dreamos_tasks.app.pulse import Pulse
 from dreamos_tasks.app.status_socket import StatusSocket
 from dreamos_tasks.app.tool_shop import build_tools, children_of, home_id
 from dreamos_tasks.board.desk import BoardDesk
+from dreamos_tasks.board.doorbell import Doorbell
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.execution.rollback import StepUndoer
@@ -50,7 +51,10 @@ class Daemon:
         self._endpoints = {"status": str(home.status_socket)}
         self._children = children_of(home, instance=self.process.instance)
         self._tools = build_tools(self._children, home=home, settings=settings)
-        self.desk = self._desk = BoardDesk(lambda: open_board(home, settings, ring=lambda: None), on_commit=self._committed)
+        self.desk = self._desk = BoardDesk(
+            lambda: open_board(home, settings, ring=Doorbell(home.doorbell).ring_followers),
+            on_commit=self._committed,
+        )
         steps = build_steps(self._tools, home=home, settings=settings)
         self._orchestrator = Orchestrator(
             self._desk,
