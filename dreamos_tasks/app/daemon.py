@@ -21,7 +21,6 @@ from dreamos_tasks.app.status_socket import StatusSocket
 from dreamos_tasks.app.tool_shop import build_tools, children_of, home_id
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.doorbell import Doorbell
-from dreamos_tasks.board.doorbell import Doorbell
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.execution.rollback import StepUndoer
