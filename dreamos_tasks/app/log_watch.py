@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
 
 from loguru import logger
 
+from dreamos_tasks.background import Background
 from dreamos_tasks.errors import BoardUnavailable
 from dreamos_tasks.stores.write_ahead_log import Reader, WriteAheadLog
 
@@ -25,21 +25,16 @@ class LogWatch:
         self._log = WriteAheadLog(board)
         self._limit_bytes = limit_bytes
         self._look_seconds = look_seconds
-        self._loop: asyncio.Task[None] | None = None
+        self._background = Background(self._work, name="write-ahead log")
         self.trouble = ""
 
     def start(self) -> None:
         """Begin to look. A second start changes nothing."""
-        if self._loop is None:
-            self._loop = asyncio.create_task(self._work(), name="write-ahead log")
+        self._background.start()
 
     async def stop(self) -> None:
         """May be called twice."""
-        if self._loop is not None:
-            self._loop.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._loop
-            self._loop = None
+        await self._background.stop()
 
     async def look(self) -> None:
         """One look: empty the log if it is too large, and say it once when that cannot be done, and once when it could."""

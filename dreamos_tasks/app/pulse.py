@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from dreamos_tasks.background import Background
 from dreamos_tasks.board.desk import MOST_EVENTS, BoardDesk
 from dreamos_tasks.board.doorbell import hang_doorbell
 from dreamos_tasks.errors import BoardUnavailable
@@ -39,7 +40,7 @@ class Pulse:
         self._on_event = on_event
         self._bell: socket.socket | None = None
         self._written = asyncio.Event()
-        self._loops: list[asyncio.Task[None]] = []
+        self._loops = (Background(self._poll, name="poll"), Background(self._read, name="events"))
         self.seq = 0
         self.trouble = ""
 
@@ -48,15 +49,13 @@ class Pulse:
         self.seq = await self._desk.read(lambda nexus: nexus.store.last_seq())
         self._bell = hang_doorbell(self._bell_path)
         asyncio.get_running_loop().add_reader(self._bell, self._rung)
-        self._loops = [asyncio.create_task(self._poll(), name="poll"), asyncio.create_task(self._read(), name="events")]
+        for loop in self._loops:
+            loop.start()
 
     async def stop(self) -> None:
         """Read what is left and take the bell down. May be called twice."""
         for loop in self._loops:
-            loop.cancel()
-            with suppress(asyncio.CancelledError):
-                await loop
-        self._loops = []
+            await loop.stop()
         if self._bell is not None:
             asyncio.get_running_loop().remove_reader(self._bell)
             self._bell.close()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
 
 from loguru import logger
 
+from dreamos_tasks.background import Background
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.settings import RetentionSettings
 from dreamos_tasks.errors import DreamosError
@@ -32,20 +32,16 @@ class RetentionService:
         self._pruner = pruner
         self._settings = settings
         self._every_seconds = every_seconds
-        self._loop: asyncio.Task[None] | None = None
+        self._background = Background(self._work, name="retention")
 
     def start(self) -> None:
         """Begin. A second start changes nothing."""
-        if self._loop is None and (self._settings.runs_days or self._settings.events_days):
-            self._loop = asyncio.create_task(self._work(), name="retention")
+        if self._settings.runs_days or self._settings.events_days:
+            self._background.start()
 
     async def stop(self) -> None:
         """End between two pieces. May be called twice."""
-        if self._loop is not None:
-            self._loop.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._loop
-            self._loop = None
+        await self._background.stop()
 
     async def prune(self) -> Pruned:
         """Prune once. Raises BoardUnavailable kinds."""
