@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from dreamos_tasks.app.daemon_lock import running_daemon
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
@@ -17,7 +18,7 @@ from dreamos_tasks.errors import Refused
 from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.mcp.held_tokens import HeldToken, HeldTokens
 from dreamos_tasks.interfaces.mcp.naming import Naming, RequestContext
-from dreamos_tasks.model.task import Task
+from dreamos_tasks.model.task import QUEUED, Task
 
 Result = TypeVar("Result")
 Document = Mapping[str, Any]
@@ -88,6 +89,12 @@ class BoardAccess:
         else:
             self.held.note(task)
         return document
+
+    def why_not_run(self, task: Task) -> str:
+        """Why the daemon does not run the task though it could start; empty when it will, or does."""
+        if task.plan is None or task.status not in QUEUED or running_daemon(self.home.daemon_file) is not None:
+            return ""
+        return "the daemon runs it, and is not running: dt up starts it"
 
     async def sign_of_life(self, context: RequestContext) -> None:
         """The client called: what it holds is prolonged, as a heartbeat would."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Mapping
-from functools import partial
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
@@ -21,10 +18,10 @@ from dreamos_tasks.interfaces.mcp.drafting import draft_from
 from dreamos_tasks.interfaces.mcp.naming import RequestContext
 from dreamos_tasks.interfaces.mcp.tasks_extension import TaskTool, result_of
 from dreamos_tasks.interfaces.mcp.tool import BoardTool
+from dreamos_tasks.interfaces.mcp.waiting import wait_until
 from dreamos_tasks.model.task import Status, Task
 
 LONGEST_WAIT_SECONDS = 600.0
-LOOK_AGAIN_SECONDS = 0.25
 RESTS = frozenset({Status.AWAITING_APPROVAL, Status.PAUSED})  # nothing more happens until somebody does something
 
 AnyContext = Context[Any, Any]
@@ -54,12 +51,17 @@ class RunTool:
     ) -> Document | CallToolResult:
         """Have the daemon run something long, and wait for its end. Still running after wait_seconds: get_task tells more."""
         task = await self._begun(ctx.request_context, run=run, title=title, task_id=task_id, more=more, agent=agent)
-        ends_at = time.monotonic() + wait_seconds
-        while not (task.is_final or task.status in RESTS) and time.monotonic() < ends_at:
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            task = await self._access.desk.read(partial(_again, task))
-        document = await self._access.desk.read(lambda nexus: task_document(nexus, task))
-        return result_of(task, document)
+
+        async def look() -> Task | None:
+            now = await self._access.desk.read(lambda nexus: nexus.get_task_by_id(task.task_id))
+            return now if now.is_final or now.status in RESTS else None
+
+        await wait_until(self._access.desk, look, seconds=wait_seconds)
+        now, document = await self._access.desk.read(lambda nexus: _with_document(nexus, task.task_id))
+        if now.is_final:
+            return result_of(now, document)
+        waits = self._access.why_not_run(now) or "; ".join(document["waiting_for"])
+        return {**document, "note": f"{waits or 'it is not over yet'}; get_task tells how it goes on"}
 
     async def _start(self, arguments: Mapping[str, Any], context: RequestContext) -> Task | InputRequiredResult:
         asked = self.tool.validated(arguments)
@@ -105,5 +107,6 @@ class RunTool:
         return task
 
 
-def _again(task: Task, nexus: TaskNexus) -> Task:
-    return nexus.get_task_by_id(task.task_id)
+def _with_document(nexus: TaskNexus, task_id: str) -> tuple[Task, Document]:
+    task = nexus.get_task_by_id(task_id)
+    return task, task_document(nexus, task)

@@ -123,12 +123,13 @@ class TasksExtension(Extension):
             return refusal(error)
         if isinstance(started, InputRequiredResult):
             return started
-        return {"resultType": "task", **_envelope(started, waiting_for=())}
+        return {"resultType": "task", **_envelope(started, waits=self._access.why_not_run(started))}
 
     async def _get(self, ctx: RequestContext, params: TaskIdParams) -> HandlerResult:
         self._admit(ctx, params, as_tool="get_task")
         task, document = await self._ask(lambda nexus: _seen(nexus, params.task_id))
-        envelope = _envelope(task, waiting_for=document["waiting_for"])
+        waits = self._access.why_not_run(task) or "; ".join(document["waiting_for"])
+        envelope = _envelope(task, waits=waits)
         return {**COMPLETE, **envelope, **_payload(task, document, asks=_can_be_asked(ctx))}
 
     async def _update(self, ctx: RequestContext, params: UpdateParams) -> HandlerResult:
@@ -184,9 +185,9 @@ def _answered(nexus: TaskNexus, *, request_id: str, answer: str, by: str) -> Tas
     return nexus.answer(request_id, answer, by=by)
 
 
-def _envelope(task: Task, *, waiting_for: Sequence[str]) -> dict[str, Any]:
+def _envelope(task: Task, *, waits: str) -> dict[str, Any]:
     """What is told of a task whatever its state. Nothing is thrown away before its board prunes it: no time to live."""
-    message = _message(task, waiting_for)
+    message = _message(task, waits)
     return {
         "taskId": task.task_id,
         "status": _status(task),
@@ -224,7 +225,7 @@ def _status(task: Task) -> str:
             return "working"
 
 
-def _message(task: Task, waiting_for: Sequence[str]) -> str:
+def _message(task: Task, waits: str) -> str:
     """How it stands, in a line."""
     approvals = [one for one in task.requests if one.is_open and one.kind is RequestKind.APPROVAL]
     if approvals:
@@ -235,7 +236,7 @@ def _message(task: Task, waiting_for: Sequence[str]) -> str:
         return "; ".join(words for words in (running, noted) if words) or f"{task.claim.agent_id} works on it"
     if task.error is not None and task.is_final:
         return task.error.message
-    return "; ".join(waiting_for) if waiting_for else "" if task.is_final else task.status.value.replace("_", " ")
+    return "" if task.is_final else waits or task.status.value.replace("_", " ")
 
 
 def _questions(task: Task) -> Sequence[Request]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -17,6 +15,7 @@ from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.mcp import forms
 from dreamos_tasks.interfaces.mcp.access import BoardAccess, Document
 from dreamos_tasks.interfaces.mcp.tool import BoardTool
+from dreamos_tasks.interfaces.mcp.waiting import wait_until
 from dreamos_tasks.model.lifecycle import held
 from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_from_payload
 from dreamos_tasks.model.plan import ErrorCategory, Evidence
@@ -25,7 +24,6 @@ from dreamos_tasks.model.request import Request, RequestKind
 from dreamos_tasks.model.task import Progress, Task
 
 LONGEST_WAIT_SECONDS = 300.0  # clients give up on a call sooner or later
-LOOK_AGAIN_SECONDS = 0.25
 
 AnyContext = Context[Any, Any]
 Words = Annotated[str, Field(min_length=1)]
@@ -71,18 +69,17 @@ class WorkTools:
         or your lease runs out (claim.lease_until). `task` is null when nothing is ready."""
         agent_id = self._access.agent(ctx.request_context, agent)
         request = ClaimRequest(agent_id=agent_id, tags=tuple(tags), capabilities=tuple(capabilities))
-        ends_at = time.monotonic() + wait_seconds
-        while True:
-            document = await self._access.claimed(
+
+        async def look() -> Document | None:
+            return await self._access.claimed(
                 lambda nexus: nexus.get_next_task(agent_id, tags=tags, capabilities=capabilities)
             )
-            if document is not None:
-                return {"task": document}
-            left_seconds = ends_at - time.monotonic()
-            if left_seconds <= 0:
-                why = await self._access.desk.read(lambda nexus: nothing_ready(nexus, request))
-                return {"task": None, "reason": f"{why.message}: {why.cause}"}
-            await asyncio.sleep(min(LOOK_AGAIN_SECONDS, left_seconds))
+
+        document = await wait_until(self._access.desk, look, seconds=wait_seconds)
+        if document is not None:
+            return {"task": document}
+        why = await self._access.desk.read(lambda nexus: nothing_ready(nexus, request))
+        return {"task": None, "reason": f"{why.message}: {why.cause}"}
 
     async def claim_task(self, ctx: AnyContext, task_id: Words, agent: Agent = None) -> Document:
         """Claim this very task. Refused when another agent holds it; claiming what you hold succeeds."""
