@@ -1,7 +1,4 @@
-"""The JSON form of the model's values: what commands print, events carry and JSON boards keep.
-
-Writing is general; reading back (`task_from_json`) trusts its input, which a store wrote or a door has validated.
-"""
+"""The JSON form of the model's values: what commands print, events carry and JSON boards keep. `json_reading` reads it."""
 
 from __future__ import annotations
 
@@ -15,33 +12,24 @@ from operator import attrgetter
 from typing import Any
 
 from dreamos_tasks.errors import InvalidInput
-from dreamos_tasks.model.event import Event, EventType
-from dreamos_tasks.model.hold import gate_wait_from_json
+from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.limits import Usage
 from dreamos_tasks.model.plan import (
-    ApprovalMode,
-    ErrorCategory,
-    Evidence,
     Plan,
     Step,
     StepResult,
-    StepStatus,
     TaskError,
 )
-from dreamos_tasks.model.request import Pause, PauseEnd, Request, RequestKind, RequestState, Risk
-from dreamos_tasks.model.retry import RetryPolicy
+from dreamos_tasks.model.request import Pause, Request
 from dreamos_tasks.model.task import (
     DRAFT_FIELDS,
     TASK_FIELDS,
     Claim,
-    Priority,
-    ProcessIdentity,
     Progress,
-    Status,
     Task,
     TaskDraft,
 )
-from dreamos_tasks.model.undone import Rollback, RollbackCause, Undone
+from dreamos_tasks.model.undone import Rollback, Undone
 
 _draft_values = attrgetter(*DRAFT_FIELDS)
 SCALARS = frozenset({str, int, bool, type(None)})
@@ -92,27 +80,6 @@ def draft_to_sparse_json(draft: TaskDraft) -> dict[str, Any]:
     }
 
 
-def task_from_json(form: Mapping[str, Any]) -> Task:
-    """The task whose (full or sparse) JSON form this is. Keys that are no field go to `extra`."""
-    known: dict[str, Any] = {}
-    extra: dict[str, Any] = {}
-    for name, value in form.items():
-        if name not in _TASK_NAMES:
-            extra[name] = value
-        elif value is not None:
-            read = _READERS.get(name)
-            known[name] = read(value) if read else value
-    if extra:
-        known["extra"] = {**known.get("extra", {}), **extra}
-    return Task(**known)
-
-
-def field_from_json(name: str, value: Any) -> Any:
-    """One field of a task from its JSON form."""
-    read = _READERS.get(name)
-    return read(value) if read and value is not None else value
-
-
 def event_to_json(event: Event) -> dict[str, Any]:
     """The event as a message: `{"id": seq, "type", "timestamp", "data": {"task_id", "by", "changes", "detail"}}`."""
     return {
@@ -121,55 +88,6 @@ def event_to_json(event: Event) -> dict[str, Any]:
         "timestamp": instant_to_text(event.at),
         "data": {"task_id": event.task_id, "by": event.by, "changes": event.changes, "detail": event.detail},
     }
-
-
-def event_from_json(form: Mapping[str, Any]) -> Event:
-    """Back from `event_to_json`."""
-    inner = form["data"]
-    return Event(
-        type=EventType(form["type"]),
-        task_id=inner["task_id"],
-        at=instant_from_text(form["timestamp"]),
-        by=inner["by"],
-        changes=inner["changes"],
-        detail=inner["detail"],
-        seq=form["id"],
-    )
-
-
-def step_from_json(form: Mapping[str, Any]) -> Step:
-    """A step from its sparse form."""
-    known = {name: form[name] for name in form if name in _STEP_NAMES}
-    if "needs" in known:
-        known["needs"] = tuple(known["needs"])
-    if "approval" in known:
-        known["approval"] = ApprovalMode(known["approval"])
-    return Step(**known)
-
-
-def step_result_from_json(form: Mapping[str, Any]) -> StepResult:
-    """A step's result from its sparse form."""
-    known = dict(form)
-    known["status"] = StepStatus(known["status"])
-    for name in ("started_at", "finished_at"):
-        if known.get(name) is not None:
-            known[name] = instant_from_text(known[name])
-    if known.get("error") is not None:
-        known["error"] = error_from_json(known["error"])
-    if known.get("usage") is not None:
-        known["usage"] = Usage(**known["usage"])
-    if known.get("undone") is not None:
-        known["undone"] = Undone(**{**known["undone"], "at": instant_from_text(known["undone"]["at"])})
-    known["failures"] = tuple(map(ErrorCategory, known.get("failures", ())))
-    return StepResult(**known)
-
-
-def error_from_json(form: Mapping[str, Any]) -> TaskError:
-    """A task's error from its sparse form."""
-    known = dict(form)
-    known["category"] = ErrorCategory(known["category"])
-    known["suggestions"] = tuple(known.get("suggestions", ()))
-    return TaskError(**known)
 
 
 def _finite(number: float) -> float:
@@ -251,79 +169,6 @@ def _claim_to_json(claim: Claim) -> dict[str, Any]:
     return form
 
 
-def _claim_from_json(form: Mapping[str, Any]) -> Claim:
-    process = form.get("process")
-    return Claim(
-        agent_id=form["agent_id"],
-        token=form["token"],
-        claimed_at=instant_from_text(form["claimed_at"]),
-        lease_until=instant_from_text(form["lease_until"]),
-        heartbeat_at=instant_from_text(form.get("heartbeat_at") or form["claimed_at"]),
-        process=ProcessIdentity(**process) if process else None,
-    )
-
-
-def _plan_from_json(form: Mapping[str, Any]) -> Plan:
-    return Plan(**{**form, "steps": tuple(map(step_from_json, form["steps"]))})
-
-
-def _retry_from_json(form: Mapping[str, Any]) -> RetryPolicy | None:
-    if not form:
-        return None
-    known = dict(form)
-    if known.get("categories") is not None:
-        known["categories"] = tuple(map(ErrorCategory, known["categories"]))
-    return RetryPolicy(**known)
-
-
-def _progress_from_json(form: Mapping[str, Any]) -> Progress:
-    known = dict(form)
-    if known.get("at") is not None:
-        known["at"] = instant_from_text(known["at"])
-    return Progress(**known)
-
-
-def _request_from_json(form: Mapping[str, Any]) -> Request:
-    known = dict(form)
-    known["kind"] = RequestKind(known["kind"])
-    known["state"] = RequestState(known.get("state", RequestState.OPEN))
-    for name in ("asked_at", "expires_at", "decided_at"):
-        if known.get(name) is not None:
-            known[name] = instant_from_text(known[name])
-    if known.get("risk") is not None:
-        known["risk"] = Risk(known["risk"])
-    for name in ("reasons", "choices"):
-        known[name] = tuple(known.get(name, ()))
-    return Request(**known)
-
-
-def _pause_from_json(form: Mapping[str, Any]) -> Pause:
-    known = dict(form)
-    for name in ("at", "until"):
-        if known.get(name) is not None:
-            known[name] = instant_from_text(known[name])
-    known["then"] = PauseEnd(known.get("then", PauseEnd.RESUME))
-    return Pause(**known)
-
-
-def _rollback_from_json(form: Mapping[str, Any]) -> Rollback:
-    known = dict(form)
-    known["cause"] = RollbackCause(known["cause"])
-    known["steps"] = tuple(known.get("steps", ()))
-    for name in ("since", "started_at", "finished_at"):
-        if known.get(name) is not None:
-            known[name] = instant_from_text(known[name])
-    return Rollback(**known)
-
-
-def _evidence_from_json(form: Mapping[str, Any]) -> Evidence:
-    return Evidence(**{**form, "at": instant_from_text(form["at"])})
-
-
-def _each(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
-    return lambda values: tuple(map(read, values))
-
-
 _WRITERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (float, _finite),
     (Enum, attrgetter("value")),
@@ -333,37 +178,3 @@ _WRITERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     ((tuple, list), _list_to_json),
     ((str, int), lambda value: value),
 )
-_TASK_NAMES = frozenset(TASK_FIELDS)
-_STEP_NAMES = frozenset(f.name for f in fields(Step))
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "status": Status,
-    "priority": Priority,
-    "tags": tuple,
-    "depends_on": tuple,
-    "requires": tuple,
-    "plan": _plan_from_json,
-    "verify": _each(step_from_json),
-    "steps": _each(step_result_from_json),
-    "evidence": _each(_evidence_from_json),
-    "claim": _claim_from_json,
-    "progress": _progress_from_json,
-    "error": error_from_json,
-    "requests": _each(_request_from_json),
-    "pause": _pause_from_json,
-    "rollback": _rollback_from_json,
-    "gate_wait": gate_wait_from_json,
-    "retry": _retry_from_json,
-    **dict.fromkeys(
-        (
-            "not_before",
-            "due_at",
-            "created_at",
-            "updated_at",
-            "pending_since",
-            "stall_noted_at",
-            "started_at",
-            "finished_at",
-        ),
-        instant_from_text,
-    ),
-}

@@ -11,12 +11,8 @@ from dreamos_tasks.errors import (
     IllegalTransition,
 )
 from dreamos_tasks.model.event import Change, Event, EventType
-from dreamos_tasks.model.json_form import (
-    draft_to_sparse_json,
-    field_from_json,
-    instant_to_text,
-    task_from_json,
-)
+from dreamos_tasks.model.json_form import draft_to_sparse_json, instant_to_text
+from dreamos_tasks.model.json_reading import field_from_json, task_from_json
 from dreamos_tasks.model.leases import held
 from dreamos_tasks.model.plan import StepResult, StepStatus
 from dreamos_tasks.model.task import (

@@ -10,7 +10,8 @@ from typing import Any
 
 from dreamos_tasks.model.asking import deadline_of
 from dreamos_tasks.model.event import Event, EventType
-from dreamos_tasks.model.json_form import field_from_json, to_json
+from dreamos_tasks.model.json_form import to_json
+from dreamos_tasks.model.json_reading import field_from_json
 from dreamos_tasks.model.task import (
     PRIORITIES_BY_RANK,
     Claim,

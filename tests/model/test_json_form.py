@@ -15,16 +15,14 @@ from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.instants import read_instant
 from dreamos_tasks.model.json_form import (
-    event_from_json,
     event_to_json,
-    field_from_json,
     instant_from_text,
     instant_to_text,
-    task_from_json,
     task_to_json,
     task_to_sparse_json,
     to_json,
 )
+from dreamos_tasks.model.json_reading import event_from_json, field_from_json, task_from_json
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import TASK_FIELDS, Task
 from dreamos_tasks.stores.typed_form import reader_of

@@ -15,7 +15,8 @@ from dreamos_tasks.errors import InvalidTask
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Change, Event, EventType
 from dreamos_tasks.model.history import differing_fields
-from dreamos_tasks.model.json_form import task_from_json, task_to_json
+from dreamos_tasks.model.json_form import task_to_json
+from dreamos_tasks.model.json_reading import task_from_json
 from dreamos_tasks.model.outcome import Failed, RetryLater
 from dreamos_tasks.model.plan import ErrorCategory, Plan, Step, StepResult, StepStatus, TaskError
 from dreamos_tasks.model.query import ClaimRequest
