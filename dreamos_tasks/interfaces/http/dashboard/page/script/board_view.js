@@ -1,16 +1,16 @@
 // The board: a column for each state that has tasks; arrow keys go among the cards.
 import { computed, html, signal, useEffect } from "./view.js";
-import { Column } from "./column.js";
+import { Column, Folded } from "./column.js";
+import { folded } from "./folding.js";
 import { Filters } from "./filters.js";
 import { idsOf, isLoaded, rowOf, STATES, states } from "./rows.js";
-import { shownIds } from "./queue.js";
 import { bindAll } from "./keys.js";
 import { focusedId, isAdding, sayIfLegal, setPriority, shiftPriority } from "./steering.js";
-import { CARD_HEIGHT, layoutOf } from "./queue.js";
-import { go, taskHref } from "./route.js";
+import { CARD_HEIGHT, layoutOf, shownIds } from "./queue.js";
 import { Icon } from "./icons.js";
 import { PRIORITIES, stateWord } from "./words.js";
 
+const isNarrow = matchMedia("(max-width: 760px)");
 const ALWAYS = new Set(["ready", "in_progress", "completed"]);
 const chosen = signal("ready"); // on a phone, one column is in sight
 
@@ -44,7 +44,8 @@ export function BoardView() {
       ${columns.map((state) => html`<button key=${state} role="tab" class=${`small ${state}`} aria-selected=${state === visible ? "true" : "false"}
         onClick=${() => { chosen.value = state; }}><${Icon} of=${state} size=${13} />${stateWord(state)} <${Shown} state=${state} /></button>`)}
     </div>
-    ${isLoaded.value && html`<div class="board">${columns.map((state) => html`<${Column} key=${state} state=${state} isChosen=${state === visible} />`)}</div>`}`;
+    ${isLoaded.value && html`<div class="board">${columns.map((state) => (folded.value.has(state) && !isNarrow.matches
+      ? html`<${Folded} key=${state} state=${state} />` : html`<${Column} key=${state} state=${state} isChosen=${state === visible} />`))}</div>`}`;
 }
 
 const Shown = ({ state }) => html`<span class="numbers">${shownIds[state].value.length.toLocaleString()}</span>`;
@@ -58,7 +59,7 @@ function onCard(act) {
 function move(columns, cards) {
   const id = document.activeElement?.dataset?.id || "";
   const state = id && rowOf(id)?.peek().state;
-  const lists = shownStates.value.filter((one) => shownIds[one].value.length);
+  const lists = shownStates.value.filter((one) => shownIds[one].value.length && listOf(one));
   if (!lists.length) return;
   if (!state) { focusCard(lists.includes("ready") ? "ready" : lists[0], 0); return; }
   const at = shownIds[state].value.indexOf(id);
@@ -81,5 +82,3 @@ function focusCard(state, index) {
   focusedId.value = id;
   requestAnimationFrame(() => requestAnimationFrame(() => list.querySelector(`[data-id="${CSS.escape(id)}"]`)?.focus({ preventScroll: true })));
 }
-
-export const openCard = (id) => go(taskHref(id));

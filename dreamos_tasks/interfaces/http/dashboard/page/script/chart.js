@@ -14,15 +14,15 @@ const resolved = (name, element) => {
   return colour;
 };
 
-// `lines`: [{label, colour, values, kind?: "bars", unit?}], `at` in seconds.
-export function Chart({ title, at, lines, words = (value) => value.toLocaleString() }) {
+// `lines`: [{label, colour, values, kind?: "bars", total?}], `at` in seconds; `most`: where the axis ends.
+export function Chart({ title, at, lines, most, words = (value) => value.toLocaleString() }) {
   const place = useRef(null);
   const drawn = useRef(null);
   const dark = isDark.value;
   const shape = lines.map((line) => line.label).join();
   useEffect(() => {
     const element = place.current;
-    drawn.current = new uPlot(options(element, lines, words), [at, ...lines.map((line) => line.values)], element);
+    drawn.current = new uPlot(options(element, lines, words, most), [at, ...lines.map((line) => line.values)], element);
     const watch = new ResizeObserver(() => drawn.current.setSize({ width: element.clientWidth, height: HEIGHT }));
     watch.observe(element);
     return () => { watch.disconnect(); drawn.current.destroy(); };
@@ -39,13 +39,13 @@ function latest(line, words) {
   return value === undefined || value === null ? "–" : words(value);
 }
 
-function options(element, lines, words) {
+function options(element, lines, words, most) {
   const [ink, grid] = [resolved("ink-dim", element), resolved("line", element)];
   const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
   return {
     width: element.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false, points: { size: 6 } }, padding: [8, 8, 0, 0],
-    scales: { x: { time: true }, y: { range: (_plot, _low, high) => [0, Math.max(high * 1.1, 1e-3) || 1] } },
-    axes: [{ ...axis, space: 70, values: (_plot, ticks) => ticks.map(timeOf) }, { ...axis, size: 52, space: 32, values: (_plot, ticks) => ticks.map((tick) => words(tick)) }],
+    scales: { x: { time: true }, y: { range: (_plot, _low, high) => [0, most ?? (high > 0 ? high * 1.1 : 1)] } },
+    axes: [{ ...axis, size: 26, space: 70, values: (_plot, ticks) => ticks.map(timeOf) }, { ...axis, size: 52, space: 32, values: (_plot, ticks) => ticks.map((tick) => words(tick)) }],
     series: [{}, ...lines.map((line) => seriesOf(line, resolved(line.colour, element)))],
   };
 }
@@ -53,5 +53,5 @@ function options(element, lines, words) {
 function seriesOf(line, colour) {
   const faint = colour.replace(/^rgb\((.*)\)$/, "rgb($1 / 0.15)").replaceAll(",", " ");
   const bars = line.kind === "bars";
-  return { label: line.label, stroke: colour, fill: bars ? colour : faint, width: bars ? 0 : 1.5, points: { show: false }, spanGaps: true, ...(bars ? { paths: uPlot.paths.bars({ size: [0.7, 24] }) } : {}) };
+  return { label: line.label, stroke: colour, fill: bars ? colour : faint, width: bars ? 0 : 1.5, points: { show: line.values.includes(null) && !bars, size: 4, fill: colour }, spanGaps: true, ...(bars ? { paths: uPlot.paths.bars({ size: [0.7, 24] }) } : {}) };
 }

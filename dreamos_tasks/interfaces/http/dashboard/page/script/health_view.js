@@ -34,7 +34,7 @@ function Charts({ form }) {
     <${Chart} title=${`Tasks ${each}`} at=${form.at} lines=${[
       { label: "completed", colour: "completed", values: form.completed, total: done, kind: "bars" },
       { label: "failed", colour: "failed", values: form.failed, total: failed, kind: "bars" }, { label: "added", colour: "ready", values: form.added, total: sum(form.added) }]} />
-    <${Chart} title="Completed of those that ended" at=${form.at} words=${share} lines=${[{ label: "success", colour: "completed", values: success, total: done + failed ? (100 * done) / (done + failed) : null }]} />
+    <${Chart} title="Completed of those that ended" at=${form.at} words=${share} most=${100} lines=${[{ label: "success", colour: "completed", values: success, total: done + failed ? (100 * done) / (done + failed) : null }]} />
     <${Chart} title=${`Steps ${each}`} at=${form.at} lines=${[
       { label: "ended", colour: "in-progress", values: form.steps, total: steps, kind: "bars" }, { label: "failed", colour: "failed", values: form.steps_failed, total: stepsFailed, kind: "bars" }]} />
     <${Chart} title="How long steps took" at=${form.at} words=${duration} lines=${[

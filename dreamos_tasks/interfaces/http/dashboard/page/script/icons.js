@@ -1,5 +1,6 @@
 // Small drawings. A state has a shape of its own, so that nobody needs its colour to tell it.
 import { html } from "./view.js";
+import { STATE_WORDS } from "./words.js";
 
 const SHAPES = {
   scheduled: "M8 4.5V8l2.3 1.6M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12Z",
@@ -28,6 +29,6 @@ const SHAPES = {
 
 export function Icon({ of, size = 16, label }) {
   const named = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
-  return html`<svg ...${named} class=${`icon ${of}`} width=${size} height=${size} viewBox="0 0 16 16" fill="none"
+  return html`<svg ...${named} class=${of in STATE_WORDS ? `icon ${of}` : "icon"} width=${size} height=${size} viewBox="0 0 16 16" fill="none"
     stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round"><path d=${SHAPES[of] || SHAPES.pending} /></svg>`;
 }

@@ -87,7 +87,7 @@ function Banner() {
   const { state, since, retryAt } = connection.value;
   return html`<div class="banner">
     <div role="alert" hidden=${state !== "lost"} class="stale">
-      ${state === "lost" && html`<p>Stale since ${clock(since)}: the daemon does not answer. What you see may have changed.</p>
+      ${state === "lost" && html`<p>Stale since ${clock(since)}: the daemon does not answer.</p>
       <span class="numbers"><${Again} at=${retryAt} /></span><button class="small" onClick=${tryNow}>Try now</button>`}
     </div>
     ${open.value.length > 0 && route.value.view !== "approvals" && html`<div class="asks">
