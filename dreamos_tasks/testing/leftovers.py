@@ -10,7 +10,7 @@ import psutil
 
 MARK = "DREAMOS_TASKS_CONFORMANCE"
 PATIENCE_SECONDS = 5.0  # for what is on its way out
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.01  # whose processes and threads these are is unknown: nothing tells of the end of them all
 
 
 class Leftovers:
