@@ -37,6 +37,7 @@ class InboxContents:
     waiting: tuple[DroppedFile, ...]
     rejected: tuple[DroppedFile, ...]
     accepted: tuple[DroppedFile, ...]  # the newest
+    folders: tuple[Path, ...] = ()  # named like files of tasks, and none
 
 
 def read_inbox(inbox: Path, *, newest: int) -> InboxContents:
@@ -45,6 +46,7 @@ def read_inbox(inbox: Path, *, newest: int) -> InboxContents:
         waiting=tuple(sorted(_waiting(inbox), key=lambda file: file.at)),
         rejected=tuple(sorted(_noted(inbox / "rejected", ERROR), key=lambda file: file.at)),
         accepted=tuple(_accepted(inbox / "accepted", newest)),
+        folders=tuple(path for path in _named_like_files(inbox) if _is_folder(path)),
     )
 
 
@@ -69,14 +71,24 @@ def put_back(inbox: Path, name: str) -> Path:
 
 
 def _waiting(inbox: Path) -> Iterator[DroppedFile]:
+    for path in _named_like_files(inbox):
+        if not _is_folder(path):
+            yield from _file(path, str(path.relative_to(inbox)))
+
+
+def _named_like_files(inbox: Path) -> Iterator[Path]:
     for folder in (inbox, *(path for path in _listed(inbox) if _is_agents(path))):
         for path in _listed(folder):
             if path.name.lower().endswith(SUFFIXES) and not path.name.startswith("."):
-                yield from _file(path, str(path.relative_to(inbox)))
+                yield path
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _is_agents(path: Path) -> bool:
-    return not path.name.startswith(".") and path.name not in OWN_FOLDERS and path.is_dir() and not path.is_symlink()
+    return not path.name.startswith(".") and path.name not in OWN_FOLDERS and _is_folder(path)
 
 
 def _noted(folder: Path, ending: str) -> Iterator[DroppedFile]:

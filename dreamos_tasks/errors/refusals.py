@@ -22,18 +22,22 @@ class ClaimHeld(Refused):
 
 
 class StaleToken(Refused):
-    """A write came under a claim that is over. Nothing was changed."""
+    """A write came under a claim that is over, or another's. Nothing was changed."""
 
     code = "stale_token"
 
-    def __init__(self, task_id: str, *, holder: str | None, lease_until: str | None, given: str) -> None:
+    def __init__(
+        self, task_id: str, *, holder: str | None, lease_until: str | None, given: str, was_held: bool = False
+    ) -> None:
+        """`was_held`: the token was once good. Of an agent alone nobody knows here whether it ever held the task."""
         self.task_id = task_id
         self.holder = holder
         self.lease_until = lease_until
+        over = "the lease ran out, or the task was released, cancelled or finished meanwhile"
         now_with = f"{holder} holds it until {lease_until}" if holder else "nobody holds it now"
         super().__init__(
-            f"{task_id} is no longer yours ({given}): {now_with}",
-            cause="the lease ran out, or the task was released, cancelled or finished meanwhile",
+            f"{task_id} is {'no longer' if was_held else 'not'} yours ({given}): {now_with}",
+            cause=over if was_held else f"it was never claimed under that name; or {over}",
             fix=f"dt show {task_id}; claim it again before you go on",
         )
 

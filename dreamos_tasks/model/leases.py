@@ -189,4 +189,5 @@ def held(task: Task, verb: str, *, agent_id: str | None, token: int | None, now:
         holder=lease.agent_id if live and lease else None,
         lease_until=instant_to_text(lease.lease_until) if live and lease else None,
         given=given or "neither agent nor token given",
+        was_held=token is not None and token <= task.last_token and (lease is None or token != lease.token),
     )

@@ -68,6 +68,7 @@ def add(
         if body_on_stdin or body_file is not None:
             asked["description"] = _body(call, asked["description"], STDIN if body_on_stdin else body_file or STDIN)
         drafts, is_array = [_draft(call, _title(title), asked, created_by=created_by)], False
+    call.makes_board = True
     tasks = call.nexus.add_tasks(drafts)
     if waits:
         from dreamos_tasks.interfaces.cli.following import wait_for

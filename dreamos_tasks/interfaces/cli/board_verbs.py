@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamos_tasks.errors import BoardGone, Refused, UsageError
+from dreamos_tasks.errors import BoardGone, NotFound, Refused, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS
@@ -33,6 +34,7 @@ def backup(call: Call, file: str) -> None:
 
     target = _target(file)
     _require_board(call)
+    _require_folder(target)
     if target.exists() or target.is_symlink():
         raise Refused(f"{target} is there already", fix="name a new file, or move that one away first")
     _show_facts(call, back_up_board(call.nexus.store, target), verb="copied to")
@@ -86,6 +88,7 @@ def board_convert(call: Call, kind: str, out: str | None) -> None:
     if out is None and kind_of(path) == kind:
         raise UsageError(f"the board is {kind} already", fix=f"dt backup FILE copies it; or --out PATH: {path} stays")
     target = _target(out) if out is not None else path.with_suffix(".json" if kind == "json" else ".db")
+    _require_folder(target)
     facts = convert_board(call.home, call.settings, kind=kind, target=target)
     _show_facts(call, facts, verb="copied to")
     shown = "" if target.parent == call.home.runtime and target.stem == "nexus" else f", path: {target}"
@@ -195,6 +198,14 @@ def _require_board(call: Call) -> Path:
     if not path.exists():
         raise BoardGone(f"there is no board at {path}", fix="dt init makes one")
     return path
+
+
+def _require_folder(target: Path) -> None:
+    """Raises NotFound: a folder that is not there may be a slip, or a disk that is not mounted."""
+    if not target.parent.is_dir():
+        raise NotFound(
+            f"there is no folder {target.parent} for the copy", fix=f"mkdir -p {shlex.quote(str(target.parent))}"
+        )
 
 
 def _ask(call: Call, question: str, *, yes: bool) -> None:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dreamos_tasks.config.variables import AGENT_VARIABLE
-from dreamos_tasks.errors import AgentNotNamed
+from dreamos_tasks.errors import AgentNotNamed, BoardGone
 from dreamos_tasks.interfaces.cli.output import Output
 from dreamos_tasks.interfaces.cli.streams import read_stdin
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dreamos_tasks.config.settings import Settings
 
 SOMEBODY = "cli"  # who acts when no agent is named
+NAMED = ("--home", "DREAMOS_TASKS_HOME")  # how a home is found that somebody has written out
 
 
 class Call:
@@ -28,6 +29,7 @@ class Call:
         self.debug = False
         self.out = Output()
         self.exit_code = 0
+        self.makes_board = False  # the verb puts something on a board, which is made if there is none
         self._doorbell: Doorbell | None = None
 
     @cached_property
@@ -46,12 +48,39 @@ class Call:
 
     @cached_property
     def nexus(self) -> TaskNexus:
-        """The board, made if this is its first use. Raises BoardUnavailable kinds."""
+        """The board. Raises BoardUnavailable kinds.
+
+        It is made if this is its first use: by verbs that put something on it, and in the user's own place. A place that was
+        named and holds none may be a slip: only looked at, it would pass for an empty board.
+        """
         from dreamos_tasks.app.boards import open_board
         from dreamos_tasks.board.doorbell import Doorbell
 
+        is_new = not self._is_there()
+        if is_new and self.home.found_by in NAMED and not self.makes_board:
+            raise self._no_board()
+        if is_new and self.makes_board:
+            self.out.note(f"made a board in {self.home.path}")
+
         bell = self._doorbell = Doorbell(self.home.doorbell)
         return open_board(self.home, self.settings, ring=bell.ring)
+
+    def _is_there(self) -> bool:
+        """Whether there is a board, or was one: then its loss is told."""
+        board = self.settings.board
+        return os.path.exists(self.home.board(board)) or os.path.exists(self.home.board_lock(board))
+
+    def _no_board(self) -> BoardGone:
+        import shlex
+
+        home = self.home
+        there = "there is no such folder" if not os.path.isdir(home.path) else f"{home.path} holds none"
+        dt = "dt" if self.home_option is None else f"dt --home {shlex.quote(self.home_option)}"
+        return BoardGone(
+            f"there is no board at {home.board(self.settings.board)}",
+            cause=f"{there}, and {home.found_by} names it",
+            fix=f"if that is the place you mean: {dt} init",
+        )
 
     def agent_or_none(self, given: str | None) -> str | None:
         """The agent that was named: `--agent`, else DREAMOS_TASKS_AGENT."""

@@ -26,9 +26,11 @@ WATCH_SECONDS = 1.0
 @verb("up", examples=("dt up", "dt up --detach", "dt up --detach --json"))
 @option("--detach", "-d", is_flag=True, help="Come back as soon as it is ready; it goes on without this terminal.")
 def up(call: Call, detach: bool) -> None:
-    """Start the daemon (and make the board, if there is none). It runs tasks that have a plan and takes in dropped files.
+    """Start the daemon, and make the board if there is none. Prints where it is, and what to do next.
 
-    Without --detach it stays here until Ctrl-C. When one runs already, that is said, and all is well (exit 0).
+    The daemon runs tasks that have a plan, takes in dropped files and serves the dashboard. Without --detach it stays here
+    until Ctrl-C, which lets running tasks go on for daemon.grace_seconds; a second Ctrl-C ends them at once. When one runs
+    already, that is said, and all is well (exit 0).
     """
     from dreamos_tasks.app.home_making import make_home
 

@@ -196,6 +196,9 @@ def help_(ctx: click.Context, call: Call, topic: str | None) -> None:
     """Explain a TOPIC or a verb; without one, list the topics."""
     from dreamos_tasks.interfaces.cli.topics import topic_names, topic_summaries, topic_text
 
+    if topic is None and call.out.as_json:
+        call.out.document(_all_help())
+        return
     if topic is None:
         call.out.line("topics: dt help TOPIC")
         for name, summary in topic_summaries():
@@ -203,7 +206,10 @@ def help_(ctx: click.Context, call: Call, topic: str | None) -> None:
         call.out.line("dt --help lists the verbs; dt help VERB explains one.")
         return
     if topic in topic_names():
-        call.out.line(topic_text(topic).rstrip("\n"))
+        if call.out.as_json:
+            call.out.document({"topic": topic, "text": topic_text(topic)})
+        else:
+            call.out.line(topic_text(topic).rstrip("\n"))
         return
     assert ctx.parent is not None
     group = ctx.parent.command
@@ -212,7 +218,11 @@ def help_(ctx: click.Context, call: Call, topic: str | None) -> None:
     if command is None:
         raise _no_such_topic(topic, (*topic_names(), *group.list_commands(ctx.parent)))
     with click.Context(command, info_name=topic, parent=ctx.parent, obj=call) as below:
-        call.out.line(command.get_help(below))
+        if call.out.as_json:
+            examples = list(getattr(command, "examples", ()))
+            call.out.document({"verb": command.name, "text": command.get_help(below), "examples": examples})
+        else:
+            call.out.line(command.get_help(below))
 
 
 @verb("version", examples=("dt version", "dt version --json"))
@@ -231,6 +241,22 @@ def version(call: Call) -> None:
         call.out.document(versions)
     else:
         call.out.line("dreamos-tasks {version} (Python {python}, SQLite {sqlite})".format(**versions))
+
+
+def _all_help() -> dict[str, object]:
+    """What help there is."""
+    from dreamos_tasks.interfaces.cli.topics import topic_summaries
+    from dreamos_tasks.interfaces.cli.verb_table import ALIASES, THEMES
+
+    return {
+        "topics": dict(topic_summaries()),
+        "verbs": [
+            {"verb": verb, "theme": theme, "summary": summary}
+            for theme, verbs in THEMES.items()
+            for verb, (_, summary) in verbs.items()
+        ],
+        "aliases": dict(ALIASES),
+    }
 
 
 def _no_such_topic(topic: str, known: tuple[str, ...]) -> NotFound:

@@ -39,14 +39,20 @@ def inbox(call: Call) -> None:
     if call.out.as_json:
         groups = {"waiting": found.waiting, "rejected": found.rejected, "accepted": found.accepted}
         call.out.document(
-            {"path": str(folder), **{name: [_form(file) for file in files] for name, files in groups.items()}}
+            {
+                "path": str(folder),
+                **{name: [_form(file) for file in files] for name, files in groups.items()},
+                "folders": [str(path) for path in found.folders],
+            }
         )
         return
     call.out.line(str(folder))
     for word, files in (("waiting", found.waiting), ("rejected", found.rejected), ("accepted", found.accepted)):
         for file in files:
             _show(call, word, file)
-    if not (found.waiting or found.rejected or found.accepted):
+    for path in found.folders:
+        _show_folder(call, folder, path)
+    if not (found.waiting or found.rejected or found.accepted or found.folders):
         call.out.note("nothing was dropped here yet; dt help inbox says how")
     if found.waiting and running_daemon(call.home.daemon_file) is None:
         call.out.note("the daemon takes files in, and is not running: dt up starts it")
@@ -139,6 +145,17 @@ def _show(call: Call, word: str, file: DroppedFile) -> None:
     if word == "rejected":
         for line in _reasons(file.note):
             call.out.line(f"              {line}")
+
+
+def _show_folder(call: Call, inbox: Path, path: Path) -> None:
+    """It is named like a file of tasks, and what happens to it is not what was meant, perhaps."""
+    name = harmless(str(path.relative_to(inbox)))
+    fate = (
+        f"what is dropped into it is assigned to the agent {harmless(path.name)}"
+        if path.parent == inbox
+        else "it is not looked into"
+    )
+    call.out.line(f"  {'folder':<8}  {name}/  is no file of tasks: {fate}")
 
 
 def _reasons(note: Mapping[str, Any]) -> list[str]:

@@ -45,6 +45,7 @@ def run(ctx: click.Context, source: str | None, title: str | None) -> None:
     id; dt run -- COMMAND is short for a task with one step.
     """
     call: Call = ctx.obj
+    call.makes_board = True
     command = command_behind(ctx)
     if (source is None) == (command is None):
         raise UsageError(

@@ -93,15 +93,20 @@ def stats(call: Call, tools: bool, eta: bool, since_seconds: float | None) -> No
         return
     if not any(numbers["status"].values()):
         call.out.note('no task on this board yet: dt add "what is to be done" puts one on it')
-    for title, field in (("STATE", "status"), ("PRIORITY", "priority"), ("HELD BY", "agent"), ("TAG", "tag")):
+    groups = (("state", "status"), ("priority", "priority"), ("who holds them", "agent"), ("tag", "tag"))
+    for title, field in groups:
         rows = (
             sorted(numbers[field].items(), key=lambda row: -row[1])
             if field in ("agent", "tag")
             else numbers[field].items()
         )
-        shown = [(str(number), harmless(word)) for word, number in rows if number][:MOST_FREQUENT]
+        shown = [(number, harmless(word)) for word, number in rows if number]
         if shown:
-            call.out.table(("COUNT", title), shown)
+            call.out.line(call.out.painted(f"by {title}:", "bold"))
+        for number, word in shown[:MOST_FREQUENT]:
+            call.out.line(f"  {number:>6}  {word}")
+        if len(shown) > MOST_FREQUENT:
+            call.out.hint(f"truncated: {len(shown) - MOST_FREQUENT} more with --json")
 
 
 def _show(call: Call, ids: Sequence[str]) -> None:

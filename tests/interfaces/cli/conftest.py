@@ -65,7 +65,15 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def dt(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Dt:
+def dt(unmade: Dt) -> Dt:
+    """With a board that is there already."""
+    assert unmade("init").code == 0
+    return unmade
+
+
+@pytest.fixture
+def unmade(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Dt:
+    """Its home is not there yet."""
     for variable in ("DREAMOS_TASKS_AGENT", "NO_COLOR", "COLUMNS"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("DREAMOS_TASKS_HOME", str(home))

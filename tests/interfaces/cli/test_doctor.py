@@ -27,8 +27,8 @@ def test_a_new_board_is_sound(dt: Dt) -> None:
     assert of(said, "file_lock")[0]["level"] == "ok"
 
 
-def test_without_a_board_it_says_how_to_make_one_and_makes_none(dt: Dt, home: Path) -> None:
-    said = dt("doctor", "--json")
+def test_without_a_board_it_says_how_to_make_one_and_makes_none(unmade: Dt, home: Path) -> None:
+    said = unmade("doctor", "--json")
     assert said.code == 0
     assert of(said, "board")[0]["fix"] == "dt init makes one"
     assert not home.exists()

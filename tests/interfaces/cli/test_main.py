@@ -196,17 +196,16 @@ def test_a_terminal_gets_a_header_and_indented_json(dt: Dt, monkeypatch: pytest.
 
 
 def test_an_unsound_setting_is_a_configuration_error(dt: Dt) -> None:
-    dt.home.mkdir()
     (dt.home / "config.yaml").write_text("dreamos_tasks: 1\nclaims: {lease_second: 5}\n")
     answer = dt("list", "--json")
     assert (answer.code, answer.error["code"]) == (2, "config_invalid")
     assert "lease_seconds" in answer.error["message"] + answer.error["cause"] + answer.error["fix"]
 
 
-def test_a_board_that_cannot_be_made_is_unavailable(dt: Dt, tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "runtime").write_text("a file in the way")
-    answer = dt("list", "--json")
+def test_a_board_that_cannot_be_made_is_unavailable(unmade: Dt, home: Path) -> None:
+    home.mkdir()
+    (home / "runtime").write_text("a file in the way")
+    answer = unmade("add", "x", "--json")
     assert answer.code == 6
     assert answer.error["fix"]
 
@@ -350,3 +349,112 @@ def test_bytes_that_are_no_text_are_invalid_input(dt: Dt, home: Path) -> None:
     assert shell("dt add $'bad \\xff'", home).returncode == 7
     assert shell("printf '\\xff' | dt add x --stdin", home).returncode == 7
     assert dt("list", "--json").json == []
+
+
+READERS = (
+    ("list",),
+    ("ready",),
+    ("show", "dt-1"),
+    ("stats",),
+    ("search", "x"),
+    ("events",),
+    ("next", "--agent", "ada"),
+    ("claim", "dt-1", "--agent", "ada"),
+    ("complete", "dt-1", "--agent", "ada"),
+    ("approvals",),
+    ("backup", "copy.db"),
+    ("monitor", "--once"),
+    ("wait", "dt-1"),
+)
+
+
+@pytest.mark.parametrize("args", READERS, ids=lambda args: args[0])
+def test_a_home_that_was_named_and_is_not_there_is_no_empty_board(
+    unmade: Dt, tmp_path: Path, args: tuple[str, ...]
+) -> None:
+    typo = tmp_path / "ty po"
+
+    answer = unmade("--home", str(typo), *args, "--json")
+
+    assert (answer.code, answer.error["code"], answer.out) == (6, "board_gone", "")
+    assert str(typo) in answer.error["message"]
+    assert not typo.exists()
+    assert unmade(*args).code == 6, "nor is one that DREAMOS_TASKS_HOME names"
+
+
+def test_a_folder_that_holds_no_board_is_not_made_one_by_looking(unmade: Dt, tmp_path: Path) -> None:
+    answer = unmade("list", "--home", str(tmp_path), "--json")
+    assert answer.error["fix"] == f"if that is the place you mean: dt --home {tmp_path} init"
+    assert "holds none" in answer.error["cause"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("args", [("add", "x"), ("run", "--", "true")], ids=lambda args: args[0])
+def test_what_is_put_on_a_board_makes_it_and_says_so(unmade: Dt, home: Path, args: tuple[str, ...]) -> None:
+    answer = unmade(*args)
+    assert answer.code == 0
+    assert f"made a board in {home}" in answer.err
+    assert unmade("list", "--all").code == 0
+    assert "made a board" not in unmade(*args).err
+
+
+def test_help_is_json_where_that_is_asked_for(dt: Dt) -> None:
+    every = dt("help", "--json").json
+    assert set(every["topics"]) >= {"inbox", "exit-codes"}
+    assert {entry["verb"] for entry in every["verbs"]} == set(VERBS)
+    assert "receipt.json" in dt("help", "inbox", "--json").json["text"]
+    verb = dt("help", "next", "--json").json
+    assert verb["verb"] == "next"
+    assert verb["examples"]
+    assert "--wait" in verb["text"]
+    assert dt("help", "nxt", "--json").error["code"] == "not_found"
+
+
+def test_the_numbers_of_a_board_stand_under_headings(dt: Dt) -> None:
+    dt.add("one", "--tag", "core", "--priority", "high")
+    dt("claim", dt.add("two"), "--agent", "ada")
+    assert dt("stats").out.splitlines() == [
+        "by state:",
+        "       1  in_progress",
+        "       1  pending",
+        "by priority:",
+        "       1  high",
+        "       1  medium",
+        "by who holds them:",
+        "       1  ada",
+        "by tag:",
+        "       1  core",
+    ]
+
+
+def test_who_never_held_a_task_is_not_told_that_it_is_no_longer_his(dt: Dt) -> None:
+    task_id = dt.add("x")
+    dt("claim", task_id, "--agent", "ada")
+    stranger = dt("complete", task_id, "--agent", "bob", "--json").error
+    assert "is not yours (agent bob): ada holds it" in stranger["message"]
+    dt("release", task_id, "--agent", "ada")
+    dt("claim", task_id, "--agent", "bob")
+    late = dt("complete", task_id, "--agent", "ada", "--token", "1", "--json").error
+    assert "is no longer yours (agent ada, token 1): bob holds it" in late["message"]
+    unborn = dt("complete", task_id, "--agent", "ada", "--token", "7", "--json").error
+    assert "is not yours (agent ada, token 7)" in unborn["message"]
+
+
+def test_a_copy_into_a_folder_that_is_not_there_is_refused_by_its_name(dt: Dt, tmp_path: Path) -> None:
+    for args in (("backup", "{}"), ("board", "convert", "--to", "json", "--out", "{}")):
+        answer = dt(*(word.format(tmp_path / "no where" / "x.db") for word in args), "--json")
+        assert answer.code == 3
+        assert str(tmp_path / "no where") in answer.error["message"]
+        assert answer.error["fix"] == f"mkdir -p '{tmp_path / 'no where'}'"
+
+
+def test_a_folder_that_is_named_like_a_file_of_tasks_is_no_file_that_waits(dt: Dt, home: Path) -> None:
+    (home / "runtime" / "inbox" / "d.json").mkdir()
+    (home / "runtime" / "inbox" / "ada" / "e.json").mkdir(parents=True)
+    document = dt("inbox", "--json").json
+    assert document["waiting"] == []
+    assert [Path(path).name for path in document["folders"]] == ["d.json", "e.json"]
+    shown = dt("inbox").out
+    assert "d.json/  is no file of tasks: what is dropped into it is assigned to the agent d.json" in shown
+    assert "ada/e.json/  is no file of tasks: it is not looked into" in shown
+    assert "waiting" not in shown
