@@ -91,6 +91,9 @@ def rules_of(settings: Settings) -> BoardRules:
             jitter=retry.jitter,
             max_deferrals=retry.max_deferrals,
         ),
+        silent_agent_seconds=settings.agents.silent_after_seconds,
+        registered_only=settings.agents.registered_only,
+        own_agents=(settings.daemon.agent_id,),
     )
 
 

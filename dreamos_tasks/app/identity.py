@@ -24,3 +24,9 @@ def started_ticks(pid: int) -> int | None:
     """When the process with this pid started; None when there is none, or only its zombie."""
     stat = stat_of(pid)
     return None if stat is None or stat.is_over else stat.started_ticks
+
+
+def process_of(pid: int) -> ProcessIdentity | None:
+    """Who the process with this pid is now; None when there is none. What tells it apart is when it started."""
+    ticks = started_ticks(pid)
+    return None if ticks is None else ProcessIdentity(pid=pid, started_ticks=ticks, boot_id=this_boot(), instance="")

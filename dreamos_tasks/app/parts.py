@@ -115,7 +115,7 @@ def build_monitoring(desk: BoardDesk, *, settings: Settings) -> TaskMonitoringSe
     """The monitors of a board, on their schedule."""
     return TaskMonitoringService(
         desk,
-        monitors_of(settings.monitoring, is_alive=is_alive),
+        monitors_of(settings, is_alive=is_alive),
         interval_seconds=settings.monitoring.check_interval_seconds,
     )
 

@@ -25,7 +25,7 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def check_now(nexus: TaskNexus, settings: Settings) -> MonitorReport:
     """One check of the board. Raises BoardUnavailable, ConfigError."""
-    return check_board(nexus, monitors_of(settings.monitoring, is_alive=is_alive))
+    return check_board(nexus, monitors_of(settings, is_alive=is_alive))
 
 
 def keep_watching(home: Home, settings: Settings, *, on_check: Callable[[LastCheck], None]) -> None:
@@ -43,7 +43,7 @@ async def _watch(home: Home, settings: Settings, on_check: Callable[[LastCheck],
     await desk.start()
     service = monitoring.TaskMonitoringService(
         desk,
-        monitors_of(settings.monitoring, is_alive=is_alive),
+        monitors_of(settings, is_alive=is_alive),
         interval_seconds=settings.monitoring.check_interval_seconds,
     )
     telling = asyncio.create_task(_tell(service, on_check), name="checks")

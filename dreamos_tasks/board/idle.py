@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from dreamos_tasks.board.reader import BoardReader
+from typing import TYPE_CHECKING
+
 from dreamos_tasks.errors import NothingReady
 from dreamos_tasks.model.lifecycle import offered_in_turn, refusals
 from dreamos_tasks.model.query import ClaimRequest, Order, TaskQuery
+
+if TYPE_CHECKING:
+    from dreamos_tasks.board.nexus import TaskNexus
 
 SHOWN_REFUSALS = 3
 MOST_COUNTED = 100
 
 
-def nothing_ready(nexus: BoardReader, request: ClaimRequest) -> NothingReady:
+def nothing_ready(nexus: TaskNexus, request: ClaimRequest) -> NothingReady:
     """What to tell an agent whose claim found nothing: which tasks are ready and not for it, or that none is."""
+    hindrance = nexus.hindrance_of(request.agent_id)
+    if hindrance is not None:
+        return NothingReady(
+            f"nothing for {request.agent_id} now: {hindrance.message}", cause=hindrance.cause, fix=hindrance.fix
+        )
+    request = nexus.completed(request)
     found = nexus.find_tasks(TaskQuery(statuses=frozenset({"ready"}), order=Order.QUEUE, limit=SHOWN_REFUSALS + 1))
     now = nexus.clock.now()
     reasons = []

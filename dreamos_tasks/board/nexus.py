@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.board import adding
+from dreamos_tasks.board.agents import AgentVerbs
 from dreamos_tasks.board.by_status import bring_to
 from dreamos_tasks.board.undoing import UndoVerbs
-from dreamos_tasks.errors import VerificationFailed
+from dreamos_tasks.errors import AgentAtCapacity, AgentNotRegistered, AgentPaused, VerificationFailed
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Change
 from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_from_payload
 from dreamos_tasks.model.plan import ErrorCategory, Evidence, StepResult, TaskError
-from dreamos_tasks.model.query import ClaimRequest, TaskQuery
-from dreamos_tasks.model.task import ProcessIdentity, Progress, Status, Task, TaskDraft
+from dreamos_tasks.model.query import ClaimRequest
+from dreamos_tasks.model.task import ProcessIdentity, Progress, Task, TaskDraft
 
 if TYPE_CHECKING:
     from dreamos_tasks.model.gate import Gate, Refusal
@@ -25,7 +27,7 @@ Gates = Mapping[str, "Sequence[Gate]"]  # by the name of the step
 FirstStep = Callable[[Task], StepResult | None]
 
 
-class TaskNexus(UndoVerbs):
+class TaskNexus(AgentVerbs, UndoVerbs):
     """The shared board, for one process. Threads may share it.
 
     Reads give tasks as they are to be seen: a task whose lease has run out is pending again.
@@ -58,15 +60,23 @@ class TaskNexus(UndoVerbs):
         process: ProcessIdentity | None = None,
         first_step: FirstStep | None = None,
     ) -> Task | None:
-        """Claim the next ready task for the agent; None when there is none for it.
+        """Claim the next ready task for the agent; None when there is none for it, or it holds as many as it may.
 
-        `first_step` gives the record of the step that is begun at once; it goes into the same write.
+        A registered agent that names no capabilities offers those it is registered with. `first_step` gives the record of
+        the step that is begun at once; it goes into the same write.
+
+        Raises AgentPaused, AgentNotRegistered; who runs plans (a daemon) is given None instead.
         """
         request = ClaimRequest(
             agent_id=agent_id, tags=tuple(tags), capabilities=tuple(capabilities), runs_plans=runs_plans
         )
         with self._transaction() as now:
-            return self._claim_next(request, now=now, process=process, first_step=first_step)
+            try:
+                return self._claim_next(request, now=now, process=process, first_step=first_step)
+            except (AgentPaused, AgentNotRegistered):
+                if not runs_plans:
+                    raise
+                return None
 
     def claim_task(
         self,
@@ -77,17 +87,25 @@ class TaskNexus(UndoVerbs):
         process: ProcessIdentity | None = None,
         first_step: FirstStep | None = None,
     ) -> Task:
-        """Claim this task. `capabilities` None: whoever names a task vouches for being able to do it.
+        """Claim this task. `capabilities` None: whoever names a task vouches for being able to do it, unless registered.
 
         `first_step`: see get_next_task.
 
-        Raises TaskNotFound, ClaimHeld, NotClaimable, IllegalTransition.
+        Raises TaskNotFound, ClaimHeld, NotClaimable, IllegalTransition, AgentPaused, AgentAtCapacity, AgentNotRegistered.
         """
         with self._transaction() as now:
             task = self.fetch(task_id)
-            offers = task.requires if capabilities is None else tuple(capabilities)
-            request = ClaimRequest(agent_id=agent_id, capabilities=offers, runs_plans=task.plan is not None)
-            return self._claim(task, request, now=now, process=process, first_step=first_step)
+            request = ClaimRequest(
+                agent_id=agent_id, capabilities=tuple(capabilities or ()), runs_plans=task.plan is not None
+            )
+            identity = None
+            if not lifecycle.is_held_by(
+                task, agent_id, now
+            ):  # what it holds it may go on with, whatever was said of it
+                request, identity = self._admitted(request, process, now)
+            if capabilities is None and identity is None:
+                request = replace(request, capabilities=task.requires)
+            return self._claim(task, request, now=now, process=process, first_step=first_step, identity=identity)
 
     mark_task_in_progress = claim_task
 
@@ -98,6 +116,8 @@ class TaskNexus(UndoVerbs):
             change = lifecycle.heartbeat(
                 task, agent_id=agent_id, token=token, now=now, lease_seconds=self.rules.lease_seconds
             )
+            if task.claim is not None:
+                self._hear_of(task.claim.agent_id, now)
             return self._save(change)
 
     # -- recording
@@ -230,7 +250,10 @@ class TaskNexus(UndoVerbs):
         request = ClaimRequest(agent_id=agent_id, tags=tuple(tags))
         with self._transaction() as now:
             ended = self._settle(task_id, outcome, agent_id=agent_id, token=token, now=now)
-            return ended, self._claim_next(request, now=now, process=None)
+            try:
+                return ended, self._claim_next(request, now=now, process=None)
+            except (AgentPaused, AgentNotRegistered):
+                return ended, None
 
     def reject_verification(
         self, task_id: str, error: TaskError, *, agent_id: str | None = None, token: int | None = None
@@ -260,27 +283,6 @@ class TaskNexus(UndoVerbs):
         """
         return bring_to(self, task_id, status, result, agent_id=agent_id, token=token)
 
-    # -- looking after claims
-
-    def expire_leases(self, *, by: str = "board") -> Sequence[Task]:
-        """Put back every task whose lease has run out. Reads see them as pending anyway; this writes it down."""
-        with self._transaction() as now:
-            expired = self.store.find(TaskQuery(statuses=frozenset({"expired"})), now=now)
-            return [
-                self._save(lifecycle.expire(task, now=now, max_lost_leases=self.rules.max_lost_leases, by=by))
-                for task in expired
-            ]
-
-    def recover_claims(self, agent_id: str, *, is_alive: Callable[[ProcessIdentity], bool], by: str) -> Sequence[Task]:
-        """Take back what dead processes held as `agent_id`, without waiting for their leases."""
-        with self._transaction() as now:
-            held = self.store.find(TaskQuery(statuses=frozenset({Status.IN_PROGRESS.value}), held_by=agent_id), now=now)
-            return [
-                self._save(lifecycle.recover(task, now=now, by=by, reason=f"process {task.claim.process.pid} is gone"))
-                for task in held
-                if task.claim is not None and task.claim.process is not None and not is_alive(task.claim.process)
-            ]
-
     # -- what the verbs share
 
     def _claim_next(
@@ -291,10 +293,14 @@ class TaskNexus(UndoVerbs):
         process: ProcessIdentity | None,
         first_step: FirstStep | None = None,
     ) -> Task | None:
+        try:
+            request, identity = self._admitted(request, process, now)
+        except AgentAtCapacity:
+            return None
         most = self.rules.max_lost_leases
         while (task := self.store.next_claimable(request, now=now)) is not None:
             if task.lost_leases + 1 < most or not lifecycle.lease_expired(task, now):
-                return self._claim(task, request, now=now, process=process, first_step=first_step)
+                return self._claim(task, request, now=now, process=process, first_step=first_step, identity=identity)
             self._save(lifecycle.expire(task, now=now, max_lost_leases=most))  # it ends whoever takes it: no more
         return None
 
@@ -306,6 +312,7 @@ class TaskNexus(UndoVerbs):
         now: datetime,
         process: ProcessIdentity | None,
         first_step: FirstStep | None,
+        identity: Mapping[str, Any] | None,
     ) -> Task:
         change = lifecycle.claim(
             task,
@@ -315,6 +322,7 @@ class TaskNexus(UndoVerbs):
             lease_seconds=self.rules.lease_seconds,
             process=process,
             key_use=self.store.key_use(task, now=now) if task.concurrency_key is not None else None,
+            identity=identity,
         )
         claim = change.task.claim
         started = first_step(change.task) if first_step is not None else None
@@ -351,7 +359,7 @@ class TaskNexus(UndoVerbs):
                 token=token,
                 now=now,
                 retry=self.rules.retry,
-                roll=_chance(),
+                roll=0.0 if isinstance(outcome, Succeeded) else _chance(),
             )
         )
         saved = self._save(change)

@@ -14,6 +14,7 @@ from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import STEP_ENDS, Change, EventType
 from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
 from dreamos_tasks.model.task import Task
+from dreamos_tasks.model.transitions import FOREGROUND
 from dreamos_tasks.model.value import frozen_value
 
 if TYPE_CHECKING:
@@ -25,11 +26,21 @@ STEP_MARKS = STEP_ENDS | {EventType.STEP_STARTED}
 
 @frozen_value
 class BoardRules:
-    """What a board's owner has settled: how long a lease lasts, when a failure is tried again."""
+    """What a board's owner has settled: how long a lease lasts, when a failure is tried again, who may claim.
+
+    `registered_only`: agents that are registered, and `own_agents`: the daemon; `dt run` always may.
+    """
 
     lease_seconds: float = 900.0
     max_lost_leases: int = 10
     retry: RetryPolicy = DEFAULT_RETRY
+    silent_agent_seconds: float = 300.0
+    registered_only: bool = False
+    own_agents: tuple[str, ...] = ("daemon",)
+
+    def is_own(self, agent_id: str) -> bool:
+        """Whether this is a name under which the program itself claims."""
+        return agent_id in self.own_agents or FOREGROUND.fullmatch(agent_id) is not None
 
 
 class BoardWriter(BoardReader):

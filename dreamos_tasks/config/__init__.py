@@ -3,6 +3,7 @@
 from dreamos_tasks.config.cache import settings_for
 from dreamos_tasks.config.home import Home, find_home, user_config
 from dreamos_tasks.config.settings import (
+    AgentSettings,
     BoardSettings,
     BreakerSettings,
     ClaimSettings,
@@ -24,6 +25,7 @@ from dreamos_tasks.config.settings import (
 )
 
 __all__ = [
+    "AgentSettings",
     "BoardSettings",
     "BreakerSettings",
     "ClaimSettings",

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from dreamos_tasks.config.catalogue import hint_at, info_of, leaves
+from dreamos_tasks.config.consistency import contradictions, follow
 from dreamos_tasks.config.home import MARK, Home, user_config
 from dreamos_tasks.config.layer import KeyPath, Layer
 from dreamos_tasks.config.problems import (
@@ -22,7 +23,7 @@ from dreamos_tasks.config.problems import (
     unknown_variable,
     wrong_value,
 )
-from dreamos_tasks.config.settings import Settings, contradictions, follow
+from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.config.sources import read_environment, read_file
 from dreamos_tasks.config.variables import PREFIX
 

@@ -7,7 +7,8 @@ DreamosError
 ├── NotFound                       3  no such thing
 │   ├── TaskNotFound
 │   ├── ToolNotFound
-│   └── RequestNotFound
+│   ├── RequestNotFound
+│   └── AgentNotFound                 nobody is registered under this name
 ├── Refused                        4  the board said no; nothing was changed
 │   ├── ClaimHeld                     another agent holds the task
 │   ├── StaleToken                    the claim it was written under is over
@@ -21,6 +22,9 @@ DreamosError
 │   ├── RequestClosed                 it is decided, or another kind of decision is asked
 │   ├── OwnApproval                   who works on a task cannot approve for it
 │   ├── CannotUndo                    what was done cannot be taken back, or not now
+│   ├── AgentPaused                   the agent gets nothing until it is resumed
+│   ├── AgentAtCapacity               the agent holds as many tasks as it may
+│   ├── AgentNotRegistered            only registered agents may claim here
 │   ├── NoPerson                      a decision that is a person's comes from an agent or a step
 │   └── AlreadyRunning                another daemon holds this board
 ├── NothingReady                   5  no task to claim
@@ -35,9 +39,11 @@ DreamosError
 │   └── DependencyCycle
 └── WaitTimedOut                 124  what was waited for did not happen in time
 
-`families` has the first row of it, `call` what is below 2, 3 and 7, `refusals` what is below 4, `board` what is below 6.
+`families` has the first row of it, `call` what is below 2, 3 and 7, `refusals` what is below 4, `agents` what an agent is told,
+`board` what is below 6.
 """
 
+from dreamos_tasks.errors.agents import AgentAtCapacity, AgentNotFound, AgentNotRegistered, AgentPaused
 from dreamos_tasks.errors.board import BoardCorrupt, BoardGone, BoardLocked, BoardTooNew, BoardUnsafe
 from dreamos_tasks.errors.call import (
     AgentNotNamed,
@@ -77,7 +83,11 @@ from dreamos_tasks.errors.refusals import (
 )
 
 __all__ = [
+    "AgentAtCapacity",
+    "AgentNotFound",
     "AgentNotNamed",
+    "AgentNotRegistered",
+    "AgentPaused",
     "AlreadyRunning",
     "AmbiguousRequest",
     "AmbiguousTaskId",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from dreamos_tasks.errors import (
     ClaimHeld,
@@ -39,8 +40,12 @@ def claim(
     lease_seconds: float,
     process: ProcessIdentity | None = None,
     key_use: KeyUse | None = None,
+    identity: Mapping[str, Any] | None = None,
 ) -> Change:
-    """Give the agent a lease and a fresh token. Claiming what one holds changes nothing and succeeds."""
+    """Give the agent a lease and a fresh token. Claiming what one holds changes nothing and succeeds.
+
+    `identity`: what the event is to tell of who claimed (see model.agent).
+    """
     if task.status is Status.IN_PROGRESS and task.claim is not None and not lease_expired(task, now):
         if task.claim.agent_id == request.agent_id:
             return Change(task, task)
@@ -64,6 +69,7 @@ def claim(
         EventType.TASK_CLAIMED,
         now=now,
         by=request.agent_id,
+        detail=identity,
         status=Status.IN_PROGRESS,
         claim=lease,
         last_token=token,
@@ -128,12 +134,53 @@ def expire(task: Task, *, now: datetime, max_lost_leases: int | None = None, by:
         raise IllegalTransition(
             task.task_id, state="held under a live lease", verb="expire", legal=("release", "cancel")
         )
-    lost = task.lost_leases + 1
     detail = {
         "agent_id": lease.agent_id,
         "token": lease.token,
         "lease_until": instant_to_text(lease.lease_until),
     }
+    return _lost(
+        task,
+        lease,
+        EventType.TASK_LEASE_EXPIRED,
+        now=now,
+        since=lease.lease_until,  # as reads have shown it since then
+        by=by,
+        detail=detail,
+        max_lost_leases=max_lost_leases,
+    )
+
+
+def abandon(task: Task, *, now: datetime, by: str, reason: str, max_lost_leases: int) -> Change:
+    """Take the task from a holder that has fallen silent, before its lease runs out; counted as a lease that ran out."""
+    require(task, "recover")
+    lease = task.claim
+    assert lease is not None, "what is in progress is claimed"
+    detail = {"agent_id": lease.agent_id, "token": lease.token, "reason": reason}
+    return _lost(
+        task,
+        lease,
+        EventType.TASK_RECOVERED,
+        now=now,
+        since=now,
+        by=by,
+        detail=detail,
+        max_lost_leases=max_lost_leases,
+    )
+
+
+def _lost(
+    task: Task,
+    lease: Claim,
+    type_: EventType,
+    *,
+    now: datetime,
+    since: datetime,
+    by: str,
+    detail: Mapping[str, Any],
+    max_lost_leases: int | None,
+) -> Change:
+    lost = task.lost_leases + 1
     if max_lost_leases is not None and lost >= max_lost_leases:
         error = TaskError(
             category=ErrorCategory.RESOURCE,
@@ -153,9 +200,9 @@ def expire(task: Task, *, now: datetime, max_lost_leases: int | None = None, by:
         )
     return requeued(
         task,
-        EventType.TASK_LEASE_EXPIRED,
+        type_,
         now=now,
-        since=lease.lease_until,  # as reads have shown it since then
+        since=since,
         by=by,
         detail=detail,
         lost_leases=lost,

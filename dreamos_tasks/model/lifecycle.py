@@ -8,8 +8,8 @@ rooms of their own; this is the door by which others come to them: `lifecycle.cl
 from __future__ import annotations
 
 from dreamos_tasks.model.asking import answer, approve, ask, deadline_of, find_request, lapse, open_requests, reject
-from dreamos_tasks.model.leases import claim, expire, heartbeat, held, recover, release, wake
-from dreamos_tasks.model.readiness import lease_expired, offered_in_turn, refusals, seen_at, waiting_for
+from dreamos_tasks.model.leases import abandon, claim, expire, heartbeat, held, recover, release, wake
+from dreamos_tasks.model.readiness import is_held_by, lease_expired, offered_in_turn, refusals, seen_at, waiting_for
 from dreamos_tasks.model.recording import STEP_EVENTS, add, fold, record_progress, record_step
 from dreamos_tasks.model.settling import reject_verification, require_evidence, settle
 from dreamos_tasks.model.steering import (
@@ -32,6 +32,7 @@ __all__ = [
     "SPOKEN_VERBS",
     "STEP_EVENTS",
     "TRANSITIONS",
+    "abandon",
     "add",
     "answer",
     "approve",
@@ -45,6 +46,7 @@ __all__ = [
     "fold",
     "heartbeat",
     "held",
+    "is_held_by",
     "lapse",
     "lease_expired",
     "legal_verbs",

@@ -25,6 +25,11 @@ def lease_expired(task: Task, now: datetime) -> bool:
     return task.claim is not None and task.claim.lease_until <= now
 
 
+def is_held_by(task: Task, agent_id: str, now: datetime) -> bool:
+    """Whether the agent holds the task under a live lease."""
+    return task.claim is not None and task.claim.agent_id == agent_id and task.claim.lease_until > now
+
+
 def seen_at(task: Task, now: datetime) -> Task:
     """The task as it is to be shown: under an expired lease nobody works on it, so it is pending."""
     if not lease_expired(task, now):

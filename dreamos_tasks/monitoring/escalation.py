@@ -40,6 +40,7 @@ class Action(StrEnum):
     MARKED_STALLED = "marked_stalled"
     REASSIGNED = "reassigned"
     ESCALATED = "escalated"
+    RELEASED = "released"  # what a registered agent held that fell silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.model.agent import SHELF
 from dreamos_tasks.model.query import TaskQuery
 from dreamos_tasks.model.task import Claim, ProcessIdentity, Task
 from dreamos_tasks.monitoring.escalation import BY, EscalationStrategy, Stall, deal_with, spoken
@@ -48,7 +49,8 @@ class LeaseMonitor:
     """Ends claims whose lease has run out, and deals with each silence of an agent once. Keeps nothing itself.
 
     An agent is silent when none of its claims has seen a claim, heartbeat or progress for `silent_seconds`; what a process
-    holds that is alive (a daemon's claims) never is. What the strategies do about a silent agent's task, which is in progress:
+    holds that is alive (a daemon's claims) never is, and of registered agents the AgentMonitor takes care. What the strategies
+    do about a silent agent's task, which is in progress:
     `log_only` and `mark_stalled` note it (a live lease keeps its state), `reassign` takes it back and opens it to others before
     its lease runs out, `escalate` adds one escalation task for each claim, however often its holder falls silent.
     """
@@ -98,6 +100,8 @@ class LeaseMonitor:
         for task, claim in _claims(self._held(now)):
             holders[claim.agent_id, claim.process].append(task)
         for (agent_id, process), tasks in holders.items():
+            if self.nexus.store.kept(SHELF, agent_id) is not None:
+                continue
             if process is None or not self.is_alive(process):
                 yield agent_id, tasks
 

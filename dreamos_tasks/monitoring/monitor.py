@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from dreamos_tasks.board.nexus import TaskNexus
-from dreamos_tasks.config.settings import MonitoringSettings
+from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.model.task import ProcessIdentity
+from dreamos_tasks.monitoring.agents import AgentMonitor
 from dreamos_tasks.monitoring.escalation import strategy_from
 from dreamos_tasks.monitoring.lapses import LapseMonitor
 from dreamos_tasks.monitoring.leases import LeaseMonitor
@@ -57,16 +58,18 @@ class Monitor(Protocol[FoundT]):
 MakeMonitor = Callable[[TaskNexus], Monitor[Any]]
 
 
-def monitors_of(settings: MonitoringSettings, *, is_alive: Callable[[ProcessIdentity], bool]) -> Sequence[MakeMonitor]:
+def monitors_of(settings: Settings, *, is_alive: Callable[[ProcessIdentity], bool]) -> Sequence[MakeMonitor]:
     """The monitors of a board, in the order in which they look: what a lease sets free is pending after it.
 
     `is_alive`: whether the process that holds a claim still runs. Raises ConfigError for an unknown strategy.
     """
-    strategy = strategy_from(settings.escalation_strategy)
+    monitoring = settings.monitoring
+    strategy = strategy_from(monitoring.escalation_strategy)
     return (
         LapseMonitor,
-        partial(LeaseMonitor, silent_seconds=settings.silent_agent_seconds, strategy=strategy, is_alive=is_alive),
-        partial(PendingTaskMonitor, timeout_seconds=settings.pending_timeout_seconds, strategy=strategy),
+        partial(LeaseMonitor, silent_seconds=monitoring.silent_agent_seconds, strategy=strategy, is_alive=is_alive),
+        partial(AgentMonitor, silent_seconds=settings.agents.silent_after_seconds, is_alive=is_alive),
+        partial(PendingTaskMonitor, timeout_seconds=monitoring.pending_timeout_seconds, strategy=strategy),
     )
 
 

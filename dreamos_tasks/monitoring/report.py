@@ -52,12 +52,15 @@ class SilentClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SilentAgent:
-    """An agent that holds claims under live leases and has given no sign of life for too long."""
+    """An agent that holds claims under live leases and has given no sign of life for too long.
+
+    `strategy` None: it is registered, and what it held was released whatever the strategy is.
+    """
 
     agent_id: str
     last_heard_at: datetime
     silent_seconds: float
-    strategy: EscalationStrategy
+    strategy: EscalationStrategy | None
     claims: tuple[SilentClaim, ...]
 
 

@@ -16,7 +16,7 @@ from dreamos_tasks.board.clock import BoardClock
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.board.writer import BoardRules
-from dreamos_tasks.config.settings import MonitoringSettings
+from dreamos_tasks.config.settings import MonitoringSettings, Settings
 from dreamos_tasks.errors import BoardUnavailable, ConfigError
 from dreamos_tasks.model.event import EventType
 from dreamos_tasks.model.task import Status, TaskDraft
@@ -57,7 +57,7 @@ class CountingDesk(ThreadDesk):
 
 
 def standard(**settings: Any) -> tuple[MakeMonitor, ...]:
-    return tuple(monitors_of(MonitoringSettings(**settings), is_alive=lambda process: process == ALIVE))
+    return tuple(monitors_of(Settings(monitoring=MonitoringSettings(**settings)), is_alive=lambda process: process == ALIVE))
 
 
 @pytest.fixture
@@ -514,4 +514,4 @@ def test_an_unknown_strategy_is_refused_before_anything_is_checked() -> None:
     settings = MonitoringSettings(escalation_strategy="ignore")  # type: ignore[arg-type]
 
     with pytest.raises(ConfigError, match="'ignore' is not a strategy"):
-        monitors_of(settings, is_alive=lambda _process: True)
+        monitors_of(Settings(monitoring=settings), is_alive=lambda _process: True)

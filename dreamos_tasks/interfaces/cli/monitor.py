@@ -70,6 +70,7 @@ def _lines(report: MonitorReport) -> Iterator[str]:
         yield f"  {claim.task_id}  the lease of {claim.agent_id} (token {claim.token}) ran out; {claim.status.value} again"
     for agent in report.silent_agents[:SHOWN]:
         held = ", ".join(claim.task_id for claim in agent.claims)
-        yield f"  {agent.agent_id}  silent for {duration(agent.silent_seconds)}, holds {held}"
+        holds = f"held {held}; released" if agent.strategy is None else f"holds {held}"
+        yield f"  {agent.agent_id}  silent for {duration(agent.silent_seconds)}, {holds}"
     if report.truncated:
         yield "  and more, dealt with before"
