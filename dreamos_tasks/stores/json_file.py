@@ -27,8 +27,8 @@ from dreamos_tasks.stores.typed_form import Misfit
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 POLL_SECONDS = 0.01  # between two tries for the lock; a commit takes about as long
 # Editors write in place, or rename the old file away first. What looks torn or gone is looked at again until it has been
-# left alone for this long.
-SETTLE_SECONDS = 0.05  # between two looks at a file that an editor is writing: its save rings no bell that we could wait for
+# left alone for this long; no editor rings a bell that we could wait for.
+SETTLE_SECONDS = 0.05
 SETTLE_TRIES = 40
 
 Stamp = tuple[int, int, int]
