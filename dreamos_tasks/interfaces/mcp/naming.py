@@ -11,7 +11,7 @@ from typing import Any
 
 from mcp.server.context import ServerRequestContext
 
-from dreamos_tasks.errors import Refused, UsageError
+from dreamos_tasks.errors import UsageError
 from dreamos_tasks.model.task import NAME_PATTERN, check_name
 
 RequestContext = ServerRequestContext[Any, Any]
@@ -32,48 +32,31 @@ class AgentUnknown(UsageError):
         )
 
 
-class NotThisAgent(Refused):
-    """The credential is one agent's, and the call names another."""
-
-    code = "own_name_only"
-
-    def __init__(self, given: str, *, bound: str) -> None:
-        super().__init__(
-            f"this token is {bound}'s: it cannot act as {given}",
-            cause="a token is bound to one agent, so that nobody finishes another's task",
-            fix='leave "agent" out',
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """The names of one server. `fixed`: whom it was started for. `bound_to`: whose credential the request shows.
+    """The names of one server. `fixed`: whom it was started for. `acting_as`: the agent whose credential the request shows,
+    else the one that the call names; raises a DreamosError when they are two.
 
     A client that nobody named acts under its own name and a mark of its session: two sessions of one program are two
     agents, so that neither takes the other's claim for its own.
     """
 
     fixed: str | None = None
-    bound_to: Callable[[RequestContext], str | None] = lambda _context: None
+    acting_as: Callable[[RequestContext, str | None], str | None] = lambda _context, given: given
     mark: str | None = field(default_factory=lambda: os.urandom(2).hex())  # None: a session tells clients apart
 
     def agent(self, context: RequestContext, given: str | None = None) -> str:
-        """The agent that acts. Raises AgentUnknown, NotThisAgent, InvalidTask."""
-        bound = self.bound_to(context)
-        if bound is not None:
-            if given not in (None, bound):
-                raise NotThisAgent(str(given), bound=bound)
-            return bound
+        """The agent that acts. Raises AgentUnknown, InvalidTask, and what `acting_as` raises."""
         if given is not None:
-            return check_name(given, what="an agent's name", pointer="/agent")
-        named = self.fixed or self._client_and_mark(context)
+            check_name(given, what="an agent's name", pointer="/agent")
+        named = self.acting_as(context, given) or self.agent_or_none(context)
         if named is None:
             raise AgentUnknown
         return named
 
     def agent_or_none(self, context: RequestContext) -> str | None:
         """The agent whose session this is; None when nothing says so."""
-        return self.bound_to(context) or self.fixed or self._client_and_mark(context)
+        return self.acting_as(context, None) or self.fixed or self._client_and_mark(context)
 
     def _client_and_mark(self, context: RequestContext) -> str | None:
         mark = self.mark or _mark_of_session(context)
