@@ -27,6 +27,7 @@ STATUS_BY_EXIT_CODE: Mapping[int, int] = {
     124: HTTPStatus.GATEWAY_TIMEOUT,
 }
 STATUS_BY_CODE: Mapping[str, int] = {
+    "extra_missing": HTTPStatus.NOT_IMPLEMENTED,
     "no_person": HTTPStatus.FORBIDDEN,
     "own_approval": HTTPStatus.FORBIDDEN,
     "precondition_failed": HTTPStatus.PRECONDITION_FAILED,
