@@ -11,9 +11,10 @@ from dreamos_tasks.board.writer import BoardWriter
 from dreamos_tasks.errors import RequestNotFound
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Change
+from dreamos_tasks.model.plan import TaskError
 from dreamos_tasks.model.query import TaskQuery
 from dreamos_tasks.model.request import PauseEnd, Request, task_id_of
-from dreamos_tasks.model.task import Task, TaskDraft
+from dreamos_tasks.model.task import Status, Task, TaskDraft
 
 
 class SteeringVerbs(BoardWriter):
@@ -52,6 +53,23 @@ class SteeringVerbs(BoardWriter):
         """End the task for good. Raises TaskNotFound, IllegalTransition."""
         with self._transaction() as now:
             return self._save(lifecycle.cancel(self._current(task_id, now), by=by, now=now, reason=reason))
+
+    def end_elsewhere(
+        self,
+        task_id: str,
+        status: Status,
+        *,
+        by: str,
+        result: Any = None,
+        error: TaskError | None = None,
+        ended_at: datetime | None = None,
+    ) -> Task:
+        """End a task that nobody has begun, as it has ended on the board it comes from. Raises TaskNotFound, IllegalTransition."""
+        with self._transaction() as now:
+            task = self.fetch(task_id)
+            return self._save(
+                lifecycle.end_elsewhere(task, status, by=by, now=now, result=result, error=error, ended_at=ended_at)
+            )
 
     # -- asking people
 

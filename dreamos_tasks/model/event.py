@@ -18,6 +18,7 @@ class EventType(StrEnum):
     """What can happen to a task."""
 
     TASK_ADDED = "task_added"
+    TASK_IMPORTED = "task_imported"
     TASK_CLAIMED = "task_claimed"
     TASK_LEASE_EXPIRED = "task_lease_expired"
     TASK_RECOVERED = "task_recovered"

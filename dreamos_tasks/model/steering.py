@@ -13,7 +13,7 @@ from dreamos_tasks.errors import (
     TaskChanged,
 )
 from dreamos_tasks.model.event import Change, EventType
-from dreamos_tasks.model.plan import StepStatus
+from dreamos_tasks.model.plan import StepStatus, TaskError
 from dreamos_tasks.model.readiness import seen_at
 from dreamos_tasks.model.request import Pause, PauseEnd
 from dreamos_tasks.model.task import (
@@ -79,6 +79,24 @@ def cancel(task: Task, *, by: str, now: datetime, reason: str = "") -> Change:
     """End the task for good, whoever holds it."""
     require(task, "cancel")
     return ended(task, EventType.TASK_CANCELLED, Status.CANCELLED, now=now, by=by, detail=why(reason))
+
+
+def end_elsewhere(
+    task: Task,
+    status: Status,
+    *,
+    by: str,
+    now: datetime,
+    result: Any = None,
+    error: TaskError | None = None,
+    ended_at: datetime | None = None,
+) -> Change:
+    """End a task that nobody has begun, as it has ended on the board that it comes from: nothing is run or proved here."""
+    require(task, "import")
+    finished_at = min(ended_at or now, now)
+    return ended(
+        task, EventType.TASK_IMPORTED, status, now=now, by=by, result=result, error=error, finished_at=finished_at
+    )
 
 
 def retry(task: Task, *, by: str, now: datetime) -> Change:

@@ -61,6 +61,7 @@ TRANSITIONS: Mapping[str, tuple[frozenset[Status | None], frozenset[Status]]] = 
     "reassign": (QUEUED | {Status.IN_PROGRESS}, RESTING),
     "note": (QUEUED | {Status.IN_PROGRESS}, frozenset({Status.PENDING, Status.STALLED, Status.IN_PROGRESS})),
     "edit": (OPEN, OPEN),
+    "import": (frozenset({Status.PENDING}), FINAL),  # what was over on the board that it comes from
     "undo": (FINAL | {Status.PAUSED}, FINAL | {Status.PAUSED}),  # its steps; the state stays
 }
 

@@ -84,6 +84,7 @@ VERBS: dict[str, Callable[[Task, datetime], Change]] = {
     "wake": lambda task, now: lifecycle.wake(task, by="daemon", now=now),
     "lapse": lambda task, now: lifecycle.lapse(task, by="monitor", now=now),
     "edit": lambda task, now: lifecycle.edit(task, {"title": f"at {now}"}, by="cli", now=now),
+    "import": lambda task, now: lifecycle.end_elsewhere(task, Status.COMPLETED, by="cli", now=now),
     "undo": lambda task, now: begin_undo(task, by="cli", now=now),
 }
 

@@ -60,6 +60,8 @@ THEMES: dict[str, dict[str, Place]] = {
         "monitor": ("monitor:monitor", "Look for tasks that nobody moves"),
         "doctor": ("doctor:doctor", "Check this machine and mend what can be mended"),
         "backup": ("board_verbs:backup", "Copy the board to a file"),
+        "import": ("moving:import_", "Bring tasks of another board here"),
+        "export": ("moving:export", "Write out all tasks"),
         "board": ("board_verbs:board", "Check or convert the board"),
         "config": ("home_verbs:config", "Check or show the settings"),
         "schema": ("home_verbs:schema", "The JSON Schema of tasks and tools"),

@@ -1,0 +1,1 @@
+"""Boards that others keep, read into drafts: one file a format."""

@@ -1,0 +1,167 @@
+"""import and export: whole boards come and go, and what became of everything in them is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.interfaces.cli.conftest import Dt
+
+BACKLOG = [
+    {
+        "task_id": "BUS-1",
+        "name": "Refactor the bus",
+        "priority": 1,
+        "status": "BLOCKED",
+        "dependencies": ["DONE-1"],
+        "notes": ["kept as it is"],
+    },
+    {"task_id": "BUS 2!", "name": "Odd id", "priority": "HIGHEST", "status": "OBSOLETE", "due_date": "{{DUE}}"},
+    {"task_id": "BUS-3", "name": "Held up", "status": "blocked", "dependencies": ["GONE-1"]},
+    7,
+]
+WORKING = [{"task_id": "GO-1", "name": "Going on", "status": "WORKING", "claimed_by": "Agent-2", "tags": ["core bus"]}]
+COMPLETED = [
+    {
+        "task_id": "DONE-1",
+        "title": "Done",
+        "status": "ARCHIVED",
+        "completion_summary": "all fine",
+        "timestamp_completed_utc": "2025-04-29T10:00:00.1234567+00:00Z",
+    },
+    {"task_id": "DONE-2", "name": "It says nothing of its state"},
+    {"task_id": "BAD-1", "name": "Broken", "status": "FAILED", "error": {"message": "no disk"}},
+    {"task_id": "NAMELESS-1"},
+]
+
+
+@pytest.fixture
+def old_board(tmp_path: Path) -> str:
+    folder = tmp_path / "old"
+    folder.mkdir()
+    for name, tasks in (("task_backlog", BACKLOG), ("working_tasks", WORKING), ("completed_tasks", COMPLETED)):
+        (folder / f"{name}.json").write_text(json.dumps(tasks))
+    return str(folder)
+
+
+def board(dt: Dt) -> dict[str, Any]:
+    return {task["task_id"]: task for task in dt("list", "--json").json}
+
+
+def test_a_board_in_four_files_comes_with_its_states(dt: Dt, old_board: str) -> None:
+    said = dt("import", old_board, "--json")
+    tasks = board(dt)
+    assert said.code == 7  # one of them has no title
+    assert set(said.json["refused"]) == {"NAMELESS-1"}
+    assert {task_id: task["status"] for task_id, task in tasks.items()} == {
+        "BUS-1": "pending",
+        "BUS-2": "cancelled",
+        "BUS-3": "paused",
+        "GO-1": "pending",
+        "DONE-1": "completed",
+        "DONE-2": "completed",
+        "BAD-1": "failed",
+    }
+    assert (tasks["BUS-1"]["priority"], tasks["BUS-2"]["priority"]) == ("high", "critical")
+    assert (tasks["BUS-1"]["depends_on"], tasks["BUS-1"]["waiting_for"]) == (["DONE-1"], [])
+    assert tasks["BUS-1"]["extra"] == {"notes": ["kept as it is"]}
+    assert (tasks["GO-1"]["assigned_to"], tasks["GO-1"]["claim"], tasks["GO-1"]["tags"]) == (
+        "Agent-2",
+        None,
+        ["core-bus"],
+    )
+    assert (tasks["DONE-1"]["result"], tasks["DONE-1"]["finished_at"]) == ("all fine", "2025-04-29T10:00:00.123456Z")
+    assert tasks["BAD-1"]["error"]["message"] == "no disk"
+
+
+def test_everything_that_is_not_as_it_was_is_said(dt: Dt, old_board: str) -> None:
+    notes = [(note["kind"], note["where"], note["said"]) for note in dt("import", old_board, "--json").json["notes"]]
+    assert ("refused", "task_backlog.json#/3", "a task is an object, and this is 7") in notes
+    assert ("mapped", "task_backlog.json#/1", 'the id "BUS 2!" is BUS-2 here') in notes
+    assert ("mapped", "task_backlog.json#/1", 'status "OBSOLETE" is cancelled') in notes
+    assert ("refused", "task_backlog.json#/1", 'due_date: "{{DUE}}" is the text of a template') in notes
+    assert ("refused", "task_backlog.json#/2", "it depends on what is not there: GONE-1") in notes
+    assert ("kept", "task_backlog.json#/0", "in extra: notes") in notes
+    assert any("a claim cannot be taken over" in said for _, _, said in notes)
+
+
+def test_a_dry_run_says_the_same_and_adds_nothing(dt: Dt, old_board: str) -> None:
+    tried = dt("import", old_board, "--dry-run", "--json").json
+    assert board(dt) == {}
+    done = dt("import", old_board, "--json").json
+    assert (tried.pop("dry_run"), done.pop("dry_run")) == (True, False)
+    assert tried == done
+
+
+def test_what_was_imported_once_is_not_imported_again(dt: Dt, old_board: str) -> None:
+    dt("import", old_board)
+    dt("cancel", "BUS-1")
+    before = board(dt)
+    again = dt("import", old_board, "--json").json
+    assert again["added"] == {}
+    assert set(again["here"]) == {"BUS-1", "BUS 2!", "BUS-3", "GO-1", "DONE-1", "DONE-2", "BAD-1"}
+    assert board(dt) == before
+
+
+def test_an_id_that_is_another_tasks_here_is_refused(dt: Dt, tmp_path: Path) -> None:
+    dt("add", "--file", _file(tmp_path, {"title": "Ours", "task_id": "X-1"}))
+    said = dt("import", _file(tmp_path, [{"id": "X-1", "title": "Theirs"}]), "--json")
+    assert said.code == 7
+    assert "X-1 is another task on this board: Ours" in said.json["refused"]["X-1"]
+    assert [task["title"] for task in board(dt).values()] == ["Ours"]
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "boards"])
+def test_what_is_exported_is_imported_again_as_it_was(dt: Dt, old_board: str, tmp_path: Path, form: str) -> None:
+    dt("import", old_board)
+    out = str(tmp_path / ("four" if form == "boards" else f"out.{form}"))
+    assert dt("export", "--format", form, "--output", out).code == 0
+    dt("--home", str(tmp_path / "other"), "init")
+    back = dt("--home", str(tmp_path / "other"), "import", out, "--json")
+    assert (back.code, back.json["refused"]) == (0, {})
+    kept = ("title", "status", "priority", "tags", "depends_on", "assigned_to", "result", "finished_at")
+    first, second = (
+        board(dt),
+        {task["task_id"]: task for task in dt("--home", str(tmp_path / "other"), "list", "--json").json},
+    )
+    assert {task_id: [task[name] for name in kept] for task_id, task in first.items()} == {
+        task_id: [task[name] for name in kept] for task_id, task in second.items()
+    }
+
+
+def test_a_plan_comes_along_and_a_wrong_one_is_refused_with_the_place(dt: Dt, tmp_path: Path) -> None:
+    good = {"title": "good", "id": "a-1", "run": "make test", "verify": ["true"]}
+    bad = {"title": "bad", "id": "a-2", "plan": {"steps": [{"name": "x", "tool": "shel", "params": {}}]}}
+    said = dt("import", _file(tmp_path, [good, bad]), "--json")
+    assert list(said.json["added"]) == ["a-1"]
+    assert "/plan/steps/0/tool" in said.json["refused"]["a-2"]
+    assert board(dt)["a-1"]["plan"]["steps"][0]["params"] == {"command": "make test"}
+
+
+def test_markdown_is_for_people_and_no_title_breaks_out_of_its_line(dt: Dt) -> None:
+    dt("add", "One *bold*\n# heading", "--priority", "high", "--tag", "core")
+    printed = dt("export", "--format", "markdown").out.splitlines()
+    assert printed[0] == "## Pending"
+    assert printed[2].startswith(r"- [ ] One \*bold\* # heading (dt-")
+    assert printed[2].endswith(", high, #core)")
+
+
+def test_what_is_no_board_is_a_clear_error(dt: Dt, tmp_path: Path) -> None:
+    (tmp_path / "broken.json").write_text('[{"title": "x"},')
+    (tmp_path / "empty").mkdir()
+    broken = dt("import", str(tmp_path / "broken.json"), "--json")
+    assert (broken.code, broken.error["code"]) == (7, "invalid_input")
+    assert "line 1" in broken.error["message"]
+    assert dt("import", str(tmp_path / "empty")).code == 7
+    assert dt("import", str(tmp_path / "missing.json")).code == 7
+    assert board(dt) == {}
+
+
+def _file(folder: Path, value: Any) -> str:
+    path = folder / "given.json"
+    path.write_text(json.dumps(value))
+    return str(path)
