@@ -16,6 +16,7 @@ from dreamos_tasks.monitoring.escalation import BY, Action, spoken
 from dreamos_tasks.monitoring.report import MonitorReport, SilentAgent, SilentClaim
 
 IN_PROGRESS = frozenset({"in_progress"})
+PROCESS_LOOK_SECONDS = 10.0  # while agents with a known process hold tasks: that one has ended, nobody tells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class AgentMonitor:
 
     def look(self, now: datetime, *, again: bool = False) -> FoundAgents:
         """Find silent agents, without a write."""
-        gone = (self._gone(agent, tasks, now) for agent, tasks in self._holders(now))
+        gone = (self._gone(agent, tasks, now) for agent, tasks in self._unproven(now))
         return FoundAgents(checked_at=now, gone=tuple(each for each in gone if each is not None))
 
     def deal(self, found: FoundAgents) -> MonitorReport:
@@ -72,13 +73,23 @@ class AgentMonitor:
         )
 
     def next_at(self, now: datetime) -> datetime | None:
-        """When the next agent would be silent; None when no registered agent holds a task."""
-        silent = timedelta(seconds=self.silent_seconds)
-        instants = [_last_heard(agent, tasks) + silent for agent, tasks in self._holders(now)]
+        """When the next agent would be silent, or soon when processes are to be looked at; None when nobody holds a task."""
+        silent, soon = timedelta(seconds=self.silent_seconds), timedelta(seconds=PROCESS_LOOK_SECONDS)
+        instants = [
+            now + soon if agent.process is not None else _last_heard(agent, tasks) + silent
+            for agent, tasks in self._holders(now)
+        ]
         return min((instant for instant in instants if instant > now), default=None)
 
-    def _holders(self, now: datetime) -> Iterator[tuple[Agent, list[tuple[Task, Claim]]]]:
+    def _unproven(self, now: datetime) -> Iterator[tuple[Agent, list[tuple[Task, Claim]]]]:
         """Each registered agent that holds tasks, if nothing proves that it lives."""
+        for agent, tasks in self._holders(now):
+            processes = {agent.process, *(claim.process for _, claim in tasks)}
+            if not any(process is not None and self.is_alive(process) for process in processes):
+                yield agent, tasks
+
+    def _holders(self, now: datetime) -> Iterator[tuple[Agent, list[tuple[Task, Claim]]]]:
+        """Each registered agent that holds tasks."""
         agents = {agent.agent_id: agent for agent in registered_agents(self.nexus.store)}
         if not agents:
             return
@@ -87,9 +98,7 @@ class AgentMonitor:
             if task.claim is not None and task.claim.agent_id in agents:
                 holders[task.claim.agent_id].append((task, task.claim))
         for agent_id, tasks in holders.items():
-            processes = {agents[agent_id].process, *(claim.process for _, claim in tasks)}
-            if not any(process is not None and self.is_alive(process) for process in processes):
-                yield agents[agent_id], tasks
+            yield agents[agent_id], tasks
 
     def _gone(self, agent: Agent, tasks: Sequence[tuple[Task, Claim]], now: datetime) -> GoneAgent | None:
         heard_at = _last_heard(agent, tasks)

@@ -10,7 +10,7 @@ from dreamos_tasks.model.agent import AgentProfile
 from dreamos_tasks.model.event import EventType
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.task import ProcessIdentity, Task
-from dreamos_tasks.monitoring.agents import AgentMonitor
+from dreamos_tasks.monitoring.agents import PROCESS_LOOK_SECONDS, AgentMonitor
 from dreamos_tasks.monitoring.monitor import check_board, monitors_of
 from dreamos_tasks.monitoring.report import MonitorReport
 from dreamos_tasks.stores.sqlite import SqliteStore
@@ -91,8 +91,11 @@ def test_an_agent_whose_process_is_gone_is_not_waited_for(board: Board) -> None:
 def test_an_agent_whose_process_lives_is_waited_for(board: Board) -> None:
     register(board, process=ALIVE)
     held(board)
-    assert released(monitor(board).run_once(board.later(GONE_SECONDS * 2))) == []
-    assert monitor(board).next_at(board.clock.now()) is None
+    now = board.later(GONE_SECONDS * 2)
+    assert released(monitor(board).run_once(now)) == []
+    soon = monitor(board).next_at(now)
+    assert soon is not None
+    assert (soon - now).total_seconds() == PROCESS_LOOK_SECONDS, "that a process has ended, nobody tells"
 
 
 def test_a_claim_whose_own_process_lives_is_not_touched(board: Board) -> None:

@@ -57,7 +57,9 @@ class CountingDesk(ThreadDesk):
 
 
 def standard(**settings: Any) -> tuple[MakeMonitor, ...]:
-    return tuple(monitors_of(Settings(monitoring=MonitoringSettings(**settings)), is_alive=lambda process: process == ALIVE))
+    return tuple(
+        monitors_of(Settings(monitoring=MonitoringSettings(**settings)), is_alive=lambda process: process == ALIVE)
+    )
 
 
 @pytest.fixture
