@@ -42,10 +42,17 @@ class LiveClient:
     """
 
     def __init__(
-        self, pipe: Pipe, ring: LiveRing, *, task_id: str | None, on_lost: Callable[[LiveClient], None]
+        self,
+        pipe: Pipe,
+        ring: LiveRing,
+        *,
+        task_id: str | None,
+        on_lost: Callable[[LiveClient], None],
+        is_welcome: Callable[[], bool] = lambda: True,
     ) -> None:
         self.pipe = pipe
         self.task_id = task_id
+        self.is_welcome = is_welcome  # asked now and then: a token can be revoked
         self.seq = 0  # it has been told all that concerns it up to here
         self.told_at = 0.0
         self.full_since: float | None = None

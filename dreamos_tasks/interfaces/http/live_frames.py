@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from websockets.http11 import Request
 
 EXTENSION = "dreamos_tasks.frames"  # in the ASGI scope
+KERNEL_BYTES = 131_072  # of what is sent and not read; left to itself the kernel keeps megabytes for who never reads
 
 
 def text_frame(text: str) -> bytes:
@@ -69,6 +71,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         if self.handshake_complete:  # refused
             return
         self.pipe = FramePipe(self)
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
         extensions = self.scope.get("extensions")
         assert extensions is not None, "uvicorn gives every scope its extensions"
         extensions[EXTENSION] = self.pipe  # type: ignore[assignment]

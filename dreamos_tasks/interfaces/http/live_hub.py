@@ -50,7 +50,7 @@ class Desk(Protocol):
 
 
 class LiveHub:
-    """Give it every event of the board, in order: `publish`. Runs in one event loop."""
+    """Give it every event of the board, in order: `publish`. Runs in one event loop, and does nothing before `begin`."""
 
     def __init__(self, desk: Desk, *, limits: LiveLimits | None = None) -> None:
         self._desk = desk
@@ -60,6 +60,7 @@ class LiveHub:
         self._replays = asyncio.Semaphore(self._limits.replays_at_once)
         self._reading: asyncio.Task[Standing] | None = None
         self._is_flushing = False
+        self._is_stopped = False
         self._moved = asyncio.Event()
         self._care: asyncio.Task[None] | None = None
         self.seq = 0
@@ -69,20 +70,30 @@ class LiveHub:
         """How many follow."""
         return len(self._clients)
 
-    async def start(self) -> None:
-        """Begin at the board's newest event. Raises BoardUnavailable kinds."""
-        self.seq = await self._desk.read(lambda nexus: nexus.store.last_seq())
-        self._ring.clear(self.seq)
-        self._care = asyncio.create_task(self._look_after_clients(), name="live")
+    async def begin(self) -> None:
+        """At the board's newest event, as soon as somebody wants to follow. Raises BoardUnavailable kinds."""
+        if self._care is not None:
+            return
+        seq = await self._desk.read(lambda nexus: nexus.store.last_seq())
+        if self._care is None:
+            self.seq = max(self.seq, seq)
+            self._ring.clear(self.seq)
+            self._care = asyncio.create_task(self._look_after_clients(), name="live")
 
     async def stop(self) -> None:
-        """Let all clients go. May be called twice."""
+        """Let go whoever waits, and those who do not read: closing their connections would take for ever.
+
+        May be called twice.
+        """
+        self._is_stopped = True
+        self._moved.set()
         if self._care is not None:
             self._care.cancel()
             await asyncio.gather(self._care, return_exceptions=True)
             self._care = None
         for client in tuple(self._clients):
-            client.pipe.abort()
+            if client.full_since is not None:
+                client.pipe.abort()
 
     def publish(self, event: Event) -> None:
         """Tell all who follow. Takes a moment, however many they are: what is written is written afterwards."""
@@ -102,16 +113,26 @@ class LiveHub:
         """Wait until something has happened after this seq, so long at most."""
         try:
             async with asyncio.timeout(seconds):
-                while self.seq <= after:
+                while self.seq <= after and not self._is_stopped:
                     self._moved.clear()
                     await self._moved.wait()
         except TimeoutError:
             return
 
     @asynccontextmanager
-    async def follow(self, pipe: Pipe, *, after: int | None, task_id: str | None) -> AsyncIterator[None]:
-        """Tell this connection what comes after the id `after` (None: from now on), as long as the block lasts."""
-        client = LiveClient(pipe, self._ring, task_id=task_id, on_lost=self._cut)
+    async def follow(
+        self,
+        pipe: Pipe,
+        *,
+        after: int | None,
+        task_id: str | None,
+        is_welcome: Callable[[], bool] = lambda: True,
+    ) -> AsyncIterator[None]:
+        """Tell this connection what comes after the id `after` (None: from now on), as long as the block lasts.
+
+        `begin` has been called. Who is not welcome any more is let go.
+        """
+        client = LiveClient(pipe, self._ring, task_id=task_id, on_lost=self._cut, is_welcome=is_welcome)
         self._clients.add(client)
         client.work = asyncio.create_task(self._bring_up_to_date(client, after), name="replay")
         try:
@@ -197,7 +218,9 @@ class LiveHub:
             await asyncio.sleep(min(limits.heartbeat_seconds, limits.stuck_seconds) / 2)
             now = loop.time()
             for client in tuple(self._clients):
-                if client.full_since is not None and now - client.full_since > limits.stuck_seconds:
+                if not client.is_welcome():
+                    client.pipe.abort()
+                elif client.full_since is not None and now - client.full_since > limits.stuck_seconds:
                     logger.warning("somebody who follows has not read for {:g} s: dropped", limits.stuck_seconds)
                     client.pipe.abort()
                 elif now - client.told_at >= limits.heartbeat_seconds / 2:

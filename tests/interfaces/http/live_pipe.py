@@ -63,6 +63,8 @@ def messages_in(stream: bytes) -> list[dict[str, Any]]:
     while at + 2 <= len(stream):
         assert stream[at] == 0x81, "one whole text message a frame"
         size, head = stream[at + 1], 2
+        if at + 10 > len(stream) and at + head + min(size, 8) > len(stream):
+            break
         if size == 126:
             size, head = struct.unpack_from(">H", stream, at + 2)[0], 4
         elif size == 127:

@@ -53,7 +53,7 @@ class Board:
 async def opened(path: Path, limits: LiveLimits = SMALL) -> Board:
     board = Board(path, limits)
     await board.desk.start()
-    await board.hub.start()
+    await board.hub.begin()
     return board
 
 
@@ -218,7 +218,7 @@ async def test_an_event_that_is_on_the_board_before_the_hub_is_told_of_it_is_tol
     await board.add(2)
     events = await board.desk.read(lambda nexus: nexus.events())
     behind = LiveHub(board.desk, limits=SMALL)
-    await behind.start()
+    await behind.begin()
     behind.seq = 1
     pipe = PretendPipe()
     async with behind.follow(pipe, after=2, task_id=None):
