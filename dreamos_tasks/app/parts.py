@@ -97,6 +97,7 @@ def approval_rules_of(settings: ApprovalSettings) -> ApprovalRules:
         asks_destructive=settings.destructive == "ask",
         expires_seconds=settings.expires_seconds,
         patterns=(*known, *map(_own_pattern, settings.patterns)),
+        also=settings.also_judged,
     )
 
 

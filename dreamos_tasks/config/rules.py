@@ -39,6 +39,11 @@ def _is_risk_pattern(text: str) -> bool:
     return bool(colon) and bool(expression.strip()) and risk in tuple(Risk)
 
 
+def _is_judged_place(text: str) -> bool:
+    tool, dot, name = text.partition(".")
+    return bool(tool.strip() and dot and name.strip()) and _is_plain(text)
+
+
 def _is_plain(text: str) -> bool:
     return text.isprintable() and text.strip() == text
 
@@ -54,6 +59,9 @@ Port = Annotated[int, Ge(0), Le(65_535)]
 Text = Annotated[str, MinLen(1), Predicate(_is_plain), doc("text, not empty, without control characters")]
 RiskPattern = Annotated[
     str, Predicate(_is_risk_pattern), doc("a risk and a regular expression, such as 'high: deploy --production'")
+]
+JudgedPlace = Annotated[
+    str, Predicate(_is_judged_place), doc("a tool's parameter, such as 'message.text', or 'message.*' for all of them")
 ]
 Options = Annotated[Mapping[str, Any], doc("an object")]
 AgentName = Annotated[

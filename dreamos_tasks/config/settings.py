@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Count,
         CountOrZero,
         Factor,
+        JudgedPlace,
         Options,
         Port,
         RiskPattern,
@@ -185,6 +186,10 @@ class ApprovalSettings(_Section):
     )
     without: tuple[Text, ...] = _setting(
         (), "names of the patterns, of those this program knows, that are not asked about"
+    )
+    also_judged: tuple[JudgedPlace, ...] = _setting(
+        (),
+        "patterns judge what a call carries out; these too: message.text, http.body, or python.* for all of a tool's",
     )
 
 

@@ -24,6 +24,17 @@ class ApprovalRules:
     asks_destructive: bool = True
     expires_seconds: float = 300.0
     patterns: tuple[Pattern, ...] = DESTRUCTIVE
+    also: tuple[str, ...] = ()  # what of a call is judged beside what it carries out: `tool.parameter`, `tool.*`
+
+    def danger_of(self, step: Step, params: Mapping[str, Any]) -> Assessment | None:
+        """What the step can destroy with these parameters, through its own tool or its fallback; None: nothing is asked."""
+        if not self.asks_destructive:
+            return None
+        tools = (step.tool,) if step.fallback is None else (step.tool, step.fallback)
+        return next(
+            (found for tool in tools if (found := assess(tool, params, self.patterns, also=self.also)) is not None),
+            None,
+        )
 
 
 @frozen_value
@@ -65,7 +76,7 @@ def permit_for(task: Task, step: Step, params: Mapping[str, Any], *, rules: Appr
         permit = _after_a_cut(task, step, params, now)
         if not isinstance(permit, Go):
             return permit
-    danger = assess(params, rules.patterns) if rules.asks_destructive else None
+    danger = rules.danger_of(step, params)
     if step.approval is not ApprovalMode.REQUIRED and danger is None:
         return Go(params=params)
     return _approved(task, step, params, danger, rules=rules, now=now)

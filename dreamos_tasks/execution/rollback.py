@@ -63,7 +63,7 @@ class StepUndoer:
         found = {}
         for call in undo_order(task, names):
             step = _own_step(call)
-            danger = self._steps.danger_of(step.params) if step is not None else None
+            danger = self._steps.danger_of(step) if step is not None else None
             if danger is not None:
                 found[call.step] = danger
         return found
@@ -88,7 +88,7 @@ class StepUndoer:
         ready = self._steps.resolved(task, step)
         if isinstance(ready, ToolResult):
             return ready
-        danger = self._steps.danger_of(ready.params)
+        danger = self._steps.danger_of(ready)
         if danger is not None and not may_destroy:
             return ToolResult(
                 category=ErrorCategory.PERMISSION,

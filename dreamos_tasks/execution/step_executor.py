@@ -17,7 +17,7 @@ from dreamos_tasks.execution.permits import ApprovalRules, Permit, permit_for
 from dreamos_tasks.execution.surroundings import Surroundings
 from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus
 from dreamos_tasks.model.references import UnknownReference, may_refer, references_in, resolved, revealed
-from dreamos_tasks.model.risk import Assessment, assess
+from dreamos_tasks.model.risk import Assessment
 from dreamos_tasks.model.ruling import record_of
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.tool import ToolResult
@@ -77,9 +77,9 @@ class StepExecutor:
                 suggestions=(f"dt show {task.task_id} --json shows what each step gave",),
             )
 
-    def danger_of(self, params: Mapping[str, Any]) -> Assessment | None:
-        """What a call with these parameters can destroy, where people are to be asked about that."""
-        return assess(params, self._approvals.patterns) if self._approvals.asks_destructive else None
+    def danger_of(self, step: Step) -> Assessment | None:
+        """What the step's call can destroy, where people are to be asked about that."""
+        return self._approvals.danger_of(step, step.params)
 
     def tool(self, name: str) -> ToolAdapter:
         """The tool with this name. Raises NotFound, ConfigError."""
@@ -138,7 +138,7 @@ class StepExecutor:
         line = refresh_step(task, step, started)
         if line is None:
             return None
-        danger = self.danger_of(line.params)
+        danger = self.danger_of(line)
         if danger is not None:  # nobody is asked about this line
             result = ToolResult(category=ErrorCategory.PERMISSION, message="; ".join(danger.reasons))
         else:

@@ -67,7 +67,7 @@ class Verifier:
 
     def _unasked(self, step: Step) -> ToolResult | None:
         """Why a check is not made: nobody is asked about checks, so what people must be asked about is none."""
-        danger = self._steps.danger_of(step.params)
+        danger = self._steps.danger_of(step)
         if danger is None and step.approval is not ApprovalMode.REQUIRED:
             return None
         reasons = danger.reasons if danger is not None else ("it asks for approval",)

@@ -194,9 +194,40 @@ DESTRUCTIVE: tuple[Pattern, ...] = (
 )
 
 
-def assess(params: Mapping[str, Any], patterns: Sequence[Pattern] = DESTRUCTIVE) -> Assessment | None:
-    """What a call with these parameters puts at stake; None when no pattern says anything about it."""
-    texts = _looked_at(params)
+# What of a call is carried out, by tool: each row is the parameters that are read as one line. What a call only hands on (the
+# text of a message, the content of a file, the body of a request) destroys nothing, whatever it says.
+EXECUTED: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "shell": (("command",), ("stdin",)),
+    "http": (("method", "url"),),
+    "files": (("action", "path", "to"),),
+    "browser": (),
+    "message": (),
+    "web_search": (),
+}
+# Of any other tool (a Python function, a tool of others'): the parameters of these names, however deep they stand, and
+# arguments by place, which say nothing of what they are for.
+EXECUTED_NAMES = frozenset(
+    {
+        *("cmd", "code", "command", "commands", "expression", "method", "query", "run", "script", "shell"),
+        *("sql", "statement", "statements", "stdin", "url"),
+    }
+)
+BY_PLACE = ("args", "argv")
+ALL = "*"
+
+
+def assess(
+    tool: str,
+    params: Mapping[str, Any],
+    patterns: Sequence[Pattern] = DESTRUCTIVE,
+    *,
+    also: Sequence[str] = (),
+) -> Assessment | None:
+    """What a call of a tool with these parameters puts at stake; None when no pattern says anything about it.
+
+    Looked at is what is carried out (see EXECUTED), and what `also` names: `tool.parameter`, or `tool.*` for all.
+    """
+    texts = _looked_at(tool, params, also)
     found = [pattern for pattern in patterns if any(_compiled(pattern.expression).search(text) for text in texts)]
     if not found:
         return None
@@ -204,16 +235,45 @@ def assess(params: Mapping[str, Any], patterns: Sequence[Pattern] = DESTRUCTIVE)
     return Assessment(risk=found[0].risk, reasons=tuple(f"{one.reason} ({one.name})" for one in found))
 
 
-def _looked_at(params: Mapping[str, Any]) -> Sequence[str]:
+def _looked_at(tool: str, params: Mapping[str, Any], also: Sequence[str]) -> Sequence[str]:
     """The texts of a call, as far as anything in them can be a command."""
     texts, left = [], MOST_TEXT
-    for text in _texts(params):
+    for text in _carried_out(tool, params, also):
         if text.strip():
             texts.append(text[: min(LONGEST_TEXT, left)])
             left -= len(texts[-1])
         if left <= 0:
             break
     return texts
+
+
+def _carried_out(tool: str, params: Mapping[str, Any], also: Sequence[str]) -> Iterator[str]:
+    asked_for = {name for place in also for owner, _, name in (place.partition("."),) if owner == tool}
+    if ALL in asked_for:
+        yield from _texts(params)
+        return
+    yield from _texts([params[name] for name in sorted(asked_for) if name in params])
+    rows = EXECUTED.get(tool)
+    if rows is None:
+        yield from _named(params)
+        return
+    for row in rows:
+        values = [params[name] for name in row if name in params]
+        if len(row) > 1:
+            yield " ".join(value for value in values if isinstance(value, str))
+        else:
+            yield from _texts(values)
+
+
+def _named(value: Any) -> Iterator[str]:
+    """The texts below a name that says that they are carried out."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            is_by_place = name in BY_PLACE and isinstance(inner, list | tuple)
+            yield from _texts(inner) if is_by_place or str(name).lower() in EXECUTED_NAMES else _named(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _named(inner)
 
 
 def preview_of(tool: str, params: Mapping[str, Any]) -> str:
