@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.tools.listening import listening
+
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -45,19 +47,13 @@ class LocalServer:
 def serving(answers: dict[str, Answer], *, certificate: Path | None = None) -> Iterator[LocalServer]:
     """A server, until the block ends; with TLS when it is given a certificate with its key."""
     server = LocalServer(answers)
-    with _Listener(("127.0.0.1", 0), _handler_for(server)) as listener:  # its end waits for the threads that answer
-        if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            listener.socket = context.wrap_socket(listener.socket, server_side=True)
-        server.port = listener.server_address[1]
-        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            listener.shutdown()
-            thread.join()
+    listener = _Listener(("127.0.0.1", 0), _handler_for(server))
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        listener.socket = context.wrap_socket(listener.socket, server_side=True)
+    with listening(listener) as server.port:  # its end waits for the threads that answer
+        yield server
 
 
 class _Listener(ThreadingHTTPServer):

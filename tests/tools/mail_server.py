@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import ssl
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,6 +11,8 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import trustme
+
+from tests.tools.listening import listening
 
 USER, PASSWORD = "ada", "canary-of-the-mail-server"
 
@@ -48,15 +49,8 @@ def mail_server(ca: trustme.CA | None = None, /, **settings: Any) -> Iterator[Ma
     if ca is not None:
         server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ca.issue_cert("127.0.0.1").configure_cert(server.context)
-    with _Listener(server) as listener:
-        server.port = listener.server_address[1]
-        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            listener.shutdown()
-            thread.join()
+    with listening(_Listener(server)) as server.port:
+        yield server
 
 
 class _Listener(ThreadingTCPServer):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -11,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import trustme
+
+from tests.tools.listening import listening
 
 
 @dataclass
@@ -45,20 +46,14 @@ class Receiver:
 def receiver(*, ca: trustme.CA | None = None, **settings: Any) -> Iterator[Receiver]:
     """One that listens while the block runs; with an authority it has a certificate of it for 127.0.0.1."""
     found = Receiver(**settings)
-    with _Listener(found) as listener:
-        if ca is not None:
-            found.scheme = "https"
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            ca.issue_cert("127.0.0.1").configure_cert(context)
-            listener.socket = context.wrap_socket(listener.socket, server_side=True)
-        found.port = listener.server_address[1]
-        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield found
-        finally:
-            listener.shutdown()
-            thread.join()
+    listener = _Listener(found)
+    if ca is not None:
+        found.scheme = "https"
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ca.issue_cert("127.0.0.1").configure_cert(context)
+        listener.socket = context.wrap_socket(listener.socket, server_side=True)
+    with listening(listener) as found.port:
+        yield found
 
 
 class _Listener(ThreadingHTTPServer):
