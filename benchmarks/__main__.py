@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import board_workloads, daemon_workloads
+from benchmarks import board_workloads, daemon_workloads, dashboard_workload, live_workloads
 from benchmarks.measuring import Results
 
 WORKLOADS = {
@@ -17,6 +17,8 @@ WORKLOADS = {
     "W6": daemon_workloads.w6,
     "W7": daemon_workloads.w7,
     "W8": board_workloads.w8,
+    "W9": live_workloads.w9,
+    "W10": dashboard_workload.w10,
 }
 
 

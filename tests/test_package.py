@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib.resources import files
 
 import pytest
 
@@ -27,3 +29,11 @@ def test_importing_the_package_imports_nothing_of_it_and_nothing_slow() -> None:
     loaded = set(done.stdout.split())
     assert [name for name in loaded if name.startswith("dreamos_tasks.")] == []
     assert loaded.isdisjoint({"importlib.metadata", "pydantic", "asyncio", "dataclasses"})
+
+
+def test_the_dashboard_is_in_the_package_with_all_that_its_page_loads() -> None:
+    dashboard = files("dreamos_tasks.interfaces.http.dashboard")
+    index = (dashboard / "page" / "index.html").read_text(encoding="utf-8")
+    loaded = re.findall(r'(?:src|href)="(page/[^"]+)"', index)
+    assert len(loaded) > 3
+    assert [path for path in loaded if not (dashboard / path).is_file()] == []

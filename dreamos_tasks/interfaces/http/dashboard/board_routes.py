@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse
 
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.board.past_steps import range_form
 from dreamos_tasks.board.rows import STATES, board_form, page_of, rows_of
 from dreamos_tasks.board.series import BoardSeries
 from dreamos_tasks.errors import NotFound
-from dreamos_tasks.interfaces.http.routes.shared import Board, Reader
+from dreamos_tasks.interfaces.documents import forecast
+from dreamos_tasks.interfaces.http.routes.shared import Board, Context, Reader
 from dreamos_tasks.model.choices import choices_of
 
 MOST_ROWS = 1000  # of one answer: some ten milliseconds at the board
@@ -53,10 +56,18 @@ async def state_rows(
     return JSONResponse(await desk.read(lambda nexus: page_of(nexus, state, limit=limit, after=after)))
 
 
-@router.get("/tasks/{task_id}/choices", operation_id="task_choices")
-async def choices(desk: Board, _caller: Reader, task_id: str) -> JSONResponse:
-    """The verbs that a person could say to the task now."""
-    return JSONResponse({"choices": await desk.read(lambda nexus: choices_of(nexus.get_task_by_id(task_id)))})
+@router.get("/tasks/{task_id}/ahead", operation_id="task_ahead")
+async def ahead(desk: Board, context: Context, _caller: Reader, task_id: str) -> JSONResponse:
+    """What can come next: the verbs that a person could say to the task now, and how long each of its steps takes."""
+
+    def look(nexus: TaskNexus) -> dict[str, Any]:
+        task = nexus.get_task_by_id(task_id)
+        steps = task.plan.steps if task.plan is not None else ()
+        looking = forecast(nexus, context.settings)
+        expected = {step.name: range_form(looking.expected(step)) for step in steps}
+        return {"task_id": task.task_id, "choices": list(choices_of(task)), "expected": expected}
+
+    return JSONResponse(await desk.read(look))
 
 
 @router.get("/series", operation_id="series")

@@ -3,7 +3,8 @@ import { html, useEffect, useLayoutEffect, useRef, useSignal } from "./view.js";
 import { get, taskPath } from "./api.js";
 import { Block } from "./harmless.js";
 
-const FOLLOW_MS = 700, KEPT = 200_000; // characters: the whole file is a link away
+const FOLLOW_MS = 700, FIRST_BYTES = 65_536;
+const KEPT = 200_000; // characters: dt logs shows all
 const AT_END = 24; // pixels from the end that still count as being there
 
 export function Output({ task }) {
@@ -37,11 +38,13 @@ function useTail(id, step, isRunning, run) {
     text.value = "";
     const read = async () => {
       try {
-        const part = await get(`${taskPath(id)}/logs`, { step, offset }, { signal: gone.signal });
-        offset = part.next_offset;
-        if (part.text) {
-          const all = text.value + part.text;
-          isCut.value = part.is_cut || all.length > KEPT || (isCut.value && offset !== null);
+        const from = offset === null ? { tail_bytes: FIRST_BYTES } : { offset };
+        const [part] = await get(`${taskPath(id)}/logs`, { step, ...from }, { signal: gone.signal });
+        if (part && offset === null) isCut.value = part.offset > 0;
+        if (part) offset = part.next_offset;
+        if (part?.output) {
+          const all = text.value + part.output;
+          if (all.length > KEPT) isCut.value = true;
           text.value = all.slice(-KEPT);
         }
       } catch (error) {

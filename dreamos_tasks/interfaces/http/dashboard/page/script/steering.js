@@ -31,7 +31,7 @@ export async function say(verb, id, body = {}) {
 export async function sayIfLegal(verb, id) {
   const known = rowOf(id)?.peek();
   if (!known) return;
-  const legal = (await get(`${taskPath(id)}/choices`)).choices;
+  const legal = (await get(`${taskPath(id)}/ahead`)).choices;
   if (!legal.includes(verb)) {
     await attempt(() => Promise.reject(new Error(`${id} cannot be ${verb === "pause" ? "paused" : verb === "resume" ? "resumed" : `${verb}led`} now`)));
     return;

@@ -8,13 +8,12 @@ import { stateWord } from "./words.js";
 const TELLING = ["command", "action", "method", "function", "url", "path", "pattern", "query", "subject"];
 const LONGEST_CALL = 160;
 
-export function Steps({ task, eta }) {
+export function Steps({ task, eta, expected }) {
   const records = new Map(task.steps.map((record) => [record.name, record]));
   const proven = new Map(task.evidence.map((evidence) => [evidence.step, evidence]));
-  const expected = new Map((eta?.steps ?? []).map((step) => [step.name, step]));
   const planned = task.plan?.steps ?? [];
   return html`<section class="panel steps"><header><h2>Steps</h2>${eta && html`<${Whole} eta=${eta} isRunning=${Boolean(task.claim)} />`}</header>
-    <ol>${planned.map((step) => html`<${Step} key=${step.name} step=${step} record=${records.get(step.name)} expected=${expected.get(step.name)} claim=${task.claim} />`)}
+    <ol>${planned.map((step) => html`<${Step} key=${step.name} step=${step} record=${records.get(step.name)} expected=${expected[step.name]} claim=${task.claim} />`)}
       ${task.verify.map((step) => html`<li key=${`verify ${step.name}`} class="step"><${Icon} of=${proven.has(step.name) ? "completed" : "pending"} label=${proven.has(step.name) ? "passed" : "must pass"} />
         <div><p class="name"><${Text} of=${step.name} /> <span class="dim">check</span></p><${Call} step=${step} /></div>
         <span class="end dim">${proven.has(step.name) ? "passed" : "must pass"}</span></li>`)}
@@ -44,12 +43,12 @@ function Step({ step, record, expected, claim }) {
 
 function Running({ record, expected }) {
   const elapsed = Math.max(0, (now.value - Date.parse(record.started_at)) / 1000);
-  return html`<span class="in_progress">${whole(elapsed)}</span>${expected?.expected && html`<br /><span class="dim">of ${range(expected.expected)}</span>`}`;
+  return html`<span class="in_progress">${whole(elapsed)}</span>${expected?.samples > 0 && html`<br /><span class="dim">of ${range(expected)}</span>`}`;
 }
 
 function Ended({ record, isUndone, expected }) {
   if (isUndone) return html`<span class="dim">undone</span>`;
-  if (!record?.finished_at) return html`<span class="dim">${record?.status === "skipped" ? "skipped" : expected?.expected ? range(expected.expected) : ""}</span>`;
+  if (!record?.finished_at) return html`<span class="dim">${record?.status === "skipped" ? "skipped" : expected?.samples > 0 ? range(expected) : ""}</span>`;
   const seconds = (Date.parse(record.finished_at) - Date.parse(record.started_at)) / 1000;
   return html`${duration(seconds)}<br /><span class="dim">${record.exit_code != null && `exit ${record.exit_code}`}${record.attempt > 1 && ` attempt ${record.attempt}`}</span>`;
 }

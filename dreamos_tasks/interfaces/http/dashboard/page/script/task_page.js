@@ -1,8 +1,7 @@
 // TaskPage: all that one task's page shows, kept up to date by the board's messages about it.
-import { signal } from "./view.js";
+import { batch, effect, signal } from "./view.js";
 import { get, taskPath } from "./api.js";
 import { connection, onMessage } from "./live.js";
-import { effect } from "./view.js";
 
 const GATHER_MS = 100, RUNNING_MS = 2000;
 
@@ -11,6 +10,7 @@ export class TaskPage {
     this.id = id;
     this.task = signal(null);
     this.choices = signal([]);
+    this.expected = signal({}); // by step: how long it takes as a whole
     this.eta = signal(null);
     this.history = signal([]);
     this.attempts = signal([]);
@@ -42,14 +42,16 @@ export class TaskPage {
     this.isStale = false;
     const path = taskPath(this.id);
     try {
-      const [task, choices, history, attempts] = await Promise.all([
-        get(path), get(`${path}/choices`), get(`${path}/history`), get(`${path}/attempts`)]);
-      Object.assign(this.task, { value: task });
-      this.choices.value = choices.choices;
-      this.history.value = history.history ?? history;
-      this.attempts.value = attempts.attempts ?? attempts;
-      this.trouble.value = null;
-      await this.readEta();
+      const [task, ahead, history] = await Promise.all([get(path), get(`${path}/ahead`), get(`${path}/history`)]);
+      batch(() => {
+        this.task.value = task;
+        this.eta.value = task.finished_at ? null : task.eta;
+        this.choices.value = ahead.choices;
+        this.expected.value = ahead.expected;
+        this.history.value = history.states;
+        this.attempts.value = history.attempts;
+        this.trouble.value = null;
+      });
     } catch (error) {
       if (error.status) this.trouble.value = error;
     } finally {
@@ -60,7 +62,7 @@ export class TaskPage {
 
   async readEta() {
     const task = this.task.value;
-    if (!task?.plan || task.finished_at) { this.eta.value = null; return; }
+    if (!task?.plan || task.finished_at) return;
     try {
       this.eta.value = await get(`${taskPath(this.id)}/eta`);
     } catch { /* the page does without; whatever is wrong is told by what else is read */ }

@@ -1,0 +1,120 @@
+"""Dashboard: a real browser at the dashboard of a real daemon, as a person would use it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
+
+from tests.end_to_end.project import Project
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE_MS = 30_000  # a busy machine
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
+AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"  # of axe-core 4.14.1
+UNHEARD = ("WebSocket connection to", "net::ERR_CONNECTION", "Failed to load resource")  # while there is no daemon
+Scheme = Literal["light", "dark"]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """This machine's browser. Without one a test is skipped at home, and fails in CI."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        missing = f"there is no browser: none of {', '.join(NAMES)} is on PATH (apt install chromium)"
+        if "CI" in os.environ:
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, chromium_sandbox=os.geteuid() != 0)
+        yield browser
+        browser.close()
+
+
+def free_port() -> int:
+    """A port that is free now: the dashboard has to be found at the same place after a restart."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Dashboard:
+    """One browser window at the dashboard. `faults` are what the browser has complained of."""
+
+    project: Project
+    page: Page
+    faults: list[str] = field(default_factory=list)
+
+    def open(self, hash_: str = "#/board") -> None:
+        """Sign in by a fresh link, and go there."""
+        said = self.project.dt("dashboard", "--json")
+        assert said.code == 0, said.err
+        self.page.goto(said.form["url"])
+        self.page.wait_for_selector(".board")
+        self.go(hash_)
+
+    def go(self, hash_: str) -> None:
+        """As a link within the page does."""
+        self.page.evaluate("hash => { location.hash = hash; }", hash_)
+
+    def card(self, title: str, *, state: str | None = None) -> Locator:
+        """The card of a task, in the column of this state."""
+        column = f'.column[data-state="{state}"] ' if state else ""
+        return self.page.locator(f"{column}.card", has_text=title)
+
+    def see(self, place: Locator) -> Locator:
+        """Wait until it is there."""
+        place.first.wait_for(timeout=PATIENCE_MS)
+        return place
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def accessibility_faults(self) -> list[str]:
+        """What axe-core calls serious or critical on the page as it is."""
+        source = AXE.read_bytes()
+        assert hashlib.sha256(source).hexdigest() == AXE_SHA256
+        if not self.page.evaluate("() => Boolean(window.axe)"):
+            self.page.evaluate(source.decode())
+        found: Any = self.page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+        return [
+            json.dumps([fault["id"], fault["help"], [node["html"][:200] for node in fault["nodes"]][:3]])
+            for fault in found["violations"]
+            if fault["impact"] in ("serious", "critical")
+        ]
+
+    def complained(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(UNHEARD):
+            self.faults.append(message.text)
+
+
+@contextmanager
+def window(
+    project: Project, browser: Browser, *, scheme: Scheme = "light", width: int = 1280, height: int = 800
+) -> Iterator[Dashboard]:
+    """A browser of its own, with nothing remembered. The test fails when the browser complained of anything."""
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": height}, reduced_motion="reduce"
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    here = Dashboard(project, page)
+    page.on("console", here.complained)
+    page.on("pageerror", lambda error: here.faults.append(str(error)))
+    try:
+        yield here
+    finally:
+        context.close()
+    assert here.faults == []

@@ -1,0 +1,203 @@
+"""The dashboard in a real browser: what a person sees and does. Screenshots are kept in the test's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.end_to_end.dashboard import Dashboard, Scheme, chromium, free_port, window
+from tests.end_to_end.project import GATE, JOURNAL, Project, step
+
+MARK = "for (const card of document.querySelectorAll('.card')) card.seen = true;"
+WATCH_READY_CARDS = """() => {
+  window.drawn = new Set();
+  const cardOf = node => (node.closest ? node : node.parentElement).closest('.card');
+  const look = changes => changes.forEach(({ target }) => cardOf(target) && window.drawn.add(cardOf(target).dataset.id));
+  const all = { subtree: true, characterData: true, childList: true, attributes: true };
+  new MutationObserver(look).observe(document.querySelector('.column[data-state=ready]'), all);
+}"""
+NEW_CARDS = "() => [...document.querySelectorAll('.card')].filter(card => !card.seen).map(card => card.dataset.id)"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def served(project: Project) -> Project:
+    """A project whose daemon serves the dashboard on a port of its own, also after a restart."""
+    environment = {**project.dt.environment, "DREAMOS_TASKS_SERVER__PORT": str(free_port())}
+    here = replace(project, dt=replace(project.dt, environment=environment))
+    here.up()
+    return here
+
+
+@pytest.fixture
+def dashboard(served: Project, browser: Browser) -> Iterator[Dashboard]:
+    with window(served, browser) as here:
+        here.open()
+        yield here
+
+
+def add(project: Project, **form: Any) -> str:
+    said = project.dt("add", "-", "--json", text=json.dumps(form))
+    assert said.code == 0, said.err
+    task_id: str = said.form["task_id"]
+    return task_id
+
+
+def test_a_task_is_added_watched_paused_and_resumed(served: Project, dashboard: Dashboard) -> None:
+    page = dashboard.page
+    dashboard.see(dashboard.button("Add task")).click()
+    page.get_by_label("Title").fill("Build <b>it</b> \u202e all")
+    page.get_by_label("Commands").fill(f"{JOURNAL}; echo waiting for the gate; {GATE}\necho done")
+    page.locator("dialog").get_by_role("button", name="Add task").click()
+    card = dashboard.see(dashboard.card("Build <b>it</b> \\u202e all", state="in_progress"))
+    card.click()
+    dashboard.see(page.locator(".step[data-status=running]"))
+    dashboard.see(page.locator(".tail", has_text="waiting for the gate"))
+    dashboard.button("Pause").click()
+    dashboard.see(dashboard.button("Resume"))
+    served.open_gate()
+    dashboard.see(page.locator(".task-head .pill.paused"))
+    assert page.locator(".step[data-status=completed]").count() == 1
+    dashboard.button("Resume").click()
+    dashboard.see(page.locator(".task-head .pill.completed"))
+    assert page.locator(".step[data-status=completed]").count() == 2
+    assert page.locator("[data-verb]").all_text_contents() == [], "what is completed needs no buttons"
+    page.keyboard.press("Escape")
+    dashboard.see(dashboard.card("Build", state="completed"))
+
+
+def test_an_approval_cannot_be_missed_and_is_given_with_changed_parameters(
+    served: Project, dashboard: Dashboard
+) -> None:
+    page = dashboard.page
+    asks = {**step("drop", "echo dropped everything"), "approval": "required"}
+    task_id = add(served, title="Drop the tables", plan={"steps": [asks]})
+    dashboard.see(page.locator(".nav .count.urgent", has_text="1"))
+    page.wait_for_function("document.title.startsWith('(1) ')")
+    page.get_by_role("link", name="Decide").click()
+    command = dashboard.see(page.get_by_label("command"))
+    assert "dropped everything" in command.input_value()
+    command.fill(f"{JOURNAL}; echo dropped one")
+    page.get_by_label("Why").fill("one is enough")
+    dashboard.button("Approve").click()
+    dashboard.see(page.get_by_text("Nobody waits for you"))
+    task = served.until_state("Drop the tables", "completed")
+    assert task["steps"][0]["output_head"] == "dropped one\n"
+    assert task["requests"][0]["reason"] == "one is enough"
+    dashboard.go(f"#/task/{task_id}")
+    dashboard.see(page.locator(".tail", has_text="dropped one"))
+    page.wait_for_function("!document.title.startsWith('(')")
+
+
+def test_a_killed_daemon_leaves_a_banner_and_what_was_missed_is_filled_in_when_it_is_back(
+    served: Project, dashboard: Dashboard
+) -> None:
+    page = dashboard.page
+    kept, changed = add(served, title="Kept"), add(served, title="Changed")
+    dashboard.see(dashboard.card("Changed", state="ready"))
+    page.evaluate(MARK)
+    page.evaluate("window.isSamePage = true")
+    os.kill(served.daemon_pid(), signal.SIGKILL)
+    dashboard.see(page.get_by_role("alert").filter(has_text="Stale since"))
+    added = add(served, title="Meanwhile")
+    assert served.dt("claim", changed, "--agent", "ada").code == 0
+    assert dashboard.card("Meanwhile").count() == 0, "it shows what it knows"
+    served.up()
+    dashboard.see(dashboard.card("Meanwhile", state="ready"))
+    dashboard.see(dashboard.card("Changed", state="in_progress"))
+    page.get_by_role("alert").filter(has_text="Stale since").wait_for(state="hidden")
+    assert page.evaluate("window.isSamePage"), "without loading the page anew"
+    assert set(page.evaluate(NEW_CARDS)) == {added, changed}, f"{kept} is as it was drawn"
+
+
+def test_an_update_redraws_its_own_card_and_no_other(served: Project, dashboard: Dashboard) -> None:
+    page = dashboard.page
+    ids = [add(served, title=f"Task {number}") for number in range(5)]
+    dashboard.see(dashboard.card("Task 4", state="ready"))
+    page.evaluate(MARK)
+    page.evaluate(WATCH_READY_CARDS)
+    assert served.dt("update", ids[2], "--title", "Another name").code == 0
+    dashboard.see(dashboard.card("Another name"))
+    assert page.evaluate("[...window.drawn]") == [ids[2]]
+    assert page.evaluate(NEW_CARDS) == []
+
+
+def test_priorities_are_set_by_dragging_and_by_keys_and_a_long_column_draws_what_is_in_sight(
+    served: Project, dashboard: Dashboard
+) -> None:
+    page = dashboard.page
+    served.drop("many.json", [{"title": f"Task {number}"} for number in range(600)])
+    add(served, title="Mover", priority="high")
+    page.wait_for_function("document.querySelector('.column[data-state=ready] .count')?.textContent === '601'")
+    assert 5 < page.locator(".card").count() < 80
+    dashboard.card("Mover").drag_to(page.locator('.card:not(:has-text("Mover"))').nth(2))
+    dashboard.see(page.locator(".card.medium", has_text="Mover"))
+    assert served.tasks()["Mover"]["priority"] == "medium"
+    dashboard.card("Mover").focus()
+    page.keyboard.press("1")
+    dashboard.see(page.locator(".card.critical", has_text="Mover"))
+    page.keyboard.press("-")
+    dashboard.see(page.locator(".card.high", has_text="Mover"))
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("document.activeElement.dataset.id && !document.activeElement.textContent.includes('Mover')")
+    page.keyboard.press("/")
+    page.keyboard.type("task 599")
+    page.wait_for_function("document.querySelectorAll('.card').length === 1")
+    assert "text=task" in page.url
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    dashboard.see(page.get_by_role("dialog", name="Keys"))
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+def test_every_view_can_be_used_by_everybody(
+    served: Project, browser: Browser, tmp_path: Path, scheme: Scheme, width: int
+) -> None:
+    asks = {**step("ask", "echo asked"), "approval": "required"}
+    task_id = add(served, title="Asks", priority="high", tags=["core"], plan={"steps": [step("list"), asks]})
+    add(served, title="Fails", run="echo trying; exit 3")
+    held = add(served, title="Held", priority="critical")
+    add(served, title="Waits", depends_on=[held])
+    assert served.dt("claim", held, "--agent", "ada").code == 0
+    served.until_state("Fails", "failed")
+    served.until_state("Asks", "awaiting_approval")
+    faults: dict[str, list[str]] = {}
+    with window(served, browser, scheme=scheme, width=width) as here:
+        here.open()
+        for view, sign in {
+            "board": ".card",
+            f"task/{task_id}": ".step",
+            "approvals": ".request",
+            "agents": ".agent",
+            "health": ".chart canvas",
+            "failed": ".letter",
+        }.items():
+            here.go(f"#/{view}")
+            here.see(here.page.locator(sign))
+            here.page.screenshot(path=tmp_path / f"{view.partition('/')[0]}-{scheme}-{width}.png")
+            assert here.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{view} is too wide"
+            faults[view] = here.accessibility_faults()
+    assert not any(faults.values()), faults
+
+
+def test_a_browser_that_is_not_signed_in_is_told_how(served: Project, browser: Browser) -> None:
+    said = served.dt("dashboard", "--json")
+    with window(served, browser) as here:
+        here.page.goto(said.form["url"].partition("/login")[0] + "/")
+        here.see(here.page.get_by_text("You are not signed in"))
+        assert "dt dashboard" in here.page.inner_text("main")
+        here.open()
+        here.see(here.page.get_by_role("heading", name="Board"))
