@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.model.plan import Plan, Step
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Task, TaskDraft
+from tests.answer import Answer
 from tests.torture.auditor import Violation, audit, read_board
 from tests.torture.journal import Journal
 from tests.torture.ledger import Ledger
@@ -53,18 +53,8 @@ CONFIG: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What one call of the command gave."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The one document on stdout."""
-        return json.loads(self.out)
+class DaemonsAnswer(Answer):
+    """What a command gave that may log."""
 
     @property
     def error(self) -> Any:
@@ -123,7 +113,7 @@ class Rig:
             capture_output=True,
             timeout=60,
         )
-        return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return DaemonsAnswer(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def start(self, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         """Start any program; it is killed at the end if it lives then."""

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dreamos_tasks.interfaces.cli.main import run
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one call of the command gave."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The one document on stdout."""
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> Any:
-        """The error on stderr, of a call with --json."""
-        return json.loads(self.err)["error"]
+from tests.answer import Answer
 
 
 class Dt:

@@ -12,7 +12,8 @@ from typing import Any
 import apsw
 import pytest
 
-from tests.interfaces.cli.conftest import Answer, Dt
+from tests.answer import Answer
+from tests.interfaces.cli.conftest import Dt
 
 
 def of(said: Answer, check: str) -> list[dict[str, Any]]:
