@@ -52,6 +52,12 @@ class BoardAccess:
             self.log(f"agent {agent_id}: {_who(context)}")
         return agent_id
 
+    def actor(self, context: RequestContext, given: str | None = None) -> str:
+        """Who did it, for the record; an agent is logged at its first call. Raises as `agent`, but needs none."""
+        if given is None and self.naming.agent_or_none(context) is None:
+            return self.naming.somebody(context)
+        return self.agent(context, given)
+
     async def claimed(self, claim: Callable[[TaskNexus], Task | None]) -> Document | None:
         """The document of the task that `claim` takes; its token is remembered."""
 

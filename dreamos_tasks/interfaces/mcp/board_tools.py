@@ -77,7 +77,7 @@ class BoardTools:
         agent: str | None = None,
     ) -> Document:
         """Put a task on the board for any agent (or the daemon) to do."""
-        by = self._access.agent(ctx.request_context, agent)
+        by = self._access.actor(ctx.request_context, agent)
         fields = {
             "title": title,
             "description": description,
@@ -143,7 +143,7 @@ class BoardTools:
 
     async def pause_task(self, ctx: AnyContext, task_id: Words, reason: str = "", agent: str | None = None) -> Document:
         """Set a task aside until it is resumed, whoever holds it."""
-        by = self._access.agent(ctx.request_context, agent)
+        by = self._access.actor(ctx.request_context, agent)
 
         def act(nexus: TaskNexus, whole_id: str) -> Task:
             runs = nexus.get_task_by_id(whole_id).plan is not None
@@ -153,19 +153,19 @@ class BoardTools:
 
     async def resume_task(self, ctx: AnyContext, task_id: Words, agent: str | None = None) -> Document:
         """Put a paused task back in the queue."""
-        by = self._access.agent(ctx.request_context, agent)
+        by = self._access.actor(ctx.request_context, agent)
         return await self._steered(task_id, lambda nexus, whole_id: nexus.resume_task(whole_id, by=by))
 
     async def retry_task(self, ctx: AnyContext, task_id: Words, agent: str | None = None) -> Document:
         """Give a failed or cancelled task a fresh start."""
-        by = self._access.agent(ctx.request_context, agent)
+        by = self._access.actor(ctx.request_context, agent)
         return await self._steered(task_id, lambda nexus, whole_id: nexus.retry_task(whole_id, by=by))
 
     async def cancel_task(
         self, ctx: AnyContext, task_id: Words, reason: str = "", agent: str | None = None
     ) -> Document:
         """End a task for good, whoever holds it."""
-        by = self._access.agent(ctx.request_context, agent)
+        by = self._access.actor(ctx.request_context, agent)
         return await self._steered(task_id, lambda nexus, whole_id: nexus.cancel_task(whole_id, by=by, reason=reason))
 
     async def _steered(self, task_id: str, act: Callable[[TaskNexus, str], Task]) -> Document:

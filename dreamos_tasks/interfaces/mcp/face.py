@@ -38,7 +38,7 @@ class McpFace:
             desk=context.desk,
             home=context.home,
             settings=context.settings,
-            naming=Naming(acting_as=_acting_as, mark=None),
+            naming=Naming(acting_as=_acting_as, somebody=lambda request: _caller_of(request).name, mark=None),
             log=lambda words: logger.info("mcp: {}", words),
             require=_require,
         )

@@ -35,7 +35,8 @@ class AgentUnknown(UsageError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
     """The names of one server. `fixed`: whom it was started for. `acting_as`: the agent whose credential the request shows,
-    else the one that the call names; raises a DreamosError when they are two.
+    else the one that the call names; raises a DreamosError when they are two. `somebody`: who did it, for the record, where
+    no agent need be known.
 
     A client that nobody named acts under its own name and a mark of its session: two sessions of one program are two
     agents, so that neither takes the other's claim for its own.
@@ -43,6 +44,7 @@ class Naming:
 
     fixed: str | None = None
     acting_as: Callable[[RequestContext, str | None], str | None] = lambda _context, given: given
+    somebody: Callable[[RequestContext], str] = lambda _context: "mcp"
     mark: str | None = field(default_factory=lambda: os.urandom(2).hex())  # None: a session tells clients apart
 
     def agent(self, context: RequestContext, given: str | None = None) -> str:

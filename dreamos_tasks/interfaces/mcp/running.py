@@ -79,7 +79,7 @@ class RunTool:
         more: Mapping[str, Any],
         agent: str | None,
     ) -> Task:
-        by = self._access.agent(context, agent)
+        by = self._access.actor(context, agent)
         if task_id is not None:
             return await self._planned(task_id, given=bool(run or title or more))
         if not run and "plan" not in more:

@@ -136,17 +136,17 @@ class TasksExtension(Extension):
         self._admit(ctx, params, as_tool="run_task")
         task, _ = await self._ask(lambda nexus: _seen(nexus, params.task_id))
         answers = {one.request_id: _answer(params.input_responses.get(one.request_id)) for one in _questions(task)}
-        by = self._access.agent(ctx)
+        by = f"{self._access.actor(ctx)}'s user"
         for request_id, answer in answers.items():
             if answer is not None:
                 with suppress(RequestClosed):  # somebody else was faster
-                    await self._ask(partial(_answered, request_id=request_id, answer=answer, by=f"{by}'s user"))
+                    await self._ask(partial(_answered, request_id=request_id, answer=answer, by=by))
         return dict(COMPLETE)
 
     async def _cancel(self, ctx: RequestContext, params: TaskIdParams) -> HandlerResult:
         self._admit(ctx, params, as_tool="run_task")
         task, _ = await self._ask(lambda nexus: _seen(nexus, params.task_id))
-        by = self._access.agent(ctx)
+        by = self._access.actor(ctx)
         if task.created_by != by:
             self._admit(ctx, params, as_tool="cancel_task")
         with suppress(IllegalTransition):  # it is over: there is nothing to cancel, and that is no error
