@@ -32,6 +32,9 @@ class TaskStore(Protocol):
     All calls may come from any thread; one transaction runs at a time, among all processes.
     """
 
+    key_limits: Mapping[str, int]
+    """How many tasks of a `concurrency_key` may be worked on at once, by key; one of those that are not named."""
+
     def transaction(self) -> AbstractContextManager[object]:
         """Everything written inside is kept together, or nothing is. One inside another can fail without the outer one.
 
@@ -71,7 +74,7 @@ class TaskStore(Protocol):
         ...
 
     def key_use(self, task: Task, *, now: datetime) -> KeyUse | None:
-        """Who else runs under the task's `concurrency_key` now, and its place among those that wait; None when nobody does."""
+        """Who else runs under the task's `concurrency_key` now, and its place in line; None when there is room for it."""
         ...
 
     def kept(self, shelf: str, key: str) -> Mapping[str, object] | None:

@@ -26,14 +26,15 @@ def open_board(home: Home, settings: Settings, *, ring: Callable[[], None] | Non
 
     `ring` is called after each commit; unless given, the home's doorbell is rung.
     """
-    path = home.board(settings.board)
+    store = open_store(
+        home.board(settings.board),
+        kind=settings.board.store,
+        durability=settings.board.durability,
+        lock_timeout_seconds=settings.claims.lock_timeout_seconds,
+    )
+    store.key_limits = settings.claims.concurrency_keys or {}
     return assemble(
-        open_store(
-            path,
-            kind=settings.board.store,
-            durability=settings.board.durability,
-            lock_timeout_seconds=settings.claims.lock_timeout_seconds,
-        ),
+        store,
         rules=rules_of(settings),
         ring=ring or Doorbell(home.doorbell).ring,
     )

@@ -63,6 +63,7 @@ RiskPattern = Annotated[
 JudgedPlace = Annotated[
     str, Predicate(_is_judged_place), doc("a tool's parameter, such as 'message.text', or 'message.*' for all of them")
 ]
+KeyLimits = Annotated[Mapping[str, Count], doc("an object of numbers by key, such as {deploy: 2}")]
 Options = Annotated[Mapping[str, Any], doc("an object")]
 AgentName = Annotated[
     str,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         CountOrZero,
         Factor,
         JudgedPlace,
+        KeyLimits,
         Options,
         Port,
         RiskPattern,
@@ -85,6 +86,9 @@ class ClaimSettings(_Section):
     )
     lock_timeout_seconds: Seconds = _setting(
         30.0, "how long a verb waits for the board's lock before it gives up (exit 6)"
+    )
+    concurrency_keys: KeyLimits | None = _setting(
+        None, "how many tasks of a concurrency_key are worked on at once, by key: {deploy: 2}; of those not named one"
     )
 
 

@@ -30,6 +30,7 @@ class MemoryStore:
     """A board that lasts as long as its process."""
 
     def __init__(self) -> None:
+        self.key_limits: Mapping[str, int] = {}
         self._lock = RLock()
         self._in_transaction = False
         self._tasks: dict[str, Task] = {}  # in order of age
@@ -293,7 +294,7 @@ class MemoryStore:
         if task.concurrency_key is None:
             return None
         others = tuple(other for other in holders.get(task.concurrency_key, ()) if other != task.task_id)
-        if not others:
+        if len(others) < self.key_limits.get(task.concurrency_key, 1):
             return None
         rivals = [
             other

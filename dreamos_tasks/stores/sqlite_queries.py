@@ -117,9 +117,10 @@ def narrowed(query: TaskQuery, *, now_us: int, after: Sequence[int] | None = Non
 
 
 READY = "lane = ? AND queued = 1 AND unmet = 0 AND wait_until IS NULL"
-# Keys under which somebody runs now.
+# Keys under which as many run now as may; `most_of_key` is the session's.
 KEYS_IN_USE = """SELECT concurrency_key FROM task
-WHERE concurrency_key IS NOT NULL AND lease_until IS NOT NULL AND lease_until > ?"""
+WHERE concurrency_key IS NOT NULL AND lease_until IS NOT NULL AND lease_until > ?
+GROUP BY concurrency_key HAVING count(*) >= most_of_key(concurrency_key)"""
 READY_IN_LANE = f"SELECT {COLUMNS} FROM task WHERE {READY} AND concurrency_key IS NULL ORDER BY priority, due, n"
 # Of those that have a key. Takes lane, now.
 KEYED_IN_LANE = f"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
@@ -28,6 +29,7 @@ class SqliteSession:
     def __init__(self, path: Path, *, full_durability: bool, lock_timeout_seconds: float) -> None:
         self.path = path
         self.lock = RLock()
+        self.key_limits: Mapping[str, int] = {}  # see TaskStore
         self._path = os.fspath(path)
         self._full_durability = full_durability
         self._lock_timeout_seconds = lock_timeout_seconds
@@ -62,9 +64,13 @@ class SqliteSession:
             except BaseException:
                 connection.close()
                 raise
+            connection.create_scalar_function("most_of_key", self._most_of_key, 1)
             self._connection = connection
             self._remember_file()
         return self._connection
+
+    def _most_of_key(self, *key: apsw.SQLiteValue) -> int:
+        return self.key_limits.get(str(key[0]), 1)
 
     def __enter__(self) -> apsw.Connection:
         self.lock.acquire()

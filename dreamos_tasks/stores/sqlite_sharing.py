@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -31,6 +31,15 @@ class SqliteSharing:
     path: Path
     _session: SqliteSession
 
+    @property
+    def key_limits(self) -> Mapping[str, int]:
+        """See TaskStore."""
+        return self._session.key_limits
+
+    @key_limits.setter
+    def key_limits(self, limits: Mapping[str, int]) -> None:
+        self._session.key_limits = limits
+
     def unfinished_dependencies(self, task: Task) -> Sequence[str]:
         """See TaskStore."""
         if not task.depends_on:
@@ -43,7 +52,7 @@ class SqliteSharing:
         if key is None:
             return None
         holders = self._session.rows(KEY_HOLDERS, (key, to_us(now), task.task_id))
-        if not holders:
+        if len(holders) < self.key_limits.get(key, 1):
             return None
         row = self._session.row(PLACE_IN_KEY, (key, task.task_id))
         place = int(row[0]) + 1 if row else 1

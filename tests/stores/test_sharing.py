@@ -119,3 +119,40 @@ def test_behind_many_tasks_of_one_key_the_next_is_found_in_the_order_of_claiming
     nexus.add_task(TaskDraft(title="free", task_id="free"))
     taken = [nexus.get_next_task("ada") for _ in range(6)]
     assert [task.task_id if task else None for task in taken] == ["m0", "soon", "then", "free", "late", None]
+
+
+def test_as_many_tasks_of_a_key_are_worked_on_at_once_as_the_settings_say(nexus: TaskNexus, clock: FakeClock) -> None:
+    nexus.store.key_limits = {"deploy": 2, "build": 3}
+    keyed(nexus, "a", "b", "c", "d")
+    keyed(nexus, "x", "y", key="other")
+
+    taken = [nexus.get_next_task(agent) for agent in ("ada", "ben", "eve", "kim")]
+
+    assert [task.task_id if task else None for task in taken] == ["a", "b", "x", None]
+    assert nexus.store.key_use(nexus.get_task_by_id("d"), now=at(0)) == KeyUse(
+        key="deploy", holders=("a", "b"), place=2
+    )
+    assert words(nexus, "ready") == []
+    assert words(nexus, "blocked") == ["c", "d", "y"]
+    assert list(nexus.waiting_for(nexus.get_task_by_id("c"))) == ["key deploy is in use by a, b, place 1 in line"]
+    with pytest.raises(NotClaimable):
+        nexus.claim_task("c", "eve")
+    nexus.release_task("a", "ada")
+    assert nexus.claim_task("c", "eve").claim is not None
+    with pytest.raises(NotClaimable):
+        nexus.claim_task("a", "ada")
+    clock.advance(10**6)
+    assert [task.task_id if task else None for task in (nexus.get_next_task("ada"), nexus.get_next_task("ben"))] == [
+        "a",
+        "b",
+    ]
+    assert nexus.get_next_task("kim", tags=("none",)) is None
+
+
+def test_behind_many_tasks_of_a_key_with_room_for_several_the_next_is_found(nexus: TaskNexus) -> None:
+    nexus.store.key_limits = {"deploy": 2}
+    nexus.add_tasks([TaskDraft(title="x", task_id=f"m{number}", concurrency_key="deploy") for number in range(300)])
+    keyed(nexus, "late", key="a", priority=Priority.LOW)
+    keyed(nexus, "soon", key="z")
+    taken = [nexus.get_next_task("ada") for _ in range(5)]
+    assert [task.task_id if task else None for task in taken] == ["m0", "m1", "soon", "late", None]

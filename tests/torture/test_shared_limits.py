@@ -23,7 +23,7 @@ from dreamos_tasks.model.plan import Plan, Step
 from dreamos_tasks.model.rate import WINDOW
 from dreamos_tasks.model.task import TaskDraft
 from tests.tools.local_server import LocalServer, serving
-from tests.torture.rig import PROJECT, Rig
+from tests.torture.rig import COMMAND, PROJECT, Rig
 from tests.torture.waiting import until
 
 pytestmark = pytest.mark.torture
@@ -229,3 +229,22 @@ def users(
         for process in started:
             process.kill()
             process.wait()
+
+
+def test_many_processes_never_work_on_more_tasks_of_a_key_than_the_settings_say(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(claims={"concurrency_keys": {"deploy": 3}, "lease_seconds": 60})
+    rig.nexus.add_tasks([TaskDraft(title="x", concurrency_key="deploy") for _ in range(12)])
+    for turn in range(2):
+        agents = [
+            rig.start(
+                [*COMMAND, "--home", str(rig.home.path), "next", "--agent", f"a{turn}-{number}", "--json"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            for number in range(8)
+        ]
+        taken = [json.loads(out)["task_id"] for agent in agents if (out := agent.communicate()[0])]
+        assert sorted(agent.returncode for agent in agents) == [0] * 3 + [5] * 5
+        assert len(set(taken)) == 3
+        for task_id in taken:
+            rig.nexus.mark_task_completed(task_id, token=rig.task(task_id).last_token)
