@@ -16,6 +16,7 @@ from dreamos_tasks.model.task import Task
 from dreamos_tasks.tools.orphans import become_subreaper
 
 if TYPE_CHECKING:
+    from dreamos_tasks.board.desk import BoardDesk
     from dreamos_tasks.config.home import Home
     from dreamos_tasks.config.settings import Settings
 
@@ -52,3 +53,19 @@ class Undoing:
         """Take them back. Raises IllegalTransition, ConfigError."""
         become_subreaper()  # what an undo call leaves behind becomes our child, and can be ended
         return asyncio.run(self._undoer.undo(task.task_id, by=by, names=names, may_destroy=may_destroy))
+
+
+class UndoingAtDesk:
+    """The same for whoever comes to the board by its desk, in a process that is a subreaper already: the daemon's."""
+
+    def __init__(self, desk: BoardDesk, home: Home, settings: Settings) -> None:
+        tools = build_tools(children_of(home, instance=os.urandom(8).hex()), home=home, settings=settings)
+        self._undoer = StepUndoer(desk, build_steps(tools, home=home, settings=settings))
+
+    def dangers(self, task: Task, names: Sequence[str]) -> Mapping[str, Assessment]:
+        """See Undoing."""
+        return self._undoer.dangers(task, names)
+
+    async def undo(self, task: Task, names: Sequence[str], *, by: str, may_destroy: bool) -> Task:
+        """See Undoing."""
+        return await self._undoer.undo(task.task_id, by=by, names=names, may_destroy=may_destroy)

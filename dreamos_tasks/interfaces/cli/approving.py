@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dreamos_tasks.errors import AmbiguousRequest, InvalidInput, RequestNotFound, UsageError
+from dreamos_tasks.errors import InvalidInput, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import for_each
 from dreamos_tasks.interfaces.cli.option import option
@@ -16,13 +16,10 @@ from dreamos_tasks.interfaces.cli.options import FILLED, TASK_ID, agent_option, 
 from dreamos_tasks.interfaces.cli.request_view import deciding_commands, what_is_asked
 from dreamos_tasks.interfaces.cli.text import duration, harmless, harmless_block, local_and_ago
 from dreamos_tasks.interfaces.cli.verb import verb
+from dreamos_tasks.interfaces.documents import request_document, request_meant, requests_on
 from dreamos_tasks.model.json_form import to_json
-from dreamos_tasks.model.query import Order, TaskQuery
 from dreamos_tasks.model.request import Request, RequestKind, task_id_of
 from dreamos_tasks.model.task import Task
-
-MAY_ASK = frozenset({"awaiting_approval", "in_progress", "paused"})
-Asked = tuple[Task, Request]
 
 by_option = option("--by", metavar="NAME", type=FILLED, help="Who decides. [default: your user name]")
 request_argument = click.argument("requests", metavar="ID...", nargs=-1, required=True, type=TASK_ID)
@@ -33,12 +30,9 @@ request_argument = click.argument("requests", metavar="ID...", nargs=-1, require
 @option("--limit", metavar="N", type=click.IntRange(1), default=50, show_default=True, help="At most so many tasks.")
 def approvals(call: Call, decided_too: bool, limit: int) -> None:
     """What people are asked: leave for steps, and questions. Each with a preview, the risk, and how long it waits."""
-    query = TaskQuery(statuses=frozenset() if decided_too else MAY_ASK, order=Order.NEWEST)
-    found = [(task, request) for task in call.nexus.find_tasks(query) for request in task.requests]
-    now = call.nexus.clock.now()
-    shown = [one for one in found if decided_too or (one[1].is_open and not one[1].has_lapsed(now))]
+    shown = requests_on(call.nexus, decided_too=decided_too)
     if call.out.as_json:
-        call.out.document([_document(*one) for one in shown[:limit]])
+        call.out.document([request_document(*one) for one in shown[:limit]])
         return
     for task, request in shown[:limit]:
         _show(call, task, request)
@@ -153,21 +147,7 @@ def deciding_person(call: Call, by: str | None, *, verb: str) -> str:
 
 
 def _open(call: Call, word: str, kind: RequestKind) -> Request:
-    """The request that a word means: its own id, or the task that has one of this kind open. RequestNotFound, UsageError."""
-    of_request = task_id_of(word)
-    task = call.nexus.get_task_by_id(of_request if of_request is not None else word)
-    if of_request is not None:
-        number = word.rpartition(".r")[2]
-        for request in task.requests:
-            if request.request_id == f"{task.task_id}.r{number}":
-                return request
-        raise RequestNotFound(task.task_id, request_id=word)
-    found = [request for request in task.requests if request.is_open and request.kind is kind]
-    if not found:
-        raise RequestNotFound(task.task_id, kind=kind.value)
-    if len(found) > 1:
-        raise AmbiguousRequest(task.task_id, candidates=tuple(request.request_id for request in found))
-    return found[0]
+    return request_meant(call.nexus, word, kind)[1]
 
 
 def _to_approve(call: Call, word: str, params: Mapping[str, Any] | None) -> str:
@@ -193,16 +173,6 @@ def _params(call: Call, text: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise InvalidInput("--params is no object", pointer="/params", fix="""--params '{"command": "..."}'""")
     return value
-
-
-def _document(task: Task, request: Request) -> dict[str, Any]:
-    form = {
-        "request_id": request.request_id,
-        "task_id": task.task_id,
-        "title": task.title,
-        "state": request.state.value,
-    }
-    return {**form, **to_json(request)}
 
 
 def _show(call: Call, task: Task, request: Request) -> None:

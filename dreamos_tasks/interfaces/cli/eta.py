@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dreamos_tasks.interfaces import documents
 from dreamos_tasks.interfaces.cli.text import DAY, HOUR, MINUTE, count, duration, harmless
 from dreamos_tasks.model.task import Status, Task
 
@@ -21,25 +22,12 @@ MOST_ETAS = 20  # in a list: each takes a millisecond or more
 
 def forecast_of(call: Call, *, is_quick: bool = False) -> Forecast:
     """Looks ahead on this board, from now on. `is_quick`: at many tasks."""
-    from dreamos_tasks.board.forecast import Forecast
-
-    daemon = call.settings.daemon
-    return Forecast(
-        call.nexus,
-        now=call.nexus.clock.now(),
-        places=daemon.max_concurrent_tasks,
-        most_steps=daemon.max_concurrent_steps,
-        is_quick=is_quick,
-    )
+    return documents.forecast(call.nexus, call.settings, is_quick=is_quick)
 
 
 def eta_document(call: Call, task: Task) -> dict[str, Any] | None:
-    """The block `eta` of a task's document; None where nothing can be said: it has no plan, or it is over."""
-    if task.plan is None:
-        return None
-    from dreamos_tasks.board.forecast import eta_form
-
-    return eta_form(forecast_of(call).eta(task, is_ready=is_ready(call.nexus, task)))
+    """The block `eta` of a task's document."""
+    return documents.eta_document(call.nexus, task, call.settings)
 
 
 def is_ready(nexus: TaskNexus, task: Task) -> bool:

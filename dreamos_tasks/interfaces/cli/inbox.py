@@ -15,7 +15,7 @@ from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.options import FILLED
 from dreamos_tasks.interfaces.cli.text import ago, count, harmless, harmless_block
 from dreamos_tasks.interfaces.cli.verb_group import verb_group
-from dreamos_tasks.model.json_form import instant_to_text
+from dreamos_tasks.interfaces.documents import inbox_files
 
 if TYPE_CHECKING:
     from dreamos_tasks.app.inbox_folder import DroppedFile
@@ -41,7 +41,7 @@ def inbox(call: Call) -> None:
         call.out.document(
             {
                 "path": str(folder),
-                **{name: [_form(file) for file in files] for name, files in groups.items()},
+                **{name: list(inbox_files(files)) for name, files in groups.items()},
                 "folders": [str(path) for path in found.folders],
             }
         )
@@ -169,7 +169,3 @@ def _reasons(note: Mapping[str, Any]) -> list[str]:
         if problem.get("fix"):
             lines.append(harmless_block(f"  fix: {problem['fix']}"))
     return lines
-
-
-def _form(file: DroppedFile) -> dict[str, Any]:
-    return {"name": file.name, "path": str(file.path), "at": instant_to_text(file.at), "note": dict(file.note)}

@@ -11,14 +11,13 @@ from dreamos_tasks.interfaces.cli.ids import STDIN, task_ids
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import SECONDS, id_argument, ids_argument, watch_option
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS
-from dreamos_tasks.interfaces.cli.queue_place import QueuePlace, place_of
-from dreamos_tasks.interfaces.cli.task_page import next_commands, show_page
-from dreamos_tasks.interfaces.cli.task_view import state_word, task_document, title_line
+from dreamos_tasks.interfaces.cli.task_page import show_page
+from dreamos_tasks.interfaces.cli.task_view import title_line
 from dreamos_tasks.interfaces.cli.text import harmless, local_and_ago
 from dreamos_tasks.interfaces.cli.verb import verb
+from dreamos_tasks.interfaces.documents import history_document, page_document, why_document, why_lines
 from dreamos_tasks.model.history import Attempt, StateChange
-from dreamos_tasks.model.json_form import to_json
-from dreamos_tasks.model.task import QUEUED, Task
+from dreamos_tasks.model.task import Task
 
 MOST_FREQUENT = 20  # tags and agents that stats shows as text
 
@@ -42,13 +41,13 @@ def why(call: Call, ids: tuple[str, ...]) -> None:
     """What a task waits for, down to the tasks that block it; or how its place in the queue comes about, line by line."""
     tasks = [call.nexus.get_task_by_id(task_id) for task_id in task_ids(call, ids)]
     if call.out.as_json:
-        _documents(call, ids, [_why_document(call, task) for task in tasks])
+        _documents(call, ids, [why_document(call.nexus, task) for task in tasks])
         return
     for number, task in enumerate(tasks):
         if number:
             call.out.line()
         call.out.line(call.out.painted(title_line(task), "bold"))
-        for line in _why_lines(call, task):
+        for line in why_lines(call.nexus, task):
             call.out.line(f"  {line}")
 
 
@@ -58,10 +57,10 @@ def history(call: Call, task_id: str) -> None:
     """The states of a task, one after another, and its attempts: who, when, how it ended."""
     nexus, out = call.nexus, call.out
     task = nexus.get_task_by_id(task_id)
-    states, attempts = nexus.status_history(task.task_id), nexus.attempts(task.task_id)
     if out.as_json:
-        out.document({"task_id": task.task_id, "states": to_json(tuple(states)), "attempts": to_json(tuple(attempts))})
+        out.document(history_document(nexus, task.task_id))
         return
+    states, attempts = nexus.status_history(task.task_id), nexus.attempts(task.task_id)
     out.line(out.painted(title_line(task), "bold"))
     out.table(("WHEN", "STATE", "BY", "WHY"), [_state_row(call, state) for state in states], colours=STATUS_COLOURS)
     if attempts:
@@ -112,7 +111,7 @@ def stats(call: Call, tools: bool, eta: bool, since_seconds: float | None) -> No
 def _show(call: Call, ids: Sequence[str]) -> None:
     tasks = [call.nexus.get_task_by_id(task_id) for task_id in task_ids(call, ids)]
     if call.out.as_json:
-        _documents(call, ids, [_page_document(call, task) for task in tasks])
+        _documents(call, ids, [page_document(call.nexus, task, call.settings) for task in tasks])
         return
     for number, task in enumerate(tasks):
         if number:
@@ -146,61 +145,9 @@ def _running_notes(call: Call, task: Task) -> dict[str, str]:
     return notes
 
 
-def _page_document(call: Call, task: Task) -> dict[str, Any]:
-    document = {**task_document(call.nexus, task), "eta": None}
-    if task.plan is not None:
-        from dreamos_tasks.interfaces.cli.eta import eta_document
-
-        document["eta"] = eta_document(call, task)
-    return {**document, "next_commands": next_commands(task, waits=bool(document["waiting_for"]))}
-
-
 def _documents(call: Call, ids: Sequence[str], documents: Sequence[Any]) -> None:
     is_one = len(ids) == 1 and ids[0] != STDIN
     call.out.document(documents[0] if is_one else list(documents))
-
-
-def _why_lines(call: Call, task: Task) -> list[str]:
-    if task.status not in QUEUED:
-        commands = next_commands(task)
-        return [f"it is {task.status.value.replace('_', ' ')}", *(f"next: {command}" for command in commands[:1])]
-    reasons = call.nexus.waiting_for(task)
-    if not reasons:
-        return list(place_of(call.nexus, task).lines)
-    lines = [*reasons]
-    for blocker in _blockers(call, task):
-        lines.append(f"  {title_line(blocker)}: {state_word(call.nexus, blocker)}")
-        lines.extend(
-            f"    {reason}" for reason in (call.nexus.waiting_for(blocker) if blocker.status in QUEUED else ())
-        )
-    return lines
-
-
-def _blockers(call: Call, task: Task) -> list[Task]:
-    """The unfinished tasks it depends on, as far as they are on the board."""
-    return [
-        blocker
-        for other in call.nexus.store.unfinished_dependencies(task)
-        if (blocker := call.nexus.store.get(other)) is not None
-    ]
-
-
-def _why_document(call: Call, task: Task) -> dict[str, Any]:
-    is_ready = task.status in QUEUED and not call.nexus.waiting_for(task)
-    place: QueuePlace | None = place_of(call.nexus, task) if is_ready else None
-    return {
-        "task_id": task.task_id,
-        "status": task.status.value,
-        "state": state_word(call.nexus, task),
-        "waiting_for": list(call.nexus.waiting_for(task)) if task.status in QUEUED else [],
-        "blocked_by": [
-            {"task_id": blocker.task_id, "title": blocker.title, "state": state_word(call.nexus, blocker)}
-            for blocker in _blockers(call, task)
-        ],
-        "place": place.number if place else None,
-        "queue_length": place.length if place else None,
-        "lines": _why_lines(call, task),
-    }
 
 
 def _state_row(call: Call, change: StateChange) -> tuple[str, ...]:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.text import count, harmless
+from dreamos_tasks.interfaces.documents import MOST_ENDS, estimates_document, step_ends, tools_document
 from dreamos_tasks.model.metrics import Calibration, StepMetrics, calibration_of, metrics_of
 
 if TYPE_CHECKING:
     from dreamos_tasks.model.event import Event
 
-MOST_ENDS = 20_000  # the latest: so many are read in half a second
 MOST_ROWS = 50
 NONE_YET = "no step has ended on this board{since}: the daemon runs what has a plan (dt up)"
 
 
 def show_tools(call: Call, *, since_seconds: float | None) -> None:
     """Each tool and each of its steps: how many, how well, how long."""
-    ends = _ends(call, since_seconds)
-    rows = metrics_of(ends)
+    ends = step_ends(call.nexus, since_seconds)
     if call.out.as_json:
-        call.out.document({"steps": len(ends), **_window(ends), "tools": _tool_documents(rows)})
+        call.out.document(tools_document(ends))
         return
+    rows = metrics_of(ends)
     if not rows:
         call.out.note(NONE_YET.format(since=" in this time" if since_seconds is not None else ""))
         return
@@ -37,13 +36,11 @@ def show_tools(call: Call, *, since_seconds: float | None) -> None:
 
 def show_calibration(call: Call, *, since_seconds: float | None) -> None:
     """How often steps took as long as was expected when they began."""
-    ends = _ends(call, since_seconds)
-    rows = calibration_of(ends)
+    ends = step_ends(call.nexus, since_seconds)
     if call.out.as_json:
-        document = _calibration_document(rows[0])
-        tools = {row.tool: _calibration_document(row) for row in rows[1:]}
-        call.out.document({"steps": len(ends), **_window(ends), "all": document, "tools": tools})
+        call.out.document(estimates_document(ends))
         return
+    rows = calibration_of(ends)
     if not rows[0].finished and not rows[0].rough:
         call.out.note("no step has ended yet of which was known what to expect: it takes a few runs of the same step")
         return
@@ -54,21 +51,6 @@ def show_calibration(call: Call, *, since_seconds: float | None) -> None:
         "rough ones rested on one or two earlier runs and are not counted"
     )
     _say_window(call, ends)
-
-
-def _ends(call: Call, since_seconds: float | None) -> Sequence[Event]:
-    since = None if since_seconds is None else call.nexus.clock.now() - timedelta(seconds=since_seconds)
-    return call.nexus.store.step_ends(since=since, limit=MOST_ENDS)
-
-
-def _window(ends: Sequence[Event]) -> dict[str, Any]:
-    from dreamos_tasks.model.json_form import instant_to_text
-
-    return {
-        "first_at": instant_to_text(ends[-1].at) if ends else None,
-        "last_at": instant_to_text(ends[0].at) if ends else None,
-        "truncated": len(ends) == MOST_ENDS,
-    }
 
 
 def _say_window(call: Call, ends: Sequence[Event]) -> None:
@@ -91,29 +73,6 @@ def _row(row: StepMetrics) -> tuple[str, ...]:
     )
 
 
-def _tool_documents(rows: Sequence[StepMetrics]) -> list[dict[str, Any]]:
-    """Each tool with its steps."""
-    tools: list[dict[str, Any]] = []
-    for row in rows:
-        form = {
-            "runs": row.runs,
-            "completed": row.completed,
-            "failed": row.failed,
-            "success_rate": round(row.success_rate, 4),
-            "p50_seconds": row.p50_seconds,
-            "p95_seconds": row.p95_seconds,
-            "slowest_seconds": row.slowest_seconds,
-            "slowest_task_id": row.slowest_task_id,
-            "waited_p50_seconds": row.waited_p50_seconds,
-            "waited_p95_seconds": row.waited_p95_seconds,
-        }
-        if row.step is None:
-            tools.append({"tool": row.tool, **form, "steps": []})
-        else:
-            tools[-1]["steps"].append({"step": row.step, **form})
-    return tools
-
-
 def _calibration_row(row: Calibration) -> tuple[str, ...]:
     return (
         "(all)" if row.tool is None else harmless(row.tool),
@@ -123,18 +82,6 @@ def _calibration_row(row: Calibration) -> tuple[str, ...]:
         _share(row.late, row.finished),
         str(row.rough),
     )
-
-
-def _calibration_document(row: Calibration) -> dict[str, Any]:
-    return {
-        "finished": row.finished,
-        "inside": row.inside,
-        "early": row.early,
-        "late": row.late,
-        "rough": row.rough,
-        "share_inside": None if row.share_inside is None else round(row.share_inside, 4),
-        "expected_share": 0.8,
-    }
 
 
 def _share(number: int, whole: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from dreamos_tasks.errors import DreamosError
 from dreamos_tasks.interfaces.http.problems import problem_body, problem_headers, status_of, unexpected
@@ -30,21 +31,29 @@ async def answer_refused(_request: Request, error: Exception) -> Response:
 async def answer_routing(request: Request, error: Exception) -> Response:
     """What the routing has found nothing for."""
     assert isinstance(error, HTTPException)
+    allowed = ""
     match error.status_code:
         case 404:
             refused: DreamosError = NoSuchPath(
                 f"nothing is at {request.url.path}", fix=f"{OPENAPI_PATH} lists all there is"
             )
         case 405:
-            allowed = (error.headers or {}).get("Allow", "")
+            allowed = ", ".join(sorted(_methods_at(request)))
             refused = MethodNotAllowed(
                 f"{request.method} cannot be said to {request.url.path}", fix=f"use {allowed}" if allowed else ""
             )
         case _:
             refused = BrokenRequest(str(error.detail))
     answer = problem_response(refused)
-    answer.headers.update(error.headers or {})
+    if allowed:
+        answer.headers["allow"] = allowed
     return answer
+
+
+def _methods_at(request: Request) -> set[str]:
+    """What the path knows: each method may have a route of its own."""
+    routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 
 async def answer_fault(_request: Request, _error: Exception) -> Response:

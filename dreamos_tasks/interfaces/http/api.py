@@ -5,9 +5,10 @@ Imported at the first request: an idle daemon does without FastAPI.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,12 +17,24 @@ from dreamos_tasks import __version__
 from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.interfaces.http.answers import PROBLEM_HANDLERS, problem_response
 from dreamos_tasks.interfaces.http.dashboard import board_routes
-from dreamos_tasks.interfaces.http.routes import board
+from dreamos_tasks.interfaces.http.openapi import complete
+from dreamos_tasks.interfaces.http.routes import approvals, board, events, looking, steering, tasks, working
+from dreamos_tasks.interfaces.http.routes.shared import known_parameters
 
 if TYPE_CHECKING:
     from dreamos_tasks.interfaces.http.context import WebContext
 
-ROUTERS = (board.router, board_routes.router)
+PREFIX = "/api/v1"
+ROUTERS = (
+    tasks.router,
+    looking.router,
+    working.router,
+    steering.router,
+    approvals.router,
+    board.router,
+    events.router,
+    board_routes.router,
+)
 
 
 def build_api(context: WebContext) -> FastAPI:
@@ -35,7 +48,8 @@ def build_api(context: WebContext) -> FastAPI:
     )
     api.state.context = context
     for router in ROUTERS:
-        api.include_router(router)
+        api.include_router(router, dependencies=[Depends(known_parameters)])
+    api.openapi = cache(lambda: complete(api, prefix=PREFIX))  # type: ignore[method-assign]
     return api
 
 

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dreamos_tasks.interfaces.http.live_hub import LiveHub
 from dreamos_tasks.interfaces.http.sign_in import SignIn
 from dreamos_tasks.interfaces.http.tokens import TokenBook
+from dreamos_tasks.interfaces.http.wake import Wake
 
 if TYPE_CHECKING:
     from dreamos_tasks.app.daemon import Daemon
@@ -29,8 +31,8 @@ class WebContext:
     """One daemon, as its HTTP face sees it.
 
     `report`: how the daemon stands. `listen` has a function called in the loop with every event of the board, in order,
-    whoever wrote it. `closing` is set when the server is to end: whoever waits for something else waits for this too.
-    `base_url` is where it is reached, once it is bound.
+    whoever wrote it; `live` tells them those who follow. `closing` is set when the server is to end: whoever waits for
+    something else waits for this too. `base_url` is where it is reached, once it is bound.
     """
 
     home: Home
@@ -39,7 +41,9 @@ class WebContext:
     report: Callable[[], Mapping[str, Any]]
     listen: Callable[[Listener], None]
     sign_in: SignIn
+    live: LiveHub
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    wake: Wake = field(default_factory=Wake)
     urls: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -56,11 +60,16 @@ def context_of(daemon: Daemon) -> WebContext:
     """What the face of this daemon needs."""
     home = daemon.home
     tokens = TokenBook(home.tokens, home.operator_token)
-    return WebContext(
+    live = LiveHub(daemon.desk)
+    daemon.listen(live.publish)
+    context = WebContext(
         home=home,
         settings=daemon.settings,
         desk=daemon.desk,
         report=daemon.report,
         listen=daemon.listen,
         sign_in=SignIn(tokens, session_seconds=daemon.settings.server.session_seconds),
+        live=live,
     )
+    daemon.listen(context.wake.ring)
+    return context

@@ -28,6 +28,7 @@ STATUS_BY_EXIT_CODE: Mapping[int, int] = {
 }
 STATUS_BY_CODE: Mapping[str, int] = {
     "extra_missing": HTTPStatus.NOT_IMPLEMENTED,
+    "agent_not_named": HTTPStatus.FORBIDDEN,  # whoever asks is no agent, and does not say for which one
     "no_person": HTTPStatus.FORBIDDEN,
     "own_approval": HTTPStatus.FORBIDDEN,
     "precondition_failed": HTTPStatus.PRECONDITION_FAILED,

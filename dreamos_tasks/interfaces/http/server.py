@@ -20,6 +20,7 @@ from dreamos_tasks.interfaces.http.addresses import bind_tcp, bind_unix
 from dreamos_tasks.interfaces.http.application import build_application
 from dreamos_tasks.interfaces.http.context import WebContext
 from dreamos_tasks.interfaces.http.guard import AsgiApp, Guard, GuardRules, rules_for
+from dreamos_tasks.interfaces.http.live_frames import FrameProtocol
 
 if TYPE_CHECKING:
     import socket
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 STOP_SECONDS = 3  # requests that are under way may take so long yet
 KEEP_ALIVE_SECONDS = 75  # longer than the pause between two looks of a program that polls each minute
 MOST_HEADER_BYTES = 32_768
+MOST_SAID_BYTES = 65_536  # in a message of a WebSocket's client: who follows the board has nothing to say
 
 
 class WebServer:
@@ -82,6 +84,8 @@ class WebServer:
     async def stop(self) -> None:
         """Take no more requests, let those under way end, and give the addresses back."""
         self.context.closing.set()
+        self.context.wake.ring()
+        await self.context.live.stop()
         await asyncio.gather(*(listener.stop() for listener in reversed(self._listeners)))
         self._listeners = []
         self._unbind()
@@ -99,8 +103,9 @@ class WebServer:
         return uvicorn.Config(
             app,
             http="h11",
-            ws="websockets-sansio",
-            ws_per_message_deflate=False,  # costs more than it saves on this machine
+            ws=FrameProtocol,
+            ws_per_message_deflate=False,  # halves what can be delivered, and nothing leaves this machine
+            ws_max_size=MOST_SAID_BYTES,
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -1,0 +1,83 @@
+"""The OpenAPI document against the real server: schemathesis makes requests of it and looks at the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.interfaces.http.serving import Served
+
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+EXAMPLES = 3  # an operation; `pytest --long` has more
+LONG_EXAMPLES = 60
+
+
+async def document(served: Served) -> Any:
+    answer = await served.client.get("/api/v1/openapi.json")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_the_document_names_every_verb_with_its_answers_and_how_to_be_let_in(served: Served) -> None:
+    found = await document(served)
+    assert found["openapi"].startswith("3.1")
+    assert found["servers"] == [{"url": "/api/v1"}]
+    assert set(found["components"]["securitySchemes"]) == {"token", "session"}
+    operations = {
+        operation["operationId"]: operation for path in found["paths"].values() for operation in path.values()
+    }
+    assert len(operations) > 40
+    for name, operation in operations.items():
+        assert operation["description"], name
+        refused = operation["responses"]["401"]["content"]
+        assert list(refused) == ["application/problem+json"], name
+    for verb in ("add_task", "claim_next", "complete_task", "approve", "undo_steps", "events", "logs"):
+        assert verb in operations
+
+
+async def test_every_reference_in_the_document_leads_somewhere(served: Served) -> None:
+    found = await document(served)
+    forms = found["components"]["schemas"]
+    for place in json.dumps(found).split('"#/components/schemas/')[1:]:
+        assert place.partition('"')[0] in forms
+
+
+async def test_the_form_of_a_task_is_made_of_the_model(served: Served) -> None:
+    from dataclasses import fields
+
+    from dreamos_tasks.model.task import Task
+
+    task = (await document(served))["components"]["schemas"]["Task"]
+    assert {field.name for field in fields(Task)} <= set(task["properties"])
+
+
+@pytest.mark.torture
+async def test_schemathesis_finds_no_fault_with_the_server(served: Served, tmp_path: Path, long_run: bool) -> None:
+    await served.client.post("/api/v1/tasks", json={"title": "something to look at"})
+    examples = LONG_EXAMPLES if long_run else EXAMPLES
+    process = await asyncio.create_subprocess_exec(
+        SCHEMATHESIS,
+        "run",
+        f"{served.url}/api/v1/openapi.json",
+        "--header",
+        str(served.client.headers["authorization"]).join(("Authorization: ", "")),
+        "--phases",
+        "examples,coverage,fuzzing,stateful" if long_run else "examples,fuzzing",
+        "--max-examples",
+        str(examples),
+        "--request-timeout",
+        "60",
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    told, _ = await process.communicate()
+    assert process.returncode == 0, told.decode()
+    healthy = await served.client.get("/healthz")
+    assert healthy.json()["status"] == "ok"
