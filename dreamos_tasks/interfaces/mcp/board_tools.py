@@ -9,15 +9,15 @@ from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from dreamos_tasks.board.nexus import TaskNexus
-from dreamos_tasks.board.rows import rows_of_tasks, state_of
-from dreamos_tasks.interfaces.cli.queue_place import place_of
+from dreamos_tasks.board.rows import rows_of_tasks
 from dreamos_tasks.interfaces.cli.task_view import task_document
+from dreamos_tasks.interfaces.documents import eta_document, why_document
 from dreamos_tasks.interfaces.mcp import forms
 from dreamos_tasks.interfaces.mcp.access import BoardAccess, Document
 from dreamos_tasks.interfaces.mcp.drafting import draft_from
 from dreamos_tasks.interfaces.mcp.tool import BoardTool
 from dreamos_tasks.model.query import Order, TaskQuery
-from dreamos_tasks.model.task import QUEUED, Task, priority_from
+from dreamos_tasks.model.task import Task, priority_from
 
 AnyContext = Context[Any, Any]
 Words = Annotated[str, Field(min_length=1)]
@@ -94,7 +94,15 @@ class BoardTools:
 
     async def get_task(self, ctx: AnyContext, task_id: Words) -> Document:
         """Everything about a task: its state, who holds it, steps, result or error, what it asks people and their answers."""
-        return await self._access.desk.read(lambda nexus: task_document(nexus, nexus.get_task_by_id(task_id)))
+
+        def look(nexus: TaskNexus) -> Document:
+            task = nexus.get_task_by_id(task_id)
+            document = task_document(nexus, task)
+            if task.plan is None or task.is_final:
+                return document
+            return {**document, "eta": eta_document(nexus, task, self._access.settings)}
+
+        return await self._access.desk.read(look)
 
     async def list_tasks(
         self,
@@ -131,11 +139,7 @@ class BoardTools:
     async def why_task(self, ctx: AnyContext, task_id: Words) -> Document:
         """Why a task does not start: what it waits for and what blocks it, or its place in the queue."""
 
-        def look(nexus: TaskNexus) -> Document:
-            task = nexus.get_task_by_id(task_id)
-            return {"task_id": task.task_id, "state": state_of(nexus, task), "lines": list(_why(nexus, task))}
-
-        return await self._access.desk.read(look)
+        return await self._access.desk.read(lambda nexus: why_document(nexus, nexus.get_task_by_id(task_id)))
 
     async def get_stats(self, ctx: AnyContext) -> Document:
         """How many tasks there are, by status, priority, holder and tag."""
@@ -172,14 +176,3 @@ class BoardTools:
         return await self._access.desk.write(
             lambda nexus: task_document(nexus, act(nexus, nexus.fetch(task_id).task_id))
         )
-
-
-def _why(nexus: TaskNexus, task: Task) -> Sequence[str]:
-    if task.status not in QUEUED:
-        return (f"it is {task.status.value.replace('_', ' ')}",)
-    reasons = nexus.waiting_for(task)
-    if not reasons:
-        return place_of(nexus, task).lines
-    blockers = [nexus.get_task_by_id(other) for other in nexus.store.unfinished_dependencies(task)]
-    blocked_by = [f"{one.task_id} ({one.title}) is {state_of(nexus, one)}" for one in blockers]
-    return (*reasons, *blocked_by)

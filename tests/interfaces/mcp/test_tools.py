@@ -179,7 +179,7 @@ async def test_the_board_is_listed_page_by_page_and_says_why_things_wait(tmp_pat
 
     assert [task["task_id"] for task in ready["tasks"]] == ids[:2]
     assert ([task["task_id"] for task in rest["tasks"]], rest["next_after"]) == (ids[2:], None)
-    assert (why["state"], sum("is ready" in line for line in why["lines"])) == ("blocked", 3)
+    assert (why["state"], sum(line.endswith(": ready") for line in why["lines"])) == ("blocked", 3)
     assert place["lines"][-1] == "so it is the next of 3 ready tasks"
     assert stats["priority"] == {"low": 3, "high": 1}
 
