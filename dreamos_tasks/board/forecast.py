@@ -10,7 +10,7 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.board.past_steps import range_form, seconds_of
 from dreamos_tasks.model.durations import UNKNOWN_SECONDS, DurationRange, Durations, durations_from
 from dreamos_tasks.model.estimate import FEWEST_PLAYS, MOST_PLAYS, Course, course_range, queue_range
-from dreamos_tasks.model.plan import Step
+from dreamos_tasks.model.plan import Step, likeness_of
 from dreamos_tasks.model.plan_order import DEFAULT_CONCURRENT_STEPS
 from dreamos_tasks.model.progress import course_of, current_steps, percent_of
 from dreamos_tasks.model.query import Order, TaskQuery
@@ -56,7 +56,7 @@ class Forecast:
         self._now = now
         self._places = places
         self._most_steps = most_steps
-        self._durations: dict[tuple[str, str], Durations] = {}
+        self._durations: dict[tuple[str, str, str | None], Durations] = {}
         self._likely_seconds: dict[str, float] = {}
         self._running: Sequence[Task] | None = None
         self._queue: Sequence[Task] | None = None
@@ -87,7 +87,7 @@ class Forecast:
 
     def durations_of(self, step: Step) -> Durations:
         """What such steps took before."""
-        key = (step.tool, step.name)
+        key = (step.tool, step.name, likeness_of(step))
         if key not in self._durations:
             samples = self._nexus.past_steps.samples_of(*key)
             unknown = UNKNOWN_SECONDS if samples else self._likely(step.tool)

@@ -20,7 +20,13 @@ KEPT_SAMPLES = 50  # of a step: the latest, since what it does changes over time
 KEPT_STEPS = 2000
 FRESH_SECONDS = 300.0  # what other processes wrote meanwhile is then read too
 READ_ENDS = 100  # of a step, failed ones among them
+READ_UNNAMED = 1000  # of steps that have no name of their own: among them are those that are like one
 MOST_BEGUN = 10_000  # steps that run, and those whose end was never told
+
+
+_Kind = tuple[
+    str, str, str | None
+]  # tool, step, and what it is like if it has no name of its own: model.plan.likeness_of
 
 
 @dataclass(slots=True)
@@ -37,16 +43,16 @@ class PastSteps:
 
     def __init__(self, store: TaskStore) -> None:
         self._store = store
-        self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+        self._known: OrderedDict[_Kind, _Known] = OrderedDict()
         self._begun: OrderedDict[tuple[str, str], tuple[str, Mapping[str, Any]]] = OrderedDict()
 
-    def range_of(self, tool: str, step: str) -> DurationRange | None:
+    def range_of(self, tool: str, step: str, like: str | None = None) -> DurationRange | None:
         """How long such a step will take; None when none was ever completed."""
-        return self._expected(tool, step).range
+        return self._expected((tool, step, like)).range
 
-    def samples_of(self, tool: str, step: str) -> Sequence[float]:
+    def samples_of(self, tool: str, step: str, like: str | None = None) -> Sequence[float]:
         """How many seconds the latest completed ones took, oldest first."""
-        return tuple(self._look_up(tool, step).samples)
+        return tuple(self._look_up((tool, step, like)).samples)
 
     def annotated(self, change: Change) -> Change:
         """The change; the events of steps that begin or end tell what was expected too."""
@@ -62,7 +68,7 @@ class PastSteps:
         return self._end(event, tool, step) if event.type in STEP_ENDS else event
 
     def _begin(self, event: Event, tool: str, step: str) -> Event:
-        known = self._expected(tool, step)
+        known = self._expected((tool, step, event.detail.get("like")))
         if known.range is None:
             return event
         self._begun[event.task_id, step] = (tool, known.written)
@@ -75,7 +81,7 @@ class PastSteps:
         seconds = event.detail.get("seconds")
         if event.type is not EventType.STEP_COMPLETED or seconds is None:
             return event
-        known = self._known.get((tool, step))
+        known = self._known.get((tool, step, event.detail.get("like")))
         if known is not None:
             known.samples.append(seconds)
             known.news += 1
@@ -86,27 +92,28 @@ class PastSteps:
             detail["finished_early"] = True
         return _with_detail(event, detail)
 
-    def _expected(self, tool: str, step: str) -> _Known:
+    def _expected(self, kind: _Kind) -> _Known:
         """What is known of the step, with a range that knows nearly all samples: one more of fifty says nothing new."""
-        known = self._look_up(tool, step)
+        known = self._look_up(kind)
         if known.samples and (known.range is None or known.news * 8 > known.range.samples):
             known.range = range_from(tuple(known.samples))
             known.written, known.news = range_form(known.range), 0
         return known
 
-    def _look_up(self, tool: str, step: str) -> _Known:
-        key, now = (tool, step), time.monotonic()
-        known = self._known.get(key)
+    def _look_up(self, kind: _Kind) -> _Known:
+        now = time.monotonic()
+        known = self._known.get(kind)
         if known is None or now - known.read_at > FRESH_SECONDS:
-            samples = reversed(seconds_of(self._ends(tool, step))[:KEPT_SAMPLES])
-            known = self._known[key] = _Known(samples=deque(samples, maxlen=KEPT_SAMPLES), read_at=now)
+            samples = reversed(seconds_of(self._ends(*kind))[:KEPT_SAMPLES])
+            known = self._known[kind] = _Known(samples=deque(samples, maxlen=KEPT_SAMPLES), read_at=now)
             if len(self._known) > KEPT_STEPS:
                 self._known.popitem(last=False)
         return known
 
-    def _ends(self, tool: str, step: str) -> Sequence[Event]:
+    def _ends(self, tool: str, step: str, like: str | None) -> Sequence[Event]:
         try:
-            return self._store.step_ends(tool=tool, step=step, limit=READ_ENDS)
+            ends = self._store.step_ends(tool=tool, step=step, limit=READ_ENDS if like is None else READ_UNNAMED)
+            return ends if like is None else [end for end in ends if end.detail.get("like") == like]
         except BoardUnavailable:
             return ()  # a log that cannot be read must not stop the work
 

@@ -73,6 +73,12 @@ class _Tally:
                 self.seconds.append((end.detail["seconds"], end.task_id))
 
 
+def _name_of(end: Event) -> str:
+    """The step's name; with the first words of its command where it has no name of its own."""
+    name, like = str(end.detail.get("step")), end.detail.get("like")
+    return name if like is None else f"{name}: {like}"
+
+
 def metrics_of(ends: Iterable[Event]) -> Sequence[StepMetrics]:
     """Each tool, most used first, and behind it each of its steps."""
     tools: dict[str, _Tally] = {}
@@ -80,7 +86,7 @@ def metrics_of(ends: Iterable[Event]) -> Sequence[StepMetrics]:
     for end in ends:
         tool = str(end.detail.get("tool") or "?")
         tools.setdefault(tool, _Tally()).add(end)
-        steps.setdefault(tool, {}).setdefault(str(end.detail.get("step")), _Tally()).add(end)
+        steps.setdefault(tool, {}).setdefault(_name_of(end), _Tally()).add(end)
     rows = []
     for tool, tally in _by_runs(tools):
         rows.append(_metrics(tally, tool=tool, step=None))

@@ -133,6 +133,22 @@ class Evidence:
     at: datetime
 
 
+TELLING_WORDS = 3  # of a command: `make -C docs`, `npm run build`
+LONGEST_LIKENESS = 60
+
+
+def likeness_of(step: Step) -> str | None:
+    """What a shell step is known by that has no name of its own, but only its place: the first words of its command.
+
+    None for any other. Its past is looked up by it: what `make test` took says nothing of `make deploy`.
+    """
+    if step.tool != "shell" or not (step.name == "run" or (step.name.startswith("run-") and step.name[4:].isdigit())):
+        return None
+    command = step.params.get("command")
+    words = command.split(maxsplit=TELLING_WORDS) if isinstance(command, str) else list(map(str, command or ()))
+    return " ".join(words[:TELLING_WORDS])[:LONGEST_LIKENESS]
+
+
 def steps_from_run(run: str | list[str] | tuple[str, ...]) -> tuple[Step, ...]:
     """The steps of the shorthand `"run": "make test"`: one shell step a line; names count from `run`."""
     lines = (run,) if isinstance(run, str) else tuple(run)

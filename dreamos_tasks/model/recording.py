@@ -14,7 +14,7 @@ from dreamos_tasks.model.event import Change, Event, EventType
 from dreamos_tasks.model.json_form import draft_to_sparse_json, instant_to_text
 from dreamos_tasks.model.json_reading import field_from_json, task_from_json
 from dreamos_tasks.model.leases import held
-from dreamos_tasks.model.plan import StepResult, StepStatus
+from dreamos_tasks.model.plan import StepResult, StepStatus, likeness_of
 from dreamos_tasks.model.task import (
     Progress,
     Task,
@@ -81,10 +81,14 @@ def record_step(task: Task, result: StepResult, *, agent_id: str | None, token: 
 
 
 def _tool_of(task: Task, result: StepResult) -> Mapping[str, Any]:
-    """The tool that it ran through, where that is known: durations are asked for by tool and name."""
+    """The tool that it ran through, where that is known, and what it is like: durations are asked for by these and its name."""
     planned = task.plan.steps if task.plan is not None else ()
-    tool = result.tool or next((step.tool for step in planned if step.name == result.name), None)
-    return {} if tool is None else {"tool": tool}
+    step = next((step for step in planned if step.name == result.name), None)
+    tool = result.tool or (step.tool if step is not None else None)
+    if tool is None:
+        return {}
+    like = likeness_of(step) if step is not None else None
+    return {"tool": tool} if like is None else {"tool": tool, "like": like}
 
 
 def _times_of(task: Task, result: StepResult) -> Mapping[str, Any]:

@@ -60,6 +60,22 @@ def test_what_ends_here_is_known_at_once_and_only_the_latest_count() -> None:
     assert (expected.low_seconds, expected.samples) == (9.0, 50)
 
 
+def test_what_a_command_took_says_nothing_of_another_one_without_a_name() -> None:
+    store = MemoryStore()
+    past = PastSteps(store)
+    run = {"step": "run", "like": "make test"}
+    assert past.range_of("shell", "run", "make test") is None
+    assert past.range_of("shell", "run", "make deploy") is None
+    told(past, *[event(EventType.STEP_COMPLETED, seconds=9.0, **run)] * 5)
+    told(past, *[event(EventType.STEP_COMPLETED, seconds=1.0, **{**run, "like": "make deploy"})] * 5)
+
+    assert past.samples_of("shell", "run", "make test") == (9.0,) * 5
+    assert past.samples_of("shell", "run", "make deploy") == (1.0,) * 5
+    (begun,) = told(past, event(EventType.STEP_STARTED, **run))
+    assert begun.detail["estimate"]["likely_seconds"] == 9.0
+    assert past.samples_of("shell", "run") == ()
+
+
 def test_what_others_wrote_is_read_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("dreamos_tasks.board.past_steps.time.monotonic", lambda: now)

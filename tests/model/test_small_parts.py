@@ -12,7 +12,7 @@ from dreamos_tasks.errors import InvalidTask
 from dreamos_tasks.model.dependencies import find_cycle
 from dreamos_tasks.model.ids import ALPHABET, child_id, fresh_id, id_length
 from dreamos_tasks.model.outcome import outcome_from_payload
-from dreamos_tasks.model.plan import ErrorCategory, steps_from_run
+from dreamos_tasks.model.plan import ErrorCategory, Step, likeness_of, steps_from_run
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import PRIORITY_WORDS, Priority, TaskDraft, check_name, priority_from
 from tests.fakes import START
@@ -205,3 +205,19 @@ def test_a_shorthand_makes_one_shell_step_a_line() -> None:
 def test_a_payload_of_another_form_is_none_of_ours() -> None:
     assert outcome_from_payload({"status": "success", "extra": 1}) is None
     assert outcome_from_payload({}) is None
+
+
+@pytest.mark.parametrize(
+    ("step", "like"),
+    [
+        (Step(name="run", params={"command": "npm run build --workspaces"}), "npm run build"),
+        (Step(name="run-12", params={"command": ["make", "-C", "docs", "html"]}), "make -C docs"),
+        (Step(name="run", params={"command": "a" * 100}), "a" * 60),
+        (Step(name="run", params={}), ""),
+        (Step(name="build", params={"command": "make"}), None),
+        (Step(name="run-all", params={"command": "make"}), None),
+        (Step(name="run", tool="http", params={}), None),
+    ],
+)
+def test_a_step_without_a_name_of_its_own_is_known_by_its_first_words(step: Step, like: str | None) -> None:
+    assert likeness_of(step) == like

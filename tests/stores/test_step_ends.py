@@ -6,10 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from dreamos_tasks.board.forecast import Forecast
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.model.event import Event, EventType
+from dreamos_tasks.model.metrics import metrics_of
 from dreamos_tasks.model.outcome import Succeeded
-from dreamos_tasks.model.plan import ErrorCategory, Plan, Step, StepResult, StepStatus, TaskError
+from dreamos_tasks.model.plan import ErrorCategory, Plan, Step, StepResult, StepStatus, TaskError, steps_from_run
 from dreamos_tasks.model.pruning import shortened
 from dreamos_tasks.model.task import TaskDraft
 from dreamos_tasks.stores.replay import replay_problems
@@ -92,6 +96,29 @@ def test_another_process_expects_what_the_board_tells(nexus: TaskNexus, clock: F
     other = TaskNexus(nexus.store, clock)
     assert other.past_steps.samples_of("shell", "build") == (4.0,)
     assert other.past_steps.range_of("shell", "never seen") is None
+
+
+def test_the_past_of_commands_without_a_name_is_told_apart_by_their_first_words(
+    nexus: TaskNexus, clock: FakeClock
+) -> None:
+    for number, (command, seconds) in enumerate([("make test", 60.0), ("make  deploy --now", 2.0)] * 3):
+        task = nexus.add_task(TaskDraft(task_id=f"t{number}", title="x", plan=Plan(steps=steps_from_run(command))))
+        claim = nexus.claim_task(task.task_id, "daemon").claim
+        assert claim is not None
+        begun: dict[str, Any] = {"name": "run", "token": claim.token, "started_at": clock.now()}
+        nexus.record_step(task.task_id, StepResult(**begun, status=StepStatus.RUNNING), token=claim.token)
+        end = StepResult(**begun, finished_at=clock.advance(seconds), status=StepStatus.COMPLETED)
+        nexus.record_step(task.task_id, end, token=claim.token)
+        nexus.settle(task.task_id, Succeeded(), token=claim.token)
+
+    other = TaskNexus(nexus.store, clock)  # as another process sees it
+    forecast = Forecast(other, now=clock.now(), places=1)
+    (quick,), (slow,), (unknown,) = map(steps_from_run, ("make deploy --now or never", "make test", "make install"))
+    assert forecast.expected(slow).likely_seconds == pytest.approx(60)
+    assert forecast.expected(quick).likely_seconds == pytest.approx(2)
+    assert forecast.expected(unknown).samples == 0
+    rows = {row.step: row.runs for row in metrics_of(nexus.store.step_ends())}
+    assert rows == {None: 6, "run: make test": 3, "run: make deploy --now": 3}
 
 
 def prune(nexus: TaskNexus, task_id: str) -> int:
