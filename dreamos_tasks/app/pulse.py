@@ -79,8 +79,8 @@ class Pulse:
         with suppress(BlockingIOError):
             while self._bell.recv(16):
                 pass
+        self._written.set()  # first: whoever follows is told before the daemon looks for work, which may take a commit
         self._on_others()
-        self._written.set()
 
     async def _poll(self) -> None:
         mark = None
