@@ -73,7 +73,9 @@ class Daemon:
             is_running=lambda task_id: task_id in self._orchestrator.load().running,
         )
         self._inbox = build_inbox(self._desk, self._tools, home=home, settings=settings)
-        self._monitoring = build_monitoring(self._desk, settings=settings)
+        self._monitoring = build_monitoring(
+            self._desk, home=home, settings=settings, tools=lambda: self._tools
+        )
         self._pulse = Pulse(
             self._desk,
             home.doorbell,

@@ -10,6 +10,7 @@ from dreamos_tasks.app.boards import rules_of
 from dreamos_tasks.app.call_checks import call_check
 from dreamos_tasks.app.identity import is_alive
 from dreamos_tasks.app.shared_limits import build_gates
+from dreamos_tasks.app.telling import build_teller, time_of_day
 from dreamos_tasks.board.clock import SteadyClock
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
@@ -112,12 +113,15 @@ def _own_pattern(line: str) -> Pattern:
     )
 
 
-def build_monitoring(desk: BoardDesk, *, settings: Settings) -> TaskMonitoringService:
-    """The monitors of a board, on their schedule."""
+def build_monitoring(
+    desk: BoardDesk, *, home: Home, settings: Settings, tools: Callable[[], ToolRegistry]
+) -> TaskMonitoringService:
+    """The monitors of a board, on their schedule, and who tells people of what they find."""
     return TaskMonitoringService(
         desk,
-        monitors_of(settings, is_alive=is_alive),
+        monitors_of(settings, is_alive=is_alive, time_of_day=time_of_day),
         interval_seconds=settings.monitoring.check_interval_seconds,
+        teller=build_teller(desk, home=home, settings=settings, tools=tools),
     )
 
 

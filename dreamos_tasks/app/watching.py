@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dreamos_tasks.app.boards import open_board
 from dreamos_tasks.app.identity import is_alive
+from dreamos_tasks.app.telling import build_teller, time_of_day
+from dreamos_tasks.app.tool_shop import build_tools, children_of
+from dreamos_tasks.app.undoing import OwnDesk
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
@@ -18,14 +22,19 @@ from dreamos_tasks.monitoring.report import MonitorReport
 
 if TYPE_CHECKING:
     from dreamos_tasks.monitoring.service import LastCheck, TaskMonitoringService
+    from dreamos_tasks.tools.registry import ToolRegistry
 
 LOOK_SECONDS = 0.1  # how soon a check that is done is told of
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def check_now(nexus: TaskNexus, settings: Settings) -> MonitorReport:
-    """One check of the board. Raises BoardUnavailable, ConfigError."""
-    return check_board(nexus, monitors_of(settings, is_alive=is_alive))
+def check_now(nexus: TaskNexus, home: Home, settings: Settings) -> MonitorReport:
+    """One check of the board, and telling people of what they have not heard. Raises BoardUnavailable, ConfigError."""
+    report = check_board(nexus, monitors_of(settings, is_alive=is_alive, time_of_day=time_of_day))
+    if settings.escalation.targets:
+        teller = build_teller(OwnDesk(nexus), home=home, settings=settings, tools=lambda: _tools(home, settings))
+        asyncio.run(teller.tell())
+    return report
 
 
 def keep_watching(home: Home, settings: Settings, *, on_check: Callable[[LastCheck], None]) -> None:
@@ -43,8 +52,9 @@ async def _watch(home: Home, settings: Settings, on_check: Callable[[LastCheck],
     await desk.start()
     service = monitoring.TaskMonitoringService(
         desk,
-        monitors_of(settings, is_alive=is_alive),
+        monitors_of(settings, is_alive=is_alive, time_of_day=time_of_day),
         interval_seconds=settings.monitoring.check_interval_seconds,
+        teller=build_teller(desk, home=home, settings=settings, tools=lambda: _tools(home, settings)),
     )
     telling = asyncio.create_task(_tell(service, on_check), name="checks")
     try:
@@ -66,3 +76,7 @@ async def _tell(service: TaskMonitoringService, on_check: Callable[[LastCheck], 
             told = last
             on_check(last)
         await asyncio.sleep(LOOK_SECONDS)
+
+
+def _tools(home: Home, settings: Settings) -> ToolRegistry:
+    return build_tools(children_of(home, instance=os.urandom(8).hex()), home=home, settings=settings)

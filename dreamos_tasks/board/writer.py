@@ -18,6 +18,7 @@ from dreamos_tasks.model.transitions import FOREGROUND
 from dreamos_tasks.model.value import frozen_value
 
 if TYPE_CHECKING:
+    from dreamos_tasks.board.incidents import Incidents
     from dreamos_tasks.board.past_steps import PastSteps
     from dreamos_tasks.protocols import Clock, TaskStore
 
@@ -75,14 +76,31 @@ class BoardWriter(BoardReader):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Verbs inside share one commit, and the bell rings once; each can still be refused alone."""
+        """Verbs inside share one commit, and the bell rings once; each can still be refused alone.
+
+        One inside another belongs to it: all of the inner one is kept or nothing, and the outer one's commit is the commit.
+        """
+        is_outermost = self._group_thread != get_ident()
         with self.store.transaction():
             self._group_thread = get_ident()
             try:
                 yield
             finally:
-                self._group_thread = 0
-        self.ring()
+                if is_outermost:
+                    self._group_thread = 0
+        if is_outermost:
+            self.ring()
+
+    @property
+    def incidents(self) -> Incidents:
+        """What somebody should look into."""
+        from dreamos_tasks.board.incidents import Incidents  # as above
+
+        return Incidents(self)
+
+    def verb(self) -> Verb | GroupedVerb:
+        """The frame of one verb, for the board's own rooms."""
+        return self._transaction()
 
     def _transaction(self) -> Verb | GroupedVerb:
         return GroupedVerb(self) if self._group_thread == get_ident() else Verb(self)

@@ -77,6 +77,11 @@ def contradictions(settings: Settings) -> list[tuple[tuple[str, ...], str]]:
             "an agent can only be taken for gone after a heartbeat was due",
         ),
         (
+            "command" not in settings.escalation.targets or settings.escalation.command is not None,
+            ("escalation.targets", "escalation.command"),
+            "the target command needs the line to run",
+        ),
+        (
             retry.base_seconds <= retry.max_seconds,
             ("retry.base_seconds", "retry.max_seconds"),
             "the first wait cannot be longer than the longest",

@@ -44,6 +44,17 @@ def _is_judged_place(text: str) -> bool:
     return bool(tool.strip() and dot and name.strip()) and _is_plain(text)
 
 
+def _is_escalation_target(text: str) -> bool:
+    word, colon, name = text.partition(":")
+    if not colon:
+        return word in ("task", "command")
+    return word in ("mailbox", "message") and NAME_PATTERN.fullmatch(name) is not None
+
+
+def _are_quiet_hours(text: str) -> bool:
+    return re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", text) is not None
+
+
 def _is_plain(text: str) -> bool:
     return text.isprintable() and text.strip() == text
 
@@ -63,6 +74,12 @@ RiskPattern = Annotated[
 JudgedPlace = Annotated[
     str, Predicate(_is_judged_place), doc("a tool's parameter, such as 'message.text', or 'message.*' for all of them")
 ]
+EscalationTarget = Annotated[
+    str,
+    Predicate(_is_escalation_target),
+    doc("task, command, mailbox:NAME of an agent, or message:NAME of a target of the tool message"),
+]
+QuietHours = Annotated[str, Predicate(_are_quiet_hours), doc("two times of the day, such as 22:00-07:00")]
 KeyLimits = Annotated[Mapping[str, Count], doc("an object of numbers by key, such as {deploy: 2}")]
 Options = Annotated[Mapping[str, Any], doc("an object")]
 AgentName = Annotated[

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
         BytesOrZero,
         Count,
         CountOrZero,
+        EscalationTarget,
         Factor,
         JudgedPlace,
         KeyLimits,
         Options,
         Port,
+        QuietHours,
         RiskPattern,
         Seconds,
         SecondsOrZero,
@@ -36,6 +38,7 @@ Durability = Literal["full", "normal"]
 Jitter = Literal["full", "none"]
 Destructive = Literal["ask", "allow"]
 UnderPressure = Literal["fewer", "ignore"]
+Severity = Literal["low", "medium", "high", "critical"]
 EscalationStrategy = Literal["log_only", "mark_stalled", "reassign", "escalate"]
 LogLevel = Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -178,6 +181,26 @@ class AgentSettings(_Section):
 
 
 @frozen_value
+class EscalationSettings(_Section):
+    """How people are told of incidents: tasks that stall or miss their due date, agents that fall silent (dt incidents)."""
+
+    targets: tuple[EscalationTarget, ...] = _setting(
+        (), "who is told of an incident: task, mailbox:AGENT, message:TARGET of the tool message, command"
+    )
+    command: Text | None = _setting(
+        None, "the shell line of the target command; it finds the incidents as JSON on its standard input"
+    )
+    raise_after_seconds: Seconds = _setting(
+        3600.0, "an incident that nobody has acknowledged is one step more severe after so long, and told again"
+    )
+    quiet_hours: QuietHours | None = _setting(
+        None, "when nobody is told, in local time, such as 22:00-07:00; what came up then is told afterwards"
+    )
+    quiet_except: Severity = _setting("critical", "what is so severe is told in quiet hours too")
+    tell_from: Severity = _setting("low", "what is less severe is listed by dt incidents and told to nobody")
+
+
+@frozen_value
 class ApprovalSettings(_Section):
     """When people are asked before a step runs."""
 
@@ -313,6 +336,7 @@ class Settings(_Section):
     retry: RetrySettings = field(default_factory=RetrySettings)
     monitoring: MonitoringSettings = field(default_factory=MonitoringSettings)
     agents: AgentSettings = field(default_factory=AgentSettings)
+    escalation: EscalationSettings = field(default_factory=EscalationSettings)
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
     undo: UndoSettings = field(default_factory=UndoSettings)
     secrets: SecretSettings = field(default_factory=SecretSettings)

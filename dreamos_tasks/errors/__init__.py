@@ -8,7 +8,9 @@ DreamosError
 │   ├── TaskNotFound
 │   ├── ToolNotFound
 │   ├── RequestNotFound
-│   └── AgentNotFound                 nobody is registered under this name
+│   ├── AgentNotFound                 nobody is registered under this name
+│   ├── IncidentNotFound
+│   └── MessageNotFound               the mailbox has no such message
 ├── Refused                        4  the board said no; nothing was changed
 │   ├── ClaimHeld                     another agent holds the task
 │   ├── StaleToken                    the claim it was written under is over
@@ -17,6 +19,7 @@ DreamosError
 │   ├── NotClaimable                  the task cannot start yet, or not by this agent
 │   ├── AmbiguousTaskId               a prefix names several tasks
 │   ├── AmbiguousRequest              a task asks several things
+│   ├── AmbiguousIncident             a word means several
 │   ├── DuplicateTaskId               the id is taken
 │   ├── VerificationFailed            the task's own checks did not pass
 │   ├── RequestClosed                 it is decided, or another kind of decision is asked
@@ -43,7 +46,7 @@ DreamosError
 `board` what is below 6.
 """
 
-from dreamos_tasks.errors.agents import AgentAtCapacity, AgentNotFound, AgentNotRegistered, AgentPaused
+from dreamos_tasks.errors.agents import AgentAtCapacity, AgentNotFound, AgentNotRegistered, AgentPaused, MessageNotFound
 from dreamos_tasks.errors.board import BoardCorrupt, BoardGone, BoardLocked, BoardTooNew, BoardUnsafe
 from dreamos_tasks.errors.call import (
     AgentNotNamed,
@@ -65,6 +68,7 @@ from dreamos_tasks.errors.families import (
     WaitTimedOut,
     all_kinds,
 )
+from dreamos_tasks.errors.incidents import AmbiguousIncident, IncidentNotFound
 from dreamos_tasks.errors.refusals import (
     AlreadyRunning,
     AmbiguousRequest,
@@ -89,6 +93,7 @@ __all__ = [
     "AgentNotRegistered",
     "AgentPaused",
     "AlreadyRunning",
+    "AmbiguousIncident",
     "AmbiguousRequest",
     "AmbiguousTaskId",
     "BoardCorrupt",
@@ -104,8 +109,10 @@ __all__ = [
     "DreamosError",
     "DuplicateTaskId",
     "IllegalTransition",
+    "IncidentNotFound",
     "InvalidInput",
     "InvalidTask",
+    "MessageNotFound",
     "NoPerson",
     "NotClaimable",
     "NotFound",

@@ -19,6 +19,21 @@ class AgentNotFound(NotFound):
         super().__init__(f"no agent {agent_id!r} is registered on this board", fix=fix)
 
 
+class MessageNotFound(NotFound):
+    """The agent's mailbox has no such message."""
+
+    code = "message_not_found"
+
+    def __init__(self, message_id: str, *, agent_id: str) -> None:
+        self.message_id = message_id
+        self.agent_id = agent_id
+        super().__init__(
+            f"{agent_id} has no message {message_id!r}",
+            cause="an id, or a beginning that only one message has, is looked for in this agent's mailbox",
+            fix=f"dt mail list --agent {agent_id}",
+        )
+
+
 class AgentNotRegistered(Refused):
     """Only registered agents may claim on this board (agents.registered_only), and this one is not."""
 

@@ -37,6 +37,7 @@ class TaskQuery:
     dedupe_key: str | None = None
     id_prefix: str | None = None
     pending_before: datetime | None = None  # became pending earlier than this
+    overdue_at: datetime | None = None  # past its due_at at this instant, and not over
     stall_noted: bool | None = None  # whether the monitor has dealt with its stall
     category: ErrorCategory | None = None  # of the error that it ended with, or that its last attempt ended with
     text: str | None = None  # in title or description, any case

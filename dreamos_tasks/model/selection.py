@@ -51,6 +51,11 @@ def derived_states(
     return frozenset(words)
 
 
+def is_overdue(task: Task, now: datetime) -> bool:
+    """Whether it should have been over by now, and is not."""
+    return task.due_at is not None and task.due_at < now and not task.is_final
+
+
 def fits(
     task: Task, query: TaskQuery, *, unfinished: Sequence[str], now: datetime, key_use: KeyUse | None = None
 ) -> bool:
@@ -69,6 +74,7 @@ def fits(
         and query.parent_id in (None, task.parent_id)
         and query.dedupe_key in (None, task.dedupe_key)
         and (query.pending_before is None or (seen.pending_since or seen.created_at) < query.pending_before)
+        and (query.overdue_at is None or is_overdue(task, query.overdue_at))
         and query.stall_noted in (None, seen.stall_noted_at is not None)
         and query.category in (None, task.error.category if task.error is not None else None)
         and (query.id_prefix is None or task.task_id.startswith(query.id_prefix))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, time
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.model.task import ProcessIdentity
 from dreamos_tasks.monitoring.agents import AgentMonitor
 from dreamos_tasks.monitoring.escalation import strategy_from
+from dreamos_tasks.monitoring.incidents import IncidentMonitor, rule_from
 from dreamos_tasks.monitoring.lapses import LapseMonitor
 from dreamos_tasks.monitoring.leases import LeaseMonitor
 from dreamos_tasks.monitoring.pending import PendingTaskMonitor
@@ -58,10 +59,13 @@ class Monitor(Protocol[FoundT]):
 MakeMonitor = Callable[[TaskNexus], Monitor[Any]]
 
 
-def monitors_of(settings: Settings, *, is_alive: Callable[[ProcessIdentity], bool]) -> Sequence[MakeMonitor]:
+def monitors_of(
+    settings: Settings, *, is_alive: Callable[[ProcessIdentity], bool], time_of_day: Callable[[], time]
+) -> Sequence[MakeMonitor]:
     """The monitors of a board, in the order in which they look: what a lease sets free is pending after it.
 
-    `is_alive`: whether the process that holds a claim still runs. Raises ConfigError for an unknown strategy.
+    `is_alive`: whether the process that holds a claim still runs; `time_of_day`: where people are.
+    Raises ConfigError for an unknown strategy.
     """
     monitoring = settings.monitoring
     strategy = strategy_from(monitoring.escalation_strategy)
@@ -70,6 +74,12 @@ def monitors_of(settings: Settings, *, is_alive: Callable[[ProcessIdentity], boo
         partial(LeaseMonitor, silent_seconds=monitoring.silent_agent_seconds, strategy=strategy, is_alive=is_alive),
         partial(AgentMonitor, silent_seconds=settings.agents.silent_after_seconds, is_alive=is_alive),
         partial(PendingTaskMonitor, timeout_seconds=monitoring.pending_timeout_seconds, strategy=strategy),
+        partial(
+            IncidentMonitor,
+            rule=rule_from(settings.escalation),
+            timeout_seconds=monitoring.pending_timeout_seconds,
+            time_of_day=time_of_day,
+        ),
     )
 
 

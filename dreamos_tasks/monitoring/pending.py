@@ -63,7 +63,7 @@ class PendingTaskMonitor:
 
     def look(self, now: datetime, *, again: bool = False) -> FoundPending:
         """Find stalls, without a write. `again`: for the rest of a check, only what is to be dealt with."""
-        due = tuple(islice(self._due(now), STALLS_AT_ONCE + 1))
+        due = tuple(islice(self.stalls(now, noted=False), STALLS_AT_ONCE + 1))
         noted = () if again else tuple(islice(self._noted(now), LISTED + 1))
         pending = None if again else self.nexus.store.count("status", now=now).get("pending", 0)
         return FoundPending(
@@ -92,9 +92,10 @@ class PendingTaskMonitor:
         """None: stalls are measured in hours, the interval is soon enough."""
         return None
 
-    def _due(self, now: datetime) -> Iterator[Stall]:
+    def stalls(self, now: datetime, *, noted: bool | None = None) -> Iterator[Stall]:
+        """Tasks that stall now, by age. `noted`: only those that have, or have not, been dealt with."""
         before = now - timedelta(seconds=self.timeout_seconds)
-        query = TaskQuery(statuses=READY, pending_before=before, stall_noted=False, limit=STALLS_AT_ONCE)
+        query = TaskQuery(statuses=READY, pending_before=before, stall_noted=noted, limit=STALLS_AT_ONCE)
         while tasks := self.nexus.store.find(query, now=now):
             for task in tasks:
                 stall = self._stall(lifecycle.seen_at(task, now), now)

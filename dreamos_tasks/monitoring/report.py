@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from dreamos_tasks.model.task import Status
+from dreamos_tasks.model.incident import IncidentKind
+from dreamos_tasks.model.task import Priority, Status
 from dreamos_tasks.monitoring.escalation import Action, EscalationStrategy
 
 
@@ -73,6 +74,19 @@ class LapsedTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentLine:
+    """An incident that this check has opened, found to have risen, or found to be over (`change`)."""
+
+    incident_id: str
+    change: str
+    kind: IncidentKind
+    severity: Priority
+    text: str
+    task_id: str | None = None
+    agent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorReport:
     """One check, or one monitor's part of it. `pending` None: this monitor does not count.
 
@@ -87,6 +101,7 @@ class MonitorReport:
     silent_agents: tuple[SilentAgent, ...] = ()
     truncated: bool = False
     lapsed: tuple[LapsedTask, ...] = ()
+    incidents: tuple[IncidentLine, ...] = ()
 
 
 def joined(reports: Iterable[MonitorReport], *, checked_at: datetime) -> MonitorReport:
@@ -100,4 +115,5 @@ def joined(reports: Iterable[MonitorReport], *, checked_at: datetime) -> Monitor
         silent_agents=tuple(agent for part in parts for agent in part.silent_agents),
         truncated=any(part.truncated for part in parts),
         lapsed=tuple(task for part in parts for task in part.lapsed),
+        incidents=tuple(line for part in parts for line in part.incidents),
     )

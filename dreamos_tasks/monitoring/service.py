@@ -24,6 +24,8 @@ from dreamos_tasks.monitoring.report import MonitorReport, joined
 if TYPE_CHECKING:
     from loguru import Logger
 
+    from dreamos_tasks.monitoring.telling import Teller
+
 FIRST_BACKOFF_SECONDS = 1.0  # most trouble with a board (a lock, a full disk) is over soon
 LONGEST_BACKOFF_SECONDS = 300.0  # and trouble that lasts is not worth more than a line each five minutes
 SHORTEST_WAIT_SECONDS = 1.0  # between two checks when the second comes early
@@ -49,13 +51,21 @@ class TaskMonitoringService:
     """
 
     def __init__(
-        self, desk: Desk, monitors: Sequence[MakeMonitor], *, interval_seconds: float, log: Logger = logger
+        self,
+        desk: Desk,
+        monitors: Sequence[MakeMonitor],
+        *,
+        interval_seconds: float,
+        teller: Teller | None = None,
+        log: Logger = logger,
     ) -> None:
         self.interval_seconds = interval_seconds
         self.last_check: LastCheck | None = None
         self.failures = 0  # checks that failed, in a row
         self._desk = desk
         self._monitors = tuple(monitors)
+        self._teller = teller
+        self._telling: asyncio.Task[None] | None = None
         self._log = log
         self._one_at_a_time = asyncio.Lock()
         self._scheduler: Any = None  # APScheduler has no types
@@ -95,6 +105,9 @@ class TaskMonitoringService:
         await asyncio.sleep(0)  # what the scheduler has just begun begins, and sees that there is nothing to do
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=STOP_SECONDS)
+        if self._telling is not None:  # what it has not told others tell, or we do when we are back
+            self._telling.cancel()
+            await asyncio.wait((self._telling,), timeout=STOP_SECONDS)
         scheduler.shutdown(wait=False)
         await asyncio.sleep(0)  # it shuts down in the loop's next turn, and cuts off what is still under way
         if self._under_way:
@@ -183,6 +196,7 @@ class TaskMonitoringService:
                 len(report.expired),
                 len(report.silent_agents),
             )
+            self._tell_people()
             return await self._until_next()
         except DreamosError as error:
             wait = self._backoff_seconds()
@@ -191,6 +205,20 @@ class TaskMonitoringService:
             wait = self._backoff_seconds()
             self._log.exception("a check broke off, next try in {:g} s", wait)
         return wait
+
+    def _tell_people(self) -> None:
+        """Beside the checks: a mail server that is slow to answer must not hold them up."""
+        if self._teller is not None and (self._telling is None or self._telling.done()):
+            self._telling = asyncio.create_task(self._told(self._teller), name="telling")
+
+    async def _told(self, teller: Teller) -> None:
+        try:
+            while await teller.tell():
+                pass  # as long as there is more
+        except DreamosError as error:
+            self._log.error("people could not be told of incidents: {}", _said(error))
+        except Exception:  # noqa: BLE001  the service outlives whatever goes wrong in telling
+            self._log.exception("telling people of incidents broke off")
 
     async def _look_ahead(self) -> None:
         self._look_ahead_job = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from dreamos_tasks.model.query import Order, TaskQuery
 from dreamos_tasks.model.task import FINAL, Status
-from dreamos_tasks.stores.rows import COLUMNS, to_us
+from dreamos_tasks.stores.rows import COLUMNS, NEVER, to_us
 
 # Rows of each word a list can be asked for, each by its own partial index. They may hold a row too many, never one too few.
 READY_ROWS = "SELECT n FROM task WHERE queued = 1 AND unmet = 0 AND wait_until IS NULL AND concurrency_key IS NULL"
@@ -20,6 +20,8 @@ WHERE status IN ('paused', 'awaiting_approval') AND json_extract(state, '$.deadl
 ROLLING_BACK_ROWS = """SELECT n FROM task
 WHERE status NOT IN ('pending', 'in_progress', 'completed') AND status IN ('cancelled', 'failed')
   AND instr(state, '"rollback"')"""
+OVERDUE_ROWS = f"""SELECT n FROM task
+WHERE due < :overdue_at AND due < {NEVER} AND status NOT IN ('completed', 'failed', 'cancelled')"""
 NEXT_INSTANT = """
 SELECT min(at) FROM (SELECT min(lease_until) AS at FROM task WHERE lease_until > ?1
                      UNION ALL SELECT min(wait_until) FROM task WHERE wait_until > ?1
@@ -103,6 +105,9 @@ def narrowed(query: TaskQuery, *, now_us: int, after: Sequence[int] | None = Non
     if query.pending_before is not None:
         conditions.append("pending_since < :pending_before")  # a lease that ran out did so later still
         bindings["pending_before"] = to_us(query.pending_before)
+    if query.overdue_at is not None:
+        conditions.append(f"n IN ({OVERDUE_ROWS})")
+        bindings["overdue_at"] = to_us(query.overdue_at)
     if query.stall_noted is not None:
         noted = "json_extract(state, '$.stall_noted_at') IS NOT NULL"
         conditions.append(noted if query.stall_noted else f"(lease_until <= :now OR NOT {noted})")

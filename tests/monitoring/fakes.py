@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.board.writer import BoardRules
@@ -20,6 +21,7 @@ from dreamos_tasks.protocols import TaskStore
 TIMEOUT_SECONDS = 3600.0
 SILENT_SECONDS = 180.0
 DEADLINE_SECONDS = 20.0
+NOON = time_of_day(12)
 ALIVE = ProcessIdentity(pid=1, started_ticks=1, boot_id="boot", instance="alive")
 DEAD = ProcessIdentity(pid=2, started_ticks=2, boot_id="boot", instance="dead")
 

@@ -14,7 +14,7 @@ from dreamos_tasks.monitoring.agents import PROCESS_LOOK_SECONDS, AgentMonitor
 from dreamos_tasks.monitoring.monitor import check_board, monitors_of
 from dreamos_tasks.monitoring.report import MonitorReport
 from dreamos_tasks.stores.sqlite import SqliteStore
-from tests.monitoring.fakes import ALIVE, DEAD, Board
+from tests.monitoring.fakes import ALIVE, DEAD, NOON, Board
 
 GONE_SECONDS = 300.0
 
@@ -195,7 +195,7 @@ def test_a_whole_check_tells_of_it_and_the_lease_monitor_adds_nothing(board: Boa
     board.later(GONE_SECONDS + 1)
     settings = Settings(agents=AgentSettings(silent_after_seconds=GONE_SECONDS))
 
-    report = check_board(board.nexus, monitors_of(settings, is_alive=lambda _process: False))
+    report = check_board(board.nexus, monitors_of(settings, is_alive=lambda _process: False, time_of_day=lambda: NOON))
 
     assert released(report) == [("ada", [task.task_id])]
     assert (report.pending, report.expired) == (1, ())

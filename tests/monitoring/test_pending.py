@@ -338,6 +338,7 @@ def test_a_report_has_a_json_form(board: Board) -> None:
         "silent_agents": [],
         "truncated": False,
         "lapsed": [],
+        "incidents": [],
     }
 
 

@@ -26,7 +26,7 @@ from dreamos_tasks.monitoring.monitor import MakeMonitor, check_board, monitors_
 from dreamos_tasks.monitoring.service import TaskMonitoringService, backoff_seconds
 from dreamos_tasks.stores.memory import MemoryStore
 from dreamos_tasks.stores.sqlite import SqliteStore
-from tests.monitoring.fakes import ALIVE, DEADLINE_SECONDS, TIMEOUT_SECONDS, Board, until
+from tests.monitoring.fakes import ALIVE, DEADLINE_SECONDS, NOON, TIMEOUT_SECONDS, Board, until
 
 Result = TypeVar("Result")
 A_LONG_TIME = 3600.0  # an interval that no test waits out
@@ -58,7 +58,11 @@ class CountingDesk(ThreadDesk):
 
 def standard(**settings: Any) -> tuple[MakeMonitor, ...]:
     return tuple(
-        monitors_of(Settings(monitoring=MonitoringSettings(**settings)), is_alive=lambda process: process == ALIVE)
+        monitors_of(
+            Settings(monitoring=MonitoringSettings(**settings)),
+            is_alive=lambda process: process == ALIVE,
+            time_of_day=lambda: NOON,
+        )
     )
 
 
@@ -516,4 +520,4 @@ def test_an_unknown_strategy_is_refused_before_anything_is_checked() -> None:
     settings = MonitoringSettings(escalation_strategy="ignore")  # type: ignore[arg-type]
 
     with pytest.raises(ConfigError, match="'ignore' is not a strategy"):
-        monitors_of(Settings(monitoring=settings), is_alive=lambda _process: True)
+        monitors_of(Settings(monitoring=settings), is_alive=lambda _process: True, time_of_day=lambda: NOON)

@@ -29,17 +29,18 @@ def monitor(call: Call, once: bool) -> None:
     """
     from dreamos_tasks.app.watching import check_now, keep_watching
 
+    from loguru import logger
+
+    logger.remove()  # each check is told of here, the failed ones too
     if once:
-        report = check_now(call.nexus, call.settings)
+        logger.add(sys.stderr, level="WARNING", format="{message}")  # who could not be told of an incident
+        report = check_now(call.nexus, call.home, call.settings)
         if call.out.as_json:
             call.out.document(to_json(report))
         else:
             for line in _lines(report):
                 call.out.line(line)
         return
-    from loguru import logger
-
-    logger.remove()  # each check is told of here, the failed ones too
     call.out.note(f"checking every {duration(call.settings.monitoring.check_interval_seconds)}; Ctrl-C ends it")
     keep_watching(call.home, call.settings, on_check=lambda check: _tell(call, check))
 
@@ -72,5 +73,7 @@ def _lines(report: MonitorReport) -> Iterator[str]:
         held = ", ".join(claim.task_id for claim in agent.claims)
         holds = f"held {held}; released" if agent.strategy is None else f"holds {held}"
         yield f"  {agent.agent_id}  silent for {duration(agent.silent_seconds)}, {holds}"
+    for incident in report.incidents[:SHOWN]:
+        yield f"  {incident.incident_id}  {incident.change}, {incident.severity.value}: {harmless(incident.text)}"
     if report.truncated:
         yield "  and more, dealt with before"

@@ -57,6 +57,7 @@ THEMES: dict[str, dict[str, Place]] = {
         "service": ("service_verbs:service", "Install the daemon as a systemd service"),
         "dashboard": ("web_verbs:dashboard", "Print a link to the dashboard that signs a browser in"),
         "token": ("web_verbs:token", "Make, list and revoke tokens for the HTTP interface"),
+        "incidents": ("incidents:incidents", "What somebody should look into; ack, snooze, close"),
         "monitor": ("monitor:monitor", "Look for tasks that nobody moves"),
         "doctor": ("doctor:doctor", "Check this machine and mend what can be mended"),
         "backup": ("board_verbs:backup", "Copy the board to a file"),
