@@ -56,14 +56,18 @@ class Call:
         from dreamos_tasks.app.boards import open_board
         from dreamos_tasks.board.doorbell import Doorbell
 
-        is_new = not self._is_there()
-        if is_new and self.home.found_by in NAMED and not self.makes_board:
-            raise self._no_board()
-        if is_new and self.makes_board:
+        if not self.makes_board:
+            self.require_board()
+        elif not self._is_there():
             self.out.note(f"made a board in {self.home.path}")
 
         bell = self._doorbell = Doorbell(self.home.doorbell)
         return open_board(self.home, self.settings, ring=bell.ring)
+
+    def require_board(self) -> None:
+        """Refuse a place that was named and holds no board. Raises BoardGone."""
+        if self.home.found_by in NAMED and not self._is_there():
+            raise self._no_board()
 
     def _is_there(self) -> bool:
         """Whether there is a board, or was one: then its loss is told."""

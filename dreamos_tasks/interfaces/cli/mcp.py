@@ -34,6 +34,7 @@ def mcp(call: Call, agent: str | None, keep_alive_seconds: float) -> None:
     from dreamos_tasks.interfaces.mcp import require_mcp
 
     require_mcp("dt mcp")
+    call.require_board()
     named, home, settings = call.agent_or_none(agent), call.home, call.settings
     import asyncio
 
