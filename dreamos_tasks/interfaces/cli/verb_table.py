@@ -12,6 +12,7 @@ THEMES: dict[str, dict[str, Place]] = {
         "inbox": ("inbox:inbox", "Look at the folder that task files are dropped into"),
     },
     "Work as an agent": {
+        "prime": ("prime:prime", "What an agent must know to work from this board"),
         "next": ("claiming:next_", "Claim the next ready task"),
         "claim": ("claiming:claim", "Claim a task by its id"),
         "heartbeat": ("claiming:heartbeat", "Say that you are still at it"),
