@@ -15,6 +15,7 @@ from dreamos_tasks.app.daemon_lock import DaemonCard, DaemonLock
 from dreamos_tasks.app.event_log import log_event
 from dreamos_tasks.app.identity import is_alive, this_process
 from dreamos_tasks.app.log_watch import LogWatch
+from dreamos_tasks.app.mail_room import MailRoom
 from dreamos_tasks.app.parts import build_executor, build_inbox, build_monitoring, build_steps, room_on
 from dreamos_tasks.app.pulse import Pulse
 from dreamos_tasks.app.status_socket import StatusSocket
@@ -72,6 +73,7 @@ class Daemon:
             agent_id=settings.daemon.agent_id,
             is_running=lambda task_id: task_id in self._orchestrator.load().running,
         )
+        self._mail = MailRoom(self._desk, home, rescan_seconds=settings.inbox.rescan_seconds)
         self._inbox = build_inbox(self._desk, self._tools, home=home, settings=settings)
         self._monitoring = build_monitoring(
             self._desk, home=home, settings=settings, tools=lambda: self._tools
@@ -113,6 +115,7 @@ class Daemon:
         await self._recover()
         await self._pulse.start()
         await self._inbox.start()
+        await self._mail.start()
         await self._monitoring.start()
         self._orchestrator.start()
         self._rollbacks.start()
@@ -124,6 +127,7 @@ class Daemon:
     async def stop(self) -> None:
         """Drain: no new work, running tasks get their grace, then everything closes. May be called twice."""
         await self._inbox.stop()
+        await self._mail.stop()
         await self._log_watch.stop()
         await self._retention.stop()
         await self._monitoring.stop()
@@ -153,7 +157,7 @@ class Daemon:
         }
 
     def _troubles(self) -> tuple[str, ...]:
-        return self._pulse.trouble, self._log_watch.trouble, self._inbox.trouble
+        return self._pulse.trouble, self._log_watch.trouble, self._inbox.trouble, self._mail.trouble
 
     def _divide_cgroup(self) -> None:
         """Have the kernel hold the limits of steps, where a cgroup is delegated to us."""

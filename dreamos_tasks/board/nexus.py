@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dreamos_tasks.board import adding
 from dreamos_tasks.board.agents import AgentVerbs
 from dreamos_tasks.board.by_status import bring_to
+from dreamos_tasks.board.mailboxes import MailVerbs
 from dreamos_tasks.board.undoing import UndoVerbs
 from dreamos_tasks.errors import AgentAtCapacity, AgentNotRegistered, AgentPaused, VerificationFailed
 from dreamos_tasks.model import lifecycle
@@ -27,7 +28,7 @@ Gates = Mapping[str, "Sequence[Gate]"]  # by the name of the step
 FirstStep = Callable[[Task], StepResult | None]
 
 
-class TaskNexus(AgentVerbs, UndoVerbs):
+class TaskNexus(AgentVerbs, MailVerbs, UndoVerbs):
     """The shared board, for one process. Threads may share it.
 
     Reads give tasks as they are to be seen: a task whose lease has run out is pending again.

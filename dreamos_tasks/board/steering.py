@@ -64,7 +64,7 @@ class SteeringVerbs(BoardWriter):
         error: TaskError | None = None,
         ended_at: datetime | None = None,
     ) -> Task:
-        """End a task that nobody has begun, as it has ended on the board it comes from. Raises TaskNotFound, IllegalTransition."""
+        """End a task that nobody has begun, as it ended where it comes from. Raises TaskNotFound, IllegalTransition."""
         with self._transaction() as now:
             task = self.fetch(task_id)
             return self._save(

@@ -52,6 +52,11 @@ class Home:
         return self.runtime / "outbox"
 
     @property
+    def mailboxes(self) -> Path:
+        """`<agent>/inbox/` below it: the mail of agents, as files."""
+        return self.runtime / "agent_mailboxes"
+
+    @property
     def runs(self) -> Path:
         """`<task>/<token>/` below it: the outputs of steps."""
         return self.runtime / "runs"

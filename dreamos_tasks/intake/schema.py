@@ -17,6 +17,7 @@ from dreamos_tasks.intake.problems import nearest
 from dreamos_tasks.intake.schema_words import WORDS
 from dreamos_tasks.intake.step_forms import MAX_STEPS, SHELL
 from dreamos_tasks.intake.typed import JITTERS
+from dreamos_tasks.model.mail import Message, MessageDraft
 from dreamos_tasks.model.plan import Plan, Step, StepResult
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import NAME_PATTERN, PRIORITY_WORDS, TASK_FIELDS, TASK_ID_PATTERN, Task, TaskDraft
@@ -35,6 +36,8 @@ _CLASSES: Mapping[str, Any] = {
     "retry": RetryPolicy,
     "step-result": StepResult,
     "tool-result": ToolResult,
+    "message": Message,
+    "message-draft": MessageDraft,
 }
 _GOES_IN = ("draft", "plan", "step", "retry")
 SCHEMA_NAMES = (*_CLASSES, "file")

@@ -6,18 +6,19 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from dreamos_tasks.errors import InvalidTask
+from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.intake.findings import Findings
 from dreamos_tasks.intake.problems import nearest, pointer_to, shown
 from dreamos_tasks.model import constraints as _constraints  # noqa: F401  gives the model's annotations their meaning
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import TaskDraft
 
+Value = TypeVar("Value")
 PointerOf = Callable[[tuple[int | str, ...]], str]
 RETRY_FIELDS = tuple(f.name for f in fields(RetryPolicy))
 JITTERS = ("full", "none")
@@ -52,9 +53,16 @@ _FIXES: Mapping[str, str] = {
 
 def typed_draft(form: Mapping[str, Any], pointer_of: PointerOf, findings: Findings) -> TaskDraft | None:
     """The draft that a form gives; None when it breaks a rule, which `findings` then tells."""
+    return typed(_draft_adapter(), form, pointer_of, findings)
+
+
+def typed(
+    adapter: TypeAdapter[Value], form: Mapping[str, Any], pointer_of: PointerOf, findings: Findings
+) -> Value | None:
+    """The value that a form gives, by the annotations of its class; None when it breaks a rule, as above."""
     try:
         text = json.dumps(form, allow_nan=False)
-        return _draft_adapter().validate_json(text, strict=True)
+        return adapter.validate_json(text, strict=True)
     except ValidationError as error:
         for details in error.errors(include_url=False):
             _tell(details, pointer_of, findings)
@@ -116,7 +124,7 @@ def _tell(details: ErrorDetails, pointer_of: PointerOf, findings: Findings) -> N
     kind, context = details["type"], details.get("ctx", {})
     pointer = pointer_of(details["loc"])
     cause = context.get("error")
-    if isinstance(cause, InvalidTask):
+    if isinstance(cause, InvalidInput):
         findings.refuse(pointer + cause.pointer, cause.message, expected=cause.cause, fix=cause.fix)
         return
     if kind == "missing":

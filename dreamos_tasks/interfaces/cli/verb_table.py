@@ -21,6 +21,7 @@ THEMES: dict[str, dict[str, Place]] = {
         "fail": ("settling:fail", "Say that you could not do it"),
         "release": ("claiming:release", "Give a task back unfinished"),
         "work": ("work:work", "Have a command do tasks, one after another"),
+        "mail": ("mail:mail", "Write to other agents, and read what they write"),
         "ask": ("approving:ask", "Ask people something, and let the task go meanwhile"),
         "mcp": ("mcp:mcp", "Serve the board to an agent's program, over MCP"),
     },

@@ -1,0 +1,118 @@
+"""Mail from every door: a message goes onto the board, with the task that it asks for, and into the mailbox's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from dreamos_tasks.app.call_checks import call_check
+from dreamos_tasks.app.tool_shop import tools_to_ask
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.config.home import Home
+from dreamos_tasks.errors import InvalidInput, NotFound
+from dreamos_tasks.intake.draft_forms import Door
+from dreamos_tasks.intake.drafts import read_drafts
+from dreamos_tasks.intake.json_text import parse
+from dreamos_tasks.intake.mailbox_folder import MailboxFolder, mailbox_folders
+from dreamos_tasks.model.mail import BodyType, Message, MessageDraft, fresh_message_id
+from dreamos_tasks.model.task import TaskDraft
+
+KEY = "mail:{}"  # the dedupe key of a task that a message asks for
+
+
+def deliver(nexus: TaskNexus, draft: MessageDraft, *, home: Home) -> Message:
+    """Send one message. One of type application/dreamos-task becomes a task in the same commit, assigned to its receiver.
+
+    Raises InvalidInput kinds when its task is none, Refused, BoardUnavailable kinds; then nothing is sent.
+    """
+    message = send(nexus, draft, home=home)
+    mirror(nexus, home, message.to_agent_id)
+    return message
+
+
+def send(nexus: TaskNexus, draft: MessageDraft, *, home: Home) -> Message:
+    """As `deliver`, onto the board alone: for whoever must not wait for files."""
+    if draft.body_type is not BodyType.TASK:
+        return nexus.send_mail(draft)
+    if not draft.message_id:
+        draft = replace(draft, message_id=fresh_message_id())
+    asked = _task_of(draft, home)
+    with nexus.together():
+        task = nexus.add_task(asked)
+        return nexus.send_mail(draft, task_id=task.task_id)
+
+
+def broadcast(nexus: TaskNexus, draft: MessageDraft, *, home: Home) -> Sequence[Message]:
+    """Send the message to everybody who has a mailbox or is registered, but its sender. `to_agent_id` says nothing here.
+
+    Raises NotFound when there is nobody.
+    """
+    others = [agent_id for agent_id in nexus.mailboxes() if agent_id != draft.from_agent_id]
+    if not others:
+        raise NotFound("there is nobody to send it to", fix="dt agents register NAME makes an agent known")
+    together = fresh_message_id()
+    metadata = {**draft.metadata, "broadcast_id": together}
+    return [
+        deliver(nexus, replace(draft, to_agent_id=agent_id, message_id="", metadata=metadata), home=home)
+        for agent_id in others
+    ]
+
+
+def mirror(nexus: TaskNexus, home: Home, agent_id: str) -> None:
+    """Bring an agent's folder up to date with its mailbox. Raises OSError, BoardUnsafe."""
+    folder = MailboxFolder(home.mailboxes, agent_id)
+    folder.ensure()
+    folder.mirror(nexus.mail_of(agent_id))
+
+
+def take_in(nexus: TaskNexus, home: Home, agent_id: str) -> Sequence[Message | InvalidInput]:
+    """Take in what was dropped into an agent's folder, and bring the folder up to date; gives what became of each file."""
+    folder = MailboxFolder(home.mailboxes, agent_id)
+    folder.ensure()
+    known = {message.message_id for message in nexus.mail_of(agent_id)}
+    done: list[Message | InvalidInput] = []
+    for dropped in folder.dropped(known=known.__contains__):
+        if isinstance(dropped.draft, InvalidInput):
+            error = dropped.draft
+        else:
+            try:
+                message = send(nexus, dropped.draft, home=home)
+                folder.take(dropped, message)
+                done.append(message)
+                continue
+            except InvalidInput as refused:
+                error = refused
+        folder.reject(dropped, error)
+        done.append(error)
+    folder.mirror(nexus.mail_of(agent_id))
+    return done
+
+
+def folders_with_mail(home: Home) -> Sequence[str]:
+    """The agents whose mailbox has a folder."""
+    return [folder.agent_id for folder in mailbox_folders(home.mailboxes)]
+
+
+def _task_of(draft: MessageDraft, home: Home) -> TaskDraft:
+    """The task that a message asks for. Raises InvalidInput kinds."""
+    form: Any = parse(draft.body) if isinstance(draft.body, str) else draft.body
+    if not isinstance(form, dict):
+        raise InvalidInput(
+            "the body of such a message is a task",
+            pointer="/body",
+            cause=f"it is {json.dumps(form)[:80]}",
+            fix='"body": {"title": "..."}',
+        )
+    form = {
+        "title": draft.subject,
+        "priority": draft.priority.value,
+        "dedupe_key": KEY.format(draft.message_id),
+        **form,
+    }
+    door = Door(
+        created_by=draft.from_agent_id, assigned_to=draft.to_agent_id, check_call=call_check(tools_to_ask(home))
+    )
+    (task,) = read_drafts(form, door).drafts
+    return task

@@ -1,0 +1,108 @@
+"""MailRoom: the daemon's part in mail: what is dropped into mailbox folders is taken in, and the folders follow the board."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from loguru import logger
+
+from dreamos_tasks.app.mail import send
+from dreamos_tasks.background import Background
+from dreamos_tasks.board.desk import BoardDesk
+from dreamos_tasks.config.home import Home
+from dreamos_tasks.errors import BoardUnavailable, InvalidInput
+from dreamos_tasks.intake.folder_watch import FolderWatch, open_watch
+from dreamos_tasks.intake.folders import make_private
+from dreamos_tasks.intake.mailbox_folder import SETTLE_SECONDS, DroppedMessage, MailboxFolder, mailbox_folders
+from dreamos_tasks.model.mail import Message, MessageDraft
+
+
+class MailRoom:
+    """Everything goes on by itself between `start` and `stop`. A mailbox that cannot be used is said once, and tried again."""
+
+    def __init__(self, desk: BoardDesk, home: Home, *, rescan_seconds: float) -> None:
+        self._desk = desk
+        self._home = home
+        self._rescan_seconds = rescan_seconds
+        self._wake = asyncio.Event()
+        self._watch: FolderWatch | None = None
+        self._background = Background(self._work, name="mail")
+        self._troubles: dict[str, str] = {}
+
+    @property
+    def trouble(self) -> str:
+        """Which mailboxes cannot be used now, and why; "" when all is well."""
+        return "; ".join(self._troubles.values())
+
+    async def start(self) -> None:
+        """Make the folder of the mailboxes, and begin. Raises OSError."""
+        await asyncio.to_thread(make_private, self._home.mailboxes)
+        self._watch = open_watch(self._home.mailboxes, self._wake)
+        self._background.start()
+
+    async def stop(self) -> None:
+        """May be called twice."""
+        await self._background.stop()
+        if self._watch is not None:
+            await self._watch.close()
+            self._watch = None
+
+    async def _work(self) -> None:
+        while True:
+            self._wake.clear()
+            folders = list(mailbox_folders(self._home.mailboxes))
+            if self._watch is not None:
+                self._watch.follow((self._home.mailboxes, *(folder.inbox for folder in folders)))
+            unfinished = False
+            for folder in folders:
+                unfinished |= await self._visit(folder)
+            wait_seconds = min(SETTLE_SECONDS, self._rescan_seconds) if unfinished else self._rescan_seconds
+            try:
+                await asyncio.wait_for(self._wake.wait(), wait_seconds)
+            except TimeoutError:
+                continue
+
+    async def _visit(self, folder: MailboxFolder) -> bool:
+        """Whether something in the mailbox is still being written."""
+        try:
+            unfinished = await self._bring_up_to_date(folder)
+        except (OSError, BoardUnavailable) as error:
+            said = f"the mailbox of {folder.agent_id} cannot be used: {error}"
+            if self._troubles.get(folder.agent_id) != said:
+                logger.error(said)
+            self._troubles[folder.agent_id] = said
+            return True
+        self._troubles.pop(folder.agent_id, None)
+        return unfinished
+
+    async def _bring_up_to_date(self, folder: MailboxFolder) -> bool:
+        await asyncio.to_thread(folder.ensure)
+        messages = await self._mail_of(folder)
+        known = {message.message_id for message in messages}
+        dropped = await asyncio.to_thread(lambda: list(folder.dropped(known=known.__contains__)))
+        for one in dropped:
+            await self._take(folder, one)
+        messages = await self._mail_of(folder) if dropped else messages
+        await asyncio.to_thread(folder.mirror, messages)
+        return await asyncio.to_thread(folder.has_unfinished, known | {message.message_id for message in messages})
+
+    async def _take(self, folder: MailboxFolder, dropped: DroppedMessage) -> None:
+        answer = dropped.draft
+        if not isinstance(answer, InvalidInput):
+            answer = await self._sent(answer)
+        if isinstance(answer, Message):
+            await asyncio.to_thread(folder.take, dropped, answer)
+            logger.info("{}: a message from {} was dropped: {}", folder.agent_id, answer.from_agent_id, answer.subject)
+            return
+        target = await asyncio.to_thread(folder.reject, dropped, answer)
+        logger.warning("{}: a dropped file is no message, and lies in {}: {}", folder.agent_id, target, answer.message)
+
+    async def _sent(self, draft: MessageDraft) -> Message | InvalidInput:
+        try:
+            return await self._desk.write(lambda nexus: send(nexus, draft, home=self._home))
+        except InvalidInput as error:
+            return error
+
+    async def _mail_of(self, folder: MailboxFolder) -> Sequence[Message]:
+        return await self._desk.read(lambda nexus: nexus.mail_of(folder.agent_id))

@@ -1,0 +1,91 @@
+"""MailRoom: what is dropped into a mailbox's folder while the daemon runs becomes mail, and what is sent becomes a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from dreamos_tasks.app.boards import open_board
+from dreamos_tasks.app.mail_room import MailRoom
+from dreamos_tasks.board.desk import BoardDesk
+from dreamos_tasks.config.home import Home
+from dreamos_tasks.config.settings import Settings
+from dreamos_tasks.model.mail import MessageDraft
+from tests.waiting import until
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[BoardDesk]:
+    desk = BoardDesk(lambda: open_board(Home(path=tmp_path, found_by="--home"), Settings()))
+    await desk.start()
+    yield desk
+    await desk.stop()
+
+
+@pytest.fixture
+async def room(tmp_path: Path, desk: BoardDesk) -> AsyncIterator[MailRoom]:
+    room = MailRoom(desk, Home(path=tmp_path, found_by="--home"), rescan_seconds=0.2)
+    await room.start()
+    yield room
+    await room.stop()
+
+
+def dropped(home: Path, name: str, text: str) -> Path:
+    inbox = home / "runtime" / "agent_mailboxes" / "ada" / "inbox"
+    for folder in (inbox.parent, inbox):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    beside = inbox / f".{name}"
+    beside.write_text(text)
+    return beside.rename(inbox / name)
+
+
+async def test_a_dropped_message_and_the_task_it_asks_for_are_on_the_board(
+    tmp_path: Path, desk: BoardDesk, room: MailRoom
+) -> None:
+    form = {
+        "from_agent_id": "eve",
+        "subject": "Fix it",
+        "body_type": "application/dreamos-task",
+        "body": {"run": "make test"},
+    }
+    path = dropped(tmp_path, "task.json", json.dumps(form))
+    await until(lambda: not path.exists())
+    (message,) = await desk.read(lambda nexus: nexus.mail_of("ada"))
+    task = await desk.read(lambda nexus: nexus.get_task_by_id(message.task_id or ""))
+    assert (task.title, task.assigned_to, task.created_by) == ("Fix it", "ada", "eve")
+    assert json.loads((path.parent / f"{message.message_id}.json").read_text())["subject"] == "Fix it"
+
+
+async def test_what_is_no_message_is_put_aside_and_the_next_one_taken(
+    tmp_path: Path, desk: BoardDesk, room: MailRoom
+) -> None:
+    dropped(tmp_path, "a-bad.json", "[]")
+    dropped(tmp_path, "b-good.json", json.dumps({"from_agent_id": "eve", "subject": "good"}))
+    rejected = tmp_path / "runtime" / "agent_mailboxes" / "ada" / "rejected"
+    await until(lambda: (rejected / "a-bad.json").exists())
+    (message,) = await desk.read(lambda nexus: nexus.mail_of("ada"))
+    assert message.subject == "good"
+
+
+async def test_mail_that_others_sent_is_mirrored_where_there_is_a_folder(
+    tmp_path: Path, desk: BoardDesk, room: MailRoom
+) -> None:
+    seed = dropped(tmp_path, "first.json", json.dumps({"from_agent_id": "eve", "subject": "first"}))
+    await until(lambda: not seed.exists())
+    draft = MessageDraft(to_agent_id="ada", from_agent_id="bob", subject="second")
+    sent = await desk.write(lambda nexus: nexus.send_mail(draft))
+    await until(lambda: (seed.parent / f"{sent.message_id}.json").exists())
+
+
+async def test_a_mailbox_that_others_can_write_is_refused_and_said(
+    tmp_path: Path, desk: BoardDesk, room: MailRoom
+) -> None:
+    path = dropped(tmp_path, "first.json", json.dumps({"from_agent_id": "eve", "subject": "first"}))
+    await until(lambda: not path.exists())
+    path.parent.chmod(0o777)
+    await until(lambda: "can be written by others" in room.trouble)
+    path.parent.chmod(0o700)
+    await until(lambda: room.trouble == "")

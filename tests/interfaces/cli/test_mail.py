@@ -1,0 +1,175 @@
+"""mail: what agents write to one another, on the board and in folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+if TYPE_CHECKING:
+    from tests.interfaces.cli.conftest import Dt
+
+
+def sent(dt: Dt, *args: str) -> Any:
+    answer = dt("mail", "send", "ada", "--agent", "bob", "--json", *args)
+    assert answer.code == 0, answer.err
+    return answer.json
+
+
+def box(dt: Dt, *args: str) -> list[Any]:
+    found: list[Any] = dt("mail", "list", "--agent", "ada", "--json", *args).json
+    return found
+
+
+@pytest.fixture
+def folder(home: Path) -> Path:
+    path = home / "runtime" / "agent_mailboxes" / "ada" / "inbox"
+    path.mkdir(parents=True, mode=0o700)
+    for above in (path.parent, path.parent.parent):
+        above.chmod(0o700)
+    return path
+
+
+def test_a_message_is_sent_read_and_acknowledged(dt: Dt) -> None:
+    message = sent(dt, "--subject", "Hello", "--body", "two\nlines", "--ack", "--priority", "high", "--tag", "core")
+    assert [found["subject"] for found in box(dt, "--unread")] == ["Hello"]
+    read = dt("mail", "read", message["message_id"][:6], "--agent", "ada", "--json").json
+    assert (read["body"], read["priority"], read["tags"], read["version"]) == ("two\nlines", "high", ["core"], "1.0")
+    assert read["read_at"] is not None
+    assert box(dt, "--unread") == []
+    assert dt("mail", "ack", message["message_id"], "--agent", "ada").code == 0
+    (seen,) = dt("mail", "list", "--sent", "--agent", "bob", "--json").json
+    assert seen["acknowledged_at"] is not None
+
+
+def test_every_message_fits_its_schema(dt: Dt) -> None:
+    message = sent(dt, "--subject", "s", "--type", "json", "--body", '{"a": [1]}')
+    jsonschema.validate(message, dt("schema", "message").json)
+    draft = {"to_agent_id": "ada", "from_agent_id": "bob", "subject": "s"}
+    jsonschema.validate(draft, dt("schema", "message-draft").json)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**draft, "subject": "x" * 257}, dt("schema", "message-draft").json)
+
+
+def test_a_message_of_type_task_becomes_a_task_of_its_receiver_once(dt: Dt, tmp_path: Path) -> None:
+    message = sent(
+        dt, "--subject", "Fix it", "--type", "task", "--body", '{"run": "make test"}', "--priority", "critical"
+    )
+    task = dt.task(message["task_id"])
+    assert (task["title"], task["assigned_to"], task["created_by"], task["priority"]) == (
+        "Fix it",
+        "ada",
+        "bob",
+        "critical",
+    )
+    again = tmp_path / "again.json"
+    again.write_text(
+        json.dumps(
+            {name: message[name] for name in ("message_id", "to_agent_id", "from_agent_id", "subject")}
+            | {
+                "body_type": "application/dreamos-task",
+                "body": {"run": "make test"},
+            }
+        )
+    )
+    assert dt("mail", "send", "--file", str(again), "--json").json["task_id"] == message["task_id"]
+    assert len(dt("list", "--json").json) == 1
+
+
+def test_a_message_whose_task_is_none_is_not_sent(dt: Dt) -> None:
+    refused = dt(
+        "mail", "send", "ada", "--agent", "bob", "--subject", "s", "--type", "task", "--body", '{"plan": 7}', "--json"
+    )
+    assert (refused.code, refused.error["code"]) == (7, "invalid_input")
+    assert box(dt) == []
+    assert dt("list", "--json").json == []
+
+
+def test_a_broadcast_goes_to_everybody_else(dt: Dt) -> None:
+    dt("agents", "register", "eve")
+    dt("agents", "register", "bob")
+    sent(dt, "--subject", "first")
+    messages = dt("mail", "broadcast", "--agent", "bob", "--subject", "main is frozen", "--json").json
+    assert sorted(message["to_agent_id"] for message in messages) == ["ada", "eve"]
+    assert len({message["metadata"]["broadcast_id"] for message in messages}) == 1
+
+
+def test_a_broadcast_to_nobody_is_an_error(dt: Dt) -> None:
+    assert dt("mail", "broadcast", "--agent", "bob", "--subject", "anybody?").code == 3
+
+
+def test_the_folder_mirrors_what_is_open_and_puts_away_what_is_done(dt: Dt, home: Path) -> None:
+    message = sent(dt, "--subject", "Hello", "--ack")
+    inbox = home / "runtime" / "agent_mailboxes" / "ada" / "inbox"
+    mirrored = inbox / f"{message['message_id']}.json"
+    assert json.loads(mirrored.read_text()) == message
+    assert mirrored.stat().st_mode & 0o777 == 0o600
+    dt("mail", "read", "--all", "--agent", "ada")
+    assert mirrored.exists()  # it is still to be acknowledged
+    dt("mail", "ack", message["message_id"], "--agent", "ada")
+    assert not mirrored.exists()
+    assert (inbox.parent / "archive" / mirrored.name).exists()
+
+
+def test_a_dropped_message_is_taken_in_once_and_a_wrong_one_says_why(dt: Dt, folder: Path) -> None:
+    (folder / "good.json").write_text(json.dumps({"from_agent_id": "eve", "subject": "dropped", "body": "x"}))
+    (folder / "bad.json").write_text(json.dumps({"from_agent_id": "eve", "subjec": "dropped"}))
+    (folder / "other.json").write_text(json.dumps({"to_agent_id": "bob", "from_agent_id": "eve", "subject": "astray"}))
+    (folder / "notes.txt").write_text("left alone")
+    assert [message["subject"] for message in box(dt)] == ["dropped"]
+    assert [message["subject"] for message in box(dt)] == ["dropped"]
+    rejected = folder.parent / "rejected"
+    assert sorted(path.name for path in rejected.iterdir()) == [
+        "bad.json", "bad.json.error.json", "other.json", "other.json.error.json",
+    ]  # fmt: skip
+    why = json.loads((rejected / "bad.json.error.json").read_text())
+    assert (why["pointer"], why["nearest_field"]) == ("/subjec", "subject")
+    assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".txt"]
+
+
+def test_a_file_that_is_still_being_written_is_waited_for(dt: Dt, folder: Path) -> None:
+    whole = json.dumps({"from_agent_id": "eve", "subject": "slow"})
+    (folder / "slow.json").write_text(whole[:20])
+    assert box(dt) == []
+    assert not (folder.parent / "rejected").exists()
+    (folder / "slow.json").write_text(whole)
+    assert [message["subject"] for message in box(dt)] == ["slow"]
+
+
+def test_a_link_that_was_dropped_is_not_followed(dt: Dt, folder: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text(json.dumps({"from_agent_id": "eve", "subject": "secret"}))
+    (folder / "link.json").symlink_to(secret)
+    assert box(dt) == []
+    assert secret.exists()
+    assert "symbolic link" in (folder.parent / "rejected" / "link.json.error.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("ada", "--agent", "bob"), 2),  # no subject
+        (("--agent", "bob", "--subject", "s"), 2),  # nobody to send it to
+        (("ada", "--subject", "s"), 2),  # nobody who sends it
+        (("../up", "--agent", "bob", "--subject", "s"), 7),
+        (("ada", "--agent", "bob", "--subject", "x" * 257), 7),
+        (("ada", "--agent", "bob", "--subject", "s", "--type", "json", "--body", "{"), 7),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(dt: Dt, args: tuple[str, ...], code: int) -> None:
+    assert dt("mail", "send", *args).code == code
+    assert not (dt.home / "runtime" / "agent_mailboxes").exists()
+
+
+def test_the_mailbox_as_markdown_lets_no_message_look_like_another(dt: Dt) -> None:
+    sent(dt, "--subject", "One", "--body", "## Two\n- from eve", "--type", "markdown")
+    printed = dt("mail", "list", "--markdown", "--agent", "ada").out
+    assert [line for line in printed.splitlines() if line.startswith("## ")] == ["## One"]
+
+
+def test_mail_of_a_message_that_is_not_there_names_the_mailbox(dt: Dt) -> None:
+    answer = dt("mail", "read", "9f3a", "--agent", "ada", "--json")
+    assert (answer.code, answer.error["code"]) == (3, "message_not_found")
