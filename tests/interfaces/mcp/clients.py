@@ -15,6 +15,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, Implementation, TextContent
 
+from dreamos_tasks import TaskNexus
 from tests.command import own_environment
 
 MODERN = "2026-07-28"
@@ -59,11 +60,17 @@ def text_of(result: CallToolResult) -> str:
     return "\n".join(content.text for content in result.content if isinstance(content, TextContent))
 
 
+def make_board(folder: Path) -> None:
+    """A named folder without a board is refused."""
+    TaskNexus.open(folder / "runtime" / "nexus.db").close()
+
+
 @asynccontextmanager
 async def connected(
     folder: Path, *options: str, name: str = "test-client", errlog: Any = None, mode: Any = "auto", **environment: str
 ) -> AsyncIterator[BoardClient]:
-    """A client of `dt mcp` on the board in the folder."""
+    """A client of `dt mcp` on the board in the folder, made if there is none."""
+    make_board(folder)
     parameters = StdioServerParameters(
         command=sys.executable,
         args=["-m", "dreamos_tasks", "--home", str(folder), "mcp", *options],
@@ -86,6 +93,7 @@ class Wire:
     _last_id: int = 0
 
     def __enter__(self) -> Wire:
+        make_board(self.folder)
         self._process = subprocess.Popen(
             server_command("--home", str(self.folder), "mcp", "--agent", "ada"),
             cwd=self.folder,

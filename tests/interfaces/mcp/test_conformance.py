@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.command import ROOT, own_environment
-from tests.interfaces.mcp.clients import connected, server_command
+from tests.interfaces.mcp.clients import connected, make_board, server_command
 from tests.interfaces.mcp.conformance.node_tools import NodeTools, node_tools
 
 SUITE_SECONDS = 300.0  # on an idle machine it takes a tenth of this
@@ -121,6 +121,8 @@ def test_it_passes_every_scenario_of_the_official_suite_that_applies(
 
 
 def test_the_official_inspector_works_over_stdio(tools: NodeTools, tmp_path: Path) -> None:
+    make_board(tmp_path)
+
     def inspect(*arguments: str) -> Any:
         server = server_command("--home", str(tmp_path), "mcp", "--agent", "ada")
         said = tools.run("mcp-inspector", "--cli", *server, "--method", *arguments, seconds=INSPECTOR_SECONDS)

@@ -11,6 +11,7 @@ from tempfile import TemporaryFile
 
 from dreamos_tasks import TaskDraft, TaskNexus
 from dreamos_tasks.model.task import Task
+from tests.command import DtProcess, own_environment
 from tests.interfaces.mcp.clients import Wire, connected
 from tests.waiting import until
 
@@ -157,3 +158,12 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_place_that_holds_no_board_is_refused(tmp_path: Path) -> None:
+    dt = DtProcess(tmp_path, own_environment(tmp_path))
+    said = dt("--home", str(tmp_path / "slip"), "mcp", text="")
+
+    assert (said.code, said.out) == (6, "")
+    assert "dt" in said.err
+    assert not (tmp_path / "slip").exists()
