@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamos_tasks.errors import AlreadyRunning, DreamosError, UsageError
+from dreamos_tasks.errors import AlreadyRunning, DreamosError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.daemon_view import show_status, show_up, status_form
 from dreamos_tasks.interfaces.cli.option import option
-from dreamos_tasks.interfaces.cli.options import SECONDS
+from dreamos_tasks.interfaces.cli.options import SECONDS, watch_option
 from dreamos_tasks.interfaces.cli.text import duration
 from dreamos_tasks.interfaces.cli.verb import verb
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dreamos_tasks.model.task import Task
 
 STOP_MARGIN_SECONDS = 30.0  # beyond the grace of running tasks: their processes are ended, results are written
-WATCH_SECONDS = 1.0
 
 
 @verb("up", examples=("dt up", "dt up --detach", "dt up --detach --json"))
@@ -164,25 +163,19 @@ def _fate(task: Task) -> str:
 
 
 @verb("status", examples=("dt status", "dt status --json", "dt status --watch"))
-@option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
-def status(call: Call, watch: bool) -> None:
+@watch_option
+def status(call: Call, watches: bool) -> None:
     """Show how daemon and board stand: what runs, what waits, what is wrong. Makes nothing."""
-    if call.out.as_json:
-        if watch:
-            raise UsageError("--watch shows a screen, not JSON", fix="dt events --follow --jsonl")
+    if watches and call.home.board(call.settings.board).exists():
+        from dreamos_tasks.interfaces.cli.watching import watch
+
+        watch(call, lambda: _show(call))
+    elif call.out.as_json:
         call.out.document(status_form(call))
-    elif watch and call.out.stdout_is_terminal:
-        _watch(call)
     else:
-        for line in show_status(call):
-            call.out.line(line)
+        _show(call)
 
 
-def _watch(call: Call) -> None:
-    from rich.live import Live
-    from rich.text import Text
-
-    with Live(screen=True, auto_refresh=False) as screen:
-        while True:
-            screen.update(Text.from_ansi("\n".join([*show_status(call), "", "Ctrl-C ends this"])), refresh=True)
-            time.sleep(WATCH_SECONDS)
+def _show(call: Call) -> None:
+    for line in show_status(call):
+        call.out.line(line)

@@ -12,6 +12,7 @@ from websockets.frames import Frame, Opcode
 
 if TYPE_CHECKING:
     from starlette.types import Scope
+    from uvicorn._types import ASGISendEvent
     from websockets.http11 import Request
 
 EXTENSION = "dreamos_tasks.frames"  # in the ASGI scope
@@ -77,6 +78,12 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         extensions = self.scope.get("extensions")
         assert extensions is not None, "uvicorn gives every scope its extensions"
         extensions[EXTENSION] = self.pipe  # type: ignore[assignment]
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """See uvicorn, which takes a handshake that was refused with a whole answer for one that was forgotten, and logs it."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = True
 
     def resume_writing(self) -> None:
         """See asyncio."""

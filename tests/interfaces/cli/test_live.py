@@ -38,10 +38,8 @@ def there(tmp_path: Path) -> Iterator[DtProcess]:
 def test_on_a_terminal_the_board_is_shown_and_what_others_write_appears(there: DtProcess) -> None:
     there("add", "Fix the parser", "--priority", "high")
     terminal = Terminal.start(there, "watch")
-    terminal.until("NEXT")
-    assert "Fix the parser" in terminal.plain
-    assert "no daemon" in terminal.plain
-    assert "1 pending" in terminal.plain
+    for words in ("no daemon", "1 pending", "NEXT", "Fix the parser"):
+        terminal.until(words)
     there("next", "--agent", "ada")
     terminal.until("RUNNING")
     terminal.until("1 in progress")
@@ -50,7 +48,7 @@ def test_on_a_terminal_the_board_is_shown_and_what_others_write_appears(there: D
     terminal.until("40 %")
     there("ask", task_id, "--agent", "ada", "Which database?")
     terminal.until("PEOPLE ARE ASKED")
-    assert "Which database?" in terminal.plain
+    terminal.until("Which database?")
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.end() == 130
 
@@ -134,8 +132,7 @@ def test_the_page_fits_the_screen_however_much_there_is(rows: int) -> None:
 def test_what_tasks_hold_cannot_repaint_the_screen(there: DtProcess) -> None:
     there("add", "\x1b[31mred [bold]text[/bold]\x07")
     terminal = Terminal.start(there, "watch")
-    terminal.until("NEXT")
-    assert "\\x1b[31mred [bold]text[/bold]\\x07" in terminal.plain
+    terminal.until("\\x1b[31mred [bold]text[/bold]\\x07")
     terminal.process.send_signal(signal.SIGINT)
     terminal.end()
 
@@ -156,6 +153,18 @@ def test_logs_are_followed_from_before_the_task_begins_until_it_is_over(there: D
     assert out == "two\n"
     assert following.returncode == 0
     running.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("verb", ["status", "list", "show"])
+def test_verbs_that_look_can_be_kept_on_the_screen(there: DtProcess, verb: str) -> None:
+    task_id = there("add", "Fix the parser", "--json").form["task_id"]
+    terminal = Terminal.start(there, verb, *((task_id,) if verb == "show" else ()), "--watch")
+    terminal.until("ready")
+    there("cancel", task_id)
+    terminal.until("cancelled")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 130
+    assert terminal.shown.rpartition("\x1b[?1049l")[2].strip() == "interrupted"
 
 
 def test_who_waits_is_woken_at_once_by_another_process(there: DtProcess) -> None:

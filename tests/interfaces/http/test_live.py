@@ -44,6 +44,10 @@ async def add(served: Served, count: int, *, title: str = "a task") -> list[str]
     return [(await write(lambda nexus: nexus.add_task(TaskDraft(title=title)))).task_id for _ in range(count)]
 
 
+async def claim(served: Served, task_id: str) -> None:
+    await served.daemon.desk.write(lambda nexus: nexus.claim_task(task_id, "ada"))
+
+
 async def events_of(served: Served) -> list[dict[str, Any]]:
     """All messages, as the board alone would give them."""
     events = await served.daemon.desk.read(lambda nexus: nexus.events(limit=100_000))
@@ -100,7 +104,7 @@ async def test_of_one_task_only_its_messages_are_sent_by_a_prefix_of_its_id_too(
         ("?after=99999999999999999999", 422, "invalid_input"),
         ("?after=", 422, "invalid_input"),
         ("?after=%EF%BC%91", 422, "invalid_input"),
-        ("?task=dt-nope", 404, "not_found"),
+        ("?task=dt-nope", 404, "task_not_found"),
     ],
 )
 async def test_what_cannot_be_followed_is_refused_before_the_connection_is_made(
@@ -177,11 +181,9 @@ async def test_a_client_that_never_reads_is_dropped_and_holds_up_nobody(served: 
         await until(lambda: served.context.live.clients == 100)
         claims = 0
         for _ in range(40):
-            ids = await add(served, 10, title="x" * 490)
-            await asyncio.gather(
-                *(served.daemon.desk.write(lambda nexus, i=i: nexus.claim_task(i, "ada")) for i in ids)
-            )
-            claims += len(ids)
+            added = await add(served, 10, title="x" * 490)
+            await asyncio.gather(*(claim(served, task_id) for task_id in added))
+            claims += len(added)
         last = (await events_of(served))[-1]["id"]
         await until(lambda: all(ids and ids[-1] == last for ids in received))
         await until(lambda: served.context.live.clients == 99)
