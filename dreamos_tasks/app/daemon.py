@@ -12,6 +12,7 @@ from loguru import logger
 from dreamos_tasks import __version__
 from dreamos_tasks.app.boards import make_folder, open_board
 from dreamos_tasks.app.daemon_lock import DaemonCard, DaemonLock
+from dreamos_tasks.app.episode_watch import EpisodeWatch
 from dreamos_tasks.app.event_log import log_event
 from dreamos_tasks.app.identity import is_alive, this_process
 from dreamos_tasks.app.log_watch import LogWatch
@@ -73,11 +74,10 @@ class Daemon:
             agent_id=settings.daemon.agent_id,
             is_running=lambda task_id: task_id in self._orchestrator.load().running,
         )
+        self._episodes = EpisodeWatch(self._desk, home, agent_id=settings.daemon.agent_id)
         self._mail = MailRoom(self._desk, home, rescan_seconds=settings.inbox.rescan_seconds)
         self._inbox = build_inbox(self._desk, self._tools, home=home, settings=settings)
-        self._monitoring = build_monitoring(
-            self._desk, home=home, settings=settings, tools=lambda: self._tools
-        )
+        self._monitoring = build_monitoring(self._desk, home=home, settings=settings, tools=lambda: self._tools)
         self._pulse = Pulse(
             self._desk,
             home.doorbell,
@@ -116,6 +116,7 @@ class Daemon:
         await self._pulse.start()
         await self._inbox.start()
         await self._mail.start()
+        self._episodes.start()
         await self._monitoring.start()
         self._orchestrator.start()
         self._rollbacks.start()
@@ -128,6 +129,7 @@ class Daemon:
         """Drain: no new work, running tasks get their grace, then everything closes. May be called twice."""
         await self._inbox.stop()
         await self._mail.stop()
+        await self._episodes.stop()
         await self._log_watch.stop()
         await self._retention.stop()
         await self._monitoring.stop()
@@ -190,6 +192,7 @@ class Daemon:
 
     def _happened(self, event: Event) -> None:
         log_event(event)
+        self._episodes.happened(event)
         for listener in self._listeners:
             listener(event)
         if event.changes.get("status") in FINAL_WORDS or event.type is EventType.ROLLBACK_FINISHED:

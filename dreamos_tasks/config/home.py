@@ -57,6 +57,11 @@ class Home:
         return self.runtime / "agent_mailboxes"
 
     @property
+    def episodes(self) -> Path:
+        """`<episode>/completion_log.md` below it."""
+        return self.runtime / "episodes"
+
+    @property
     def runs(self) -> Path:
         """`<task>/<token>/` below it: the outputs of steps."""
         return self.runtime / "runs"

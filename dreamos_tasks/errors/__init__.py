@@ -10,6 +10,7 @@ DreamosError
 │   ├── RequestNotFound
 │   ├── AgentNotFound                 nobody is registered under this name
 │   ├── IncidentNotFound
+│   ├── EpisodeNotFound
 │   └── MessageNotFound               the mailbox has no such message
 ├── Refused                        4  the board said no; nothing was changed
 │   ├── ClaimHeld                     another agent holds the task
@@ -28,6 +29,7 @@ DreamosError
 │   ├── AgentPaused                   the agent gets nothing until it is resumed
 │   ├── AgentAtCapacity               the agent holds as many tasks as it may
 │   ├── AgentNotRegistered            only registered agents may claim here
+│   ├── EpisodeRunning                an episode of this name runs
 │   ├── NoPerson                      a decision that is a person's comes from an agent or a step
 │   └── AlreadyRunning                another daemon holds this board
 ├── NothingReady                   5  no task to claim
@@ -57,6 +59,7 @@ from dreamos_tasks.errors.call import (
     TaskNotFound,
     ToolNotFound,
 )
+from dreamos_tasks.errors.episodes import EpisodeNotFound, EpisodeRunning
 from dreamos_tasks.errors.families import (
     BoardUnavailable,
     DreamosError,
@@ -108,6 +111,8 @@ __all__ = [
     "DependencyCycle",
     "DreamosError",
     "DuplicateTaskId",
+    "EpisodeNotFound",
+    "EpisodeRunning",
     "IllegalTransition",
     "IncidentNotFound",
     "InvalidInput",

@@ -9,6 +9,7 @@ THEMES: dict[str, dict[str, Place]] = {
         "add": ("adding:add", "Add a task, or tasks from a file"),
         "update": ("updating:update", "Change what a task asks for, or its state"),
         "run": ("run:run", "Run a task here and now, exit with its result"),
+        "episode": ("episode:episode", "Start work for several agents from a file, and watch it"),
         "inbox": ("inbox:inbox", "Look at the folder that task files are dropped into"),
     },
     "Work as an agent": {
@@ -23,6 +24,7 @@ THEMES: dict[str, dict[str, Place]] = {
         "work": ("work:work", "Have a command do tasks, one after another"),
         "mail": ("mail:mail", "Write to other agents, and read what they write"),
         "ask": ("approving:ask", "Ask people something, and let the task go meanwhile"),
+        "setup": ("setup:setup", "Make Claude Code, Codex, Gemini CLI, Cursor or OpenCode work from this board"),
         "mcp": ("mcp:mcp", "Serve the board to an agent's program, over MCP"),
     },
     "Steer tasks": {

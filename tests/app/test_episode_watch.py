@@ -1,0 +1,69 @@
+"""EpisodeWatch: an episode ends with its last task, also when that ended while no daemon ran."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from dreamos_tasks.app.boards import open_board
+from dreamos_tasks.app.episode_watch import EpisodeWatch
+from dreamos_tasks.app.episodes import log_of
+from dreamos_tasks.board.desk import BoardDesk
+from dreamos_tasks.board.episodes import Episodes
+from dreamos_tasks.config.home import Home
+from dreamos_tasks.config.settings import Settings
+from dreamos_tasks.model.episode import Assignment, Episode, EpisodePlan, EpisodeState
+from dreamos_tasks.model.event import Event
+from tests.waiting import until
+
+PLAN = EpisodePlan(title="Small", assignments=(Assignment(agent_id="ada", task_id="a-1", title="one"),))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(path=tmp_path, found_by="--home")
+
+
+@pytest.fixture
+async def watched(home: Home) -> AsyncIterator[tuple[BoardDesk, EpisodeWatch]]:
+    def told(events: Sequence[Event]) -> None:
+        for event in events:
+            watch.happened(event)
+
+    desk = BoardDesk(lambda: open_board(home, Settings()), on_commit=told)
+    watch = EpisodeWatch(desk, home, agent_id="daemon")
+    await desk.start()
+    yield desk, watch
+    await watch.stop()
+    await desk.stop()
+
+
+async def begin(desk: BoardDesk) -> Episode:
+    return await desk.write(lambda nexus: Episodes(nexus).start(PLAN, by="cli"))
+
+
+async def finish(desk: BoardDesk) -> None:
+    await desk.write(lambda nexus: nexus.claim_task("a-1", "ada"))
+    await desk.write(lambda nexus: nexus.mark_task_completed("a-1", "ada"))
+
+
+async def test_an_episode_ends_with_its_last_task(home: Home, watched: tuple[BoardDesk, EpisodeWatch]) -> None:
+    desk, watch = watched
+    episode = await begin(desk)
+    watch.start()
+    await finish(desk)
+    await until(lambda: log_of(episode, home).exists())
+    ended = await desk.read(lambda nexus: Episodes(nexus).get(episode.episode_id))
+    assert (ended.state, ended.ended_by) == (EpisodeState.COMPLETED, "daemon")
+
+
+async def test_one_that_ended_without_a_daemon_is_seen_at_the_start(
+    home: Home, watched: tuple[BoardDesk, EpisodeWatch]
+) -> None:
+    desk, watch = watched
+    episode = await begin(desk)
+    await finish(desk)
+    watch.start()
+    await until(lambda: log_of(episode, home).exists())

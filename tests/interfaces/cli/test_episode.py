@@ -1,0 +1,136 @@
+"""episode: work for several agents, written in advance, started as tasks and watched to its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.interfaces.cli.conftest import Dt
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "episodes" / "parser.yaml"
+ID = "episode-fix-the-parser"
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "episode.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def done(dt: Dt, task_id: str, agent: str) -> None:
+    assert dt("claim", task_id, "--agent", agent).code == 0
+    assert dt("complete", task_id, "--agent", agent).code == 0
+
+
+def status(dt: Dt) -> Any:
+    return dt("episode", "status", "--json").json
+
+
+def test_its_assignments_are_tasks_of_their_agents_that_wait_for_one_another(dt: Dt) -> None:
+    assert dt("episode", "start", str(EXAMPLE)).out == f"{ID}\n"
+    tasks = {task["task_id"]: task for task in dt("list", "--json").json}
+    assert {task_id: (task["assigned_to"], task["depends_on"]) for task_id, task in tasks.items()} == {
+        "parser-tests": ("Agent-1", []),
+        "parser-fix": ("Agent-2", ["parser-tests"]),
+        "parser-notes": ("Agent-2", ["parser-fix"]),
+        f"{ID}-done": (None, ["parser-tests", "parser-fix", "parser-notes"]),
+    }
+    assert "- Each report names its test" in tasks["parser-tests"]["description"]
+    assert tasks["parser-tests"]["extra"]["estimated_duration"] == "2h"
+    assert tasks["parser-fix"]["verify"][0]["params"] == {"command": "true"}
+    assert all(task["tags"] == ["episode", ID] for task in tasks.values())
+
+
+def test_it_is_completed_when_its_definition_of_done_is_and_the_log_tells_how(dt: Dt, home: Path) -> None:
+    dt("episode", "start", str(EXAMPLE))
+    done(dt, "parser-tests", "Agent-1")
+    for task_id in ("parser-fix", "parser-notes"):
+        done(dt, task_id, "Agent-2")
+    assert (status(dt)["state"], status(dt)["completion_log"]) == ("running", None)
+    dt("run", f"{ID}-done")
+    ended = status(dt)
+    assert (ended["state"], ended["ended_at"] is not None) == ("completed", True)
+    log = Path(ended["completion_log"])
+    assert log == home / "runtime" / "episodes" / ID / "completion_log.md"
+    assert "- [x] Make the tests pass (parser-fix, Agent-2): completed" in log.read_text()
+    assert "proved by `true`, exit code 0" in log.read_text()
+
+
+def test_it_has_failed_when_all_is_over_and_not_all_completed(dt: Dt, tmp_path: Path) -> None:
+    dt("episode", "start", written(tmp_path, "title: T\nagent_assignments: {ada: {task_id: a, title: A}}\n"))
+    dt("claim", "a", "--agent", "ada")
+    dt("fail", "a", "--agent", "ada", "--error", "no way")
+    assert status(dt)["state"] == "failed"
+    assert "  - no way" in Path(status(dt)["completion_log"]).read_text()
+
+
+def test_what_everything_waits_for_is_named_when_it_failed(dt: Dt) -> None:
+    dt("episode", "start", str(EXAMPLE))
+    dt("claim", "parser-tests", "--agent", "Agent-1")
+    dt("fail", "parser-tests", "--agent", "Agent-1", "--error", "no way")
+    shown = dt("episode", "status", ID)
+    assert "others wait for parser-tests, which is failed: dt retry parser-tests" in shown.err
+    assert status(dt)["state"] == "running"
+
+
+def test_stopping_cancels_what_is_open_and_leaves_what_is_done(dt: Dt) -> None:
+    dt("episode", "start", str(EXAMPLE))
+    done(dt, "parser-tests", "Agent-1")
+    stopped = dt("episode", "stop", ID, "--reason", "not now", "--json").json
+    assert (stopped["state"], stopped["reason"]) == ("stopped", "not now")
+    assert [task["status"] for task in stopped["tasks"]] == ["completed", "cancelled", "cancelled", "cancelled"]
+    assert "not now" in Path(stopped["completion_log"]).read_text()
+    assert dt("episode", "stop", ID).code == 4
+
+
+def test_one_that_runs_is_not_started_again(dt: Dt) -> None:
+    dt("episode", "start", str(EXAMPLE))
+    again = dt("episode", "start", str(EXAMPLE), "--json")
+    assert (again.code, again.error["code"]) == (4, "episode_running")
+    assert len(dt("list", "--json").json) == 4
+
+
+def test_a_dry_run_and_a_task_that_is_there_already_add_nothing(dt: Dt, tmp_path: Path) -> None:
+    assert len(dt("episode", "start", str(EXAMPLE), "--dry-run", "--json").json) == 4
+    assert dt("list", "--json").json == []
+    (tmp_path / "ours.json").write_text('[{"id": "parser-fix", "title": "ours"}]')
+    dt("import", str(tmp_path / "ours.json"))
+    refused = dt("episode", "start", str(EXAMPLE), "--json")
+    assert (refused.code, refused.error["code"]) == (4, "duplicate_id")
+    assert dt("episode", "list", "--json").json == []
+    assert [task["title"] for task in dt("list", "--json").json] == ["ours"]
+
+
+@pytest.mark.parametrize(
+    ("text", "pointer", "said"),
+    [
+        ("title: T\n", "agent_assignments", "needs assignments"),
+        ("agent_assignments: {ada: {task_id: a, title: A}}\n", "title", "needs a title"),
+        ("title: T\nagent_assignments: {ada: {titel: A, task_id: a}}\n", "titel", "did you mean 'title'"),
+        ("title: T\nagent_assignments: {ada: {title: A}}\n", "task_id", "needs a task_id"),
+        ("title: T\nagent_assignments: {ada: 7}\n", "ada", "does not fit"),
+        ("title: T\nagent_assignments: {a b: {task_id: a, title: A}}\n", "a b", "cannot be an agent's name"),
+        ("title: T\nagent_assignments: {ada: {task_id: a, title: A}, bob: {task_id: a, title: B}}\n", "a", "same task_id"),
+        ("title: T\ntitle: U\n", "title", "set before"),
+        ("title: [\n", "", "cannot be read"),
+        ("title: T\nagent_assignments: {ada: {task_id: a, title: A, dependencies: [b]}, b: {task_id: b, title: B, "
+         "dependencies: [a]}}\n", "", "ring"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_says_what_and_where_and_adds_nothing(
+    dt: Dt, tmp_path: Path, text: str, pointer: str, said: str
+) -> None:
+    refused = dt("episode", "start", written(tmp_path, text), "--json")
+    error = refused.error
+    assert refused.code in (4, 7), refused.err
+    assert pointer in f"{error['message']} {error['cause']} {error.get('pointer', '')}"
+    assert said.lower() in f"{error['message']} {error['cause']}".lower()
+    assert dt("list", "--json").json == []
+
+
+def test_an_episode_that_nobody_started_is_not_found(dt: Dt) -> None:
+    for args in (("status",), ("status", "nothing"), ("stop", "nothing")):
+        assert dt("episode", *args).code == 3
