@@ -52,7 +52,8 @@ async def answer_routing(request: Request, error: Exception) -> Response:
 
 def _methods_at(request: Request) -> set[str]:
     """What the path knows: each method may have a route of its own."""
-    routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    known = getattr(request.app.state, "all_routes", request.app.routes)
+    routes = (route for route in known if route.matches(request.scope)[0] is not Match.NONE)
     return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 

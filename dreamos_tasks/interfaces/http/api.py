@@ -47,6 +47,7 @@ def build_api(context: WebContext) -> FastAPI:
         exception_handlers={**PROBLEM_HANDLERS, RequestValidationError: _answer_invalid},
     )
     api.state.context = context
+    api.state.all_routes = [*api.routes, *(route for router in ROUTERS for route in router.routes)]
     for router in ROUTERS:
         api.include_router(router, dependencies=[Depends(known_parameters)])
     api.openapi = cache(lambda: complete(api, prefix=PREFIX))  # type: ignore[method-assign]

@@ -128,8 +128,24 @@ def complete(api: FastAPI, *, prefix: str) -> dict[str, Any]:
             if "Validation" in json.dumps(given.get("422", {})):
                 del given["422"]
             operation["responses"] = {**_texts(problems()), **given}
+    _link(document["paths"])
     document["security"] = [{"token": []}, {"session": []}]
     return document
+
+
+def _link(paths: Mapping[str, Any]) -> None:
+    """Say which calls take the id that a call gives: of a task that was added, of a request that was put."""
+    links: dict[str, dict[str, Any]] = {"add_task": {}, "ask": {}}
+    for path, operations in paths.items():
+        for operation in operations.values():
+            name = operation["operationId"]
+            if "{task_id}" in path and name != "ask":
+                links["add_task"][name] = {"operationId": name, "parameters": {"task_id": "$response.body#/task_id"}}
+            if "{request_id}" in path:
+                place = "$response.body#/requests/0/request_id"
+                links["ask"][name] = {"operationId": name, "parameters": {"request_id": place}}
+    paths["/tasks"]["post"]["responses"]["201"]["links"] = links["add_task"]
+    paths["/tasks/{task_id}/ask"]["post"]["responses"]["200"]["links"] = links["ask"]
 
 
 def _texts(responses: Responses) -> dict[str, Any]:
@@ -155,8 +171,10 @@ def _forms() -> dict[str, Any]:
     task["properties"]["next_commands"] = {"type": "array", "items": {"type": "string"}}
     editable = forms["DraftTaskDraft"]
     from dreamos_tasks.model.steering import EDITABLE
+    from dreamos_tasks.model.task import TITLE_MAX_LENGTH
 
     fields = {name: editable["properties"][name] for name in sorted(EDITABLE) if name in editable["properties"]}
+    fields["title"] = {"type": "string", "minLength": 1, "maxLength": TITLE_MAX_LENGTH, "pattern": r"\S"}
     forms["TaskEdit"] = {
         "type": "object",
         "description": "The fields to change, as they are written when a task is added.",

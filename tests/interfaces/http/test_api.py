@@ -137,7 +137,7 @@ async def test_an_operator_says_for_which_agent_it_claims(served: Served) -> Non
 
 async def test_waiting_for_a_task_ends_when_one_comes(served: Served) -> None:
     ada = served.bearer(Scope.AGENT, "ada")
-    waiting = asyncio.create_task(served.client.post(f"{API}/claims", json={"wait_seconds": 60}, headers=ada))
+    waiting = asyncio.create_task(served.client.post(f"{API}/claims", json={}, headers=ada | {"Prefer": "wait=60"}))
     await until(lambda: served.context.wake._waiting, what="it waits")
     task = await add(served)
     assert (await waiting).json()["task_id"] == task["task_id"]

@@ -88,6 +88,11 @@ async def test_what_is_not_there_is_a_problem_document(served: Served) -> None:
         assert ("allow" in answer.headers) == (status == 405)
 
 
+async def test_a_wrong_method_is_told_every_right_one(served: Served) -> None:
+    answer = await served.client.request("TRACE", "/api/v1/tasks")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
 async def test_a_stopped_server_gives_its_addresses_back(tmp_path: Path) -> None:
     async with serve(tmp_path / "home") as served:
         path = served.context.urls["socket"]

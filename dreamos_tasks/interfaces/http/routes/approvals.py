@@ -77,7 +77,7 @@ class Rejected(shared.Body):
 class Answered(shared.Body):
     """What is answered."""
 
-    text: str = Field(min_length=1, max_length=100_000, pattern=r"\S")
+    text: str = Field(min_length=1, max_length=10_000, pattern=r"\S")
 
 
 @router.get(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Header, Path, Request
 from fastapi import params as fastapi_params
 from fastapi.dependencies.utils import get_flat_params
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from dreamos_tasks.board.desk import BoardDesk
@@ -82,6 +82,11 @@ TaskId = Annotated[
         examples=["dt-7k2m"],
     ),
 ]
+WholeNumber = Annotated[
+    int,
+    Field(ge=1, le=2**53),
+    BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value),  # 3.0 is 3
+]
 AgentName = Annotated[
     str | None,
     Field(
@@ -90,8 +95,8 @@ AgentName = Annotated[
     ),
 ]
 Token = Annotated[
-    int | None,
-    Field(ge=1, le=2**53, description="The claim's token: a write under an older one is refused (409)."),
+    WholeNumber | None,
+    Field(description="The claim's token: a write under an older one is refused (409)."),
 ]
 Tags = Annotated[
     list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_@][A-Za-z0-9_.:@+-]{0,99}$")]],

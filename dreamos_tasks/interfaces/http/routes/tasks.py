@@ -74,7 +74,7 @@ async def add_task(
     context: Context,
     caller: Agent,
     idempotency_key: Annotated[
-        str | None, Header(min_length=1, max_length=200, description="As `dedupe_key`, for one task that has none.")
+        str | None, Header(pattern=r"^[!-~]{1,200}$", description="As `dedupe_key`, for one task that has none.")
     ] = None,
 ) -> JSONResponse:
     """Add a task, or an array of tasks (all or none). 200 with the task that is there when its `dedupe_key` is known."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import Field, JsonValue
+from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 
 from dreamos_tasks.app.verifying import verify_at_desk
@@ -52,7 +53,6 @@ class ClaimNext(shared.Body):
     agent_id: AgentName = None
     tags: Tags = Field(default_factory=list)
     capabilities: Tags = Field(default_factory=list, description="What the agent can do.")
-    wait_seconds: float = Field(default=0, ge=0, le=MOST_WAIT_SECONDS, description="Wait for one so long.")
 
 
 class ClaimThis(shared.Body):
@@ -80,7 +80,7 @@ class Completed(Claimed):
 class FailedWith(Claimed):
     """What went wrong."""
 
-    error: str = Field(min_length=1, max_length=100_000, pattern=r"\S")
+    error: str = Field(min_length=1, max_length=10_000, pattern=r"\S")
     category: Literal["transient", "configuration", "permission", "resource", "logic"] = "logic"
 
 
@@ -105,20 +105,25 @@ class Asked(Claimed):
     status_code=201,
     responses=gives("Task", "The claimed task.", status=201) | problems(404, 409, 413, 415),
 )
-async def claim_next(body: ClaimNext, desk: Board, context: Context, caller: Agent) -> JSONResponse:
-    """Claim the next ready task, by priority, due instant and age. 404 `nothing_ready` when there is none for this agent."""
+async def claim_next(
+    body: ClaimNext, request: HttpRequest, desk: Board, context: Context, caller: Agent
+) -> JSONResponse:
+    """Claim the next ready task, by priority, due instant and age. 404 `nothing_ready` when there is none for this agent.
+
+    `Prefer: wait=30` waits so many seconds for one (300 at most).
+    """
     agent_id = caller.acting_as(body.agent_id)
     if agent_id is None:
         raise agent_not_named("next")
-    request = ClaimRequest(agent_id=agent_id, tags=tuple(body.tags), capabilities=tuple(body.capabilities))
+    asked = ClaimRequest(agent_id=agent_id, tags=tuple(body.tags), capabilities=tuple(body.capabilities))
 
     def claim(nexus: TaskNexus) -> dict[str, Any] | None:
-        task = nexus.get_next_task(agent_id, tags=request.tags, capabilities=request.capabilities)
+        task = nexus.get_next_task(agent_id, tags=asked.tags, capabilities=asked.capabilities)
         return task_document(nexus, task) if task is not None else None
 
-    document = await wait_until(context, lambda: desk.write(claim), timeout_seconds=body.wait_seconds)
+    document = await wait_until(context, lambda: desk.write(claim), timeout_seconds=_preferred_wait(request))
     if document is None:
-        raise await desk.read(lambda nexus: nothing_ready(nexus, request))
+        raise await desk.read(lambda nexus: nothing_ready(nexus, asked))
     return answered(document, status=201)
 
 
@@ -254,6 +259,15 @@ async def changed(
 
     document, etag = await desk.write(write)
     return answered(document, headers={"etag": etag})
+
+
+def _preferred_wait(request: HttpRequest) -> float:
+    """How long the caller would wait (RFC 7240). What is not understood is no preference."""
+    for preference in request.headers.get("prefer", "").split(","):
+        name, _, value = preference.strip().partition("=")
+        if name.strip().lower() == "wait" and value.strip().isascii() and value.strip().isdigit():
+            return min(float(value), MOST_WAIT_SECONDS)
+    return 0.0
 
 
 def _outcome(value: Any, evidence: tuple[Evidence, ...]) -> Outcome:
