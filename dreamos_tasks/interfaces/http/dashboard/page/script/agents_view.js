@@ -17,7 +17,7 @@ export function AgentsView() {
   const held = heldByAgent();
   const names = [...new Set([...registered.map((agent) => agent.agent_id), ...held.keys()])].sort((a, b) => (held.get(b)?.length ?? 0) - (held.get(a)?.length ?? 0) || a.localeCompare(b));
   return html`<div class="page-head"><h1>Agents</h1><p class="dim">${count(held.size, "agent")} at work</p></div>
-    <div class="page"><div class="inner agents">
+    <div class="page" tabIndex="0"><div class="inner agents">
       ${trouble && html`<${Trouble} error=${trouble} />`}
       ${names.map((name) => html`<${AgentCard} key=${name} name=${name} agent=${registered.find((one) => one.agent_id === name)} rows=${held.get(name) ?? []} />`)}
       ${!names.length && form && html`<p class="empty"><strong>No agent holds a task</strong><code>dt next --agent ada</code> claims the next one that is ready.</p>`}

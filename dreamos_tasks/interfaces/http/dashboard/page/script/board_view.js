@@ -12,7 +12,8 @@ import { PRIORITIES, stateWord } from "./words.js";
 
 const isNarrow = matchMedia("(max-width: 760px)");
 const ALWAYS = new Set(["ready", "in_progress", "completed"]);
-const chosen = signal("ready"); // on a phone, one column is in sight
+const FIRST = ["ready", "in_progress", "awaiting_approval", ...STATES];
+const chosen = signal(""); // on a phone, one column is in sight
 
 const shownStates = computed(() => STATES.filter((state) => {
   void states[state].version.value;
@@ -33,7 +34,7 @@ export function BoardView() {
     x: ["cancel it", () => onCard((id) => sayIfLegal("cancel", id))],
   }), []);
   const columns = shownStates.value;
-  const visible = columns.includes(chosen.value) ? chosen.value : columns[0];
+  const visible = columns.includes(chosen.value) ? chosen.value : FIRST.find((state) => shownIds[state].value.length) ?? "ready";
   return html`
     <div class="page-head">
       <h1>Board</h1>

@@ -10,7 +10,7 @@ export function Buttons({ page, task }) {
     if (verb === "cancel") {
       asking.value = { words: `Cancel ${task.task_id}: ${task.title}? It ends for good, and so does what runs of it.`, label: "Cancel task", act: () => say(verb, task.task_id) };
     } else {
-      await say(verb, task.task_id, verb === "pause" && task.claim ? { at_boundary: true } : {});
+      await say(verb, task.task_id);
     }
     page.readSoon(0);
   };

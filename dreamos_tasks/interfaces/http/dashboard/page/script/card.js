@@ -14,8 +14,7 @@ export function Card({ id, drag }) {
   const note = noteOf(row);
   return html`<a class=${`card ${row.priority}`} href=${taskHref(id)} data-id=${id} draggable=${drag ? "true" : "false"}
     tabIndex=${focusedId.value === id ? 0 : -1} onFocus=${() => { focusedId.value = id; }}
-    onDragStart=${drag && ((event) => drag.begin(event, id))} onDragEnd=${drag && drag.end}
-    aria-label=${`${row.title}, ${id}, ${stateWord(row.state)}, priority ${row.priority}`}>
+    onDragStart=${drag && ((event) => drag.begin(event, id))} onDragEnd=${drag && drag.end}>
     <span class=${`title ${note ? "one" : ""}`}><${Text} of=${row.title} /></span>
     ${note && html`<span class=${`note ${note.tone}`}><${Text} of=${note.words} /></span>`}
     <span class="meta numbers">
@@ -23,6 +22,7 @@ export function Card({ id, drag }) {
       <span class="tags">${row.tags?.map((tag) => html`<span class="tag" key=${tag}>${tag}</span>`)}</span>
       <${Holder} row=${row} />
     </span>
+    <span class="visually-hidden">, ${row.priority}, ${stateWord(row.state)}</span>
     <${Progress} row=${row} />
   </a>`;
 }
@@ -48,8 +48,8 @@ function Holder({ row }) {
   return html`<span class="end"><${Since} at=${row.created_at} /></span>`;
 }
 
-const Since = ({ at }) => (at ? html`<span>${whole((now.value - Date.parse(at)) / 1000)}</span>` : null);
-const Until = ({ at }) => html`<span>in ${whole(Math.max(0, secondsUntil(at)))}</span>`;
+const Since = ({ at }) => (at ? html`<span class="tick">${whole((now.value - Date.parse(at)) / 1000)}</span>` : null);
+const Until = ({ at }) => html`<span class="tick">in ${whole(Math.max(0, secondsUntil(at)))}</span>`;
 
 function Progress({ row }) {
   if (row.state !== "in_progress") return null;

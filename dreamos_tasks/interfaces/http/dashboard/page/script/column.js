@@ -1,11 +1,11 @@
 // A column: the tasks of one state, of which only those in sight are drawn. Cards can be dragged to another priority.
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useSignal } from "./view.js";
-import { loadMore, rowOf, states } from "./rows.js";
+import { loadMore, states } from "./rows.js";
 import { inSight, layoutOf, shownIds } from "./queue.js";
 import { filter } from "./filters.js";
 import { Card } from "./card.js";
 import { Icon } from "./icons.js";
-import { dragged, dropPlace } from "./dragging.js";
+import { dragged, dragSource, dropPlace } from "./dragging.js";
 import { fold } from "./folding.js";
 import { FINAL, stateWord } from "./words.js";
 
@@ -35,7 +35,7 @@ export function Column({ state, isChosen }) {
   return html`<section class=${`column ${isChosen ? "chosen" : ""}`} aria-label=${stateWord(state)} data-state=${state}>
     <header><${Icon} of=${state} /><h2>${stateWord(state)}</h2><${Count} state=${state} shown=${ids.length} />
       <button class="plain fold" onClick=${() => fold(state)} aria-label=${`Fold ${stateWord(state)}`} title="Fold">‹</button></header>
-    <div class="list" ref=${place} onScroll=${onScroll} tabIndex=${-1} ...${isOpenForDrop ? dropPlace(place, places) : {}}>
+    <div class="list" ref=${place} onScroll=${onScroll} tabIndex=${-1} ...${isFinal ? {} : dropPlace(state, place, places)}>
       ${!places.length && html`<p class="nothing">${filter.value.isSet ? "Nothing fits the filter" : "Nothing here"}</p>`}
       <ul style=${{ height: `${whole}px` }} role="list">
         ${inSight(places, top.value, height.value).map((one) => html`<${Slot} key=${one.key} place=${one} canDrag=${!isFinal} />`)}
@@ -56,22 +56,8 @@ function Slot({ place, canDrag }) {
     const isOver = dragged.value?.over === place.priority;
     return html`<li class="slot" style=${style}><div class=${`group ${place.priority} ${isOver ? "over" : ""}`}><h3>${place.priority}</h3><span class="rule"></span></div></li>`;
   }
-  return html`<li class="slot" style=${style}><${Card} id=${place.id} drag=${canDrag ? begin : null} /></li>`;
+  return html`<li class="slot" style=${style}><${Card} id=${place.id} drag=${canDrag ? dragSource : null} /></li>`;
 }
-
-const begin = {
-  begin(event, id) {
-    event.dataTransfer.effectAllowed = "move";
-    event.dataTransfer.setData("text/plain", id);
-    event.target.classList.add("dragged");
-    const { state, priority } = rowOf(id).peek();
-    setTimeout(() => { dragged.value = { id, state, over: priority }; }); // after the browser has drawn what is dragged
-  },
-  end(event) {
-    event.target.classList.remove("dragged");
-    dragged.value = null;
-  },
-};
 
 // A folded column: its name and number, until it is pressed.
 export function Folded({ state }) {

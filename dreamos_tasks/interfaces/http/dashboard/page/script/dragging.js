@@ -1,26 +1,46 @@
 // Dragging a card within its column: where it is let go decides its priority.
 import { signal } from "./view.js";
+import { rowOf } from "./rows.js";
 import { setPriority } from "./steering.js";
 
-export const dragged = signal(null); // {id, state, over}: which card, and over which priority it is now
+let held = null; // {id, state, priority} of the card that is being dragged
+export const dragged = signal(null); // {state, over}: the column whose groups are open, and the priority it is over
 
-// What a column's list listens to while a card of it is dragged.
-export function dropPlace(list, places) {
-  return {
-    onDragOver(event) {
-      event.preventDefault();
-      event.dataTransfer.dropEffect = "move";
-      const over = priorityAt(places, offset(list.current, event));
-      if (over !== dragged.value?.over) dragged.value = { ...dragged.value, over };
-    },
-    onDrop(event) {
-      event.preventDefault();
-      const { id } = dragged.value;
-      const over = priorityAt(places, offset(list.current, event));
-      dragged.value = null;
-      setPriority(id, over);
-    },
-  };
+export const dragSource = {
+  begin(event, id) {
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("text/plain", id);
+    event.target.classList.add("dragged");
+    const { state, priority } = rowOf(id).peek();
+    held = { id, state, priority };
+    setTimeout(() => { if (held) dragged.value = { state, over: priority }; }); // once the browser has drawn what is dragged
+  },
+  end(event) {
+    event.target.classList.remove("dragged");
+    letGo();
+  },
+};
+
+// What a column's list listens to.
+export const dropPlace = (state, list, places) => ({
+  onDragOver(event) {
+    if (held?.state !== state) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "move";
+    const over = priorityAt(places, offset(list.current, event));
+    if (dragged.value && over !== dragged.value.over) dragged.value = { state, over };
+  },
+  onDrop(event) {
+    if (held?.state !== state) return;
+    event.preventDefault();
+    setPriority(held.id, priorityAt(places, offset(list.current, event)));
+    letGo();
+  },
+});
+
+function letGo() {
+  held = null;
+  dragged.value = null;
 }
 
 const offset = (list, event) => event.clientY - list.getBoundingClientRect().top + list.scrollTop;

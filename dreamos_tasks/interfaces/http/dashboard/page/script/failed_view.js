@@ -20,7 +20,7 @@ export function FailedView() {
   const retryAll = () => { asking.value = { words: `Queue ${count(ids.length, "failed task")} again? Steps that are done stay done.`, label: "Retry them", act: () => retry(ids) }; };
   return html`<div class="page-head"><h1>Dead letters</h1><${Filters} />
       ${ids.length > 1 && html`<button onClick=${retryAll}>Retry ${ids.length === all ? "all" : "these"} ${ids.length.toLocaleString()}</button>`}</div>
-    <div class="page"><div class="inner dead">
+    <div class="page" tabIndex="0"><div class="inner dead">
       ${shown.map((id) => html`<${Letter} key=${id} id=${id} />`)}
       ${ids.length > SHOWN && html`<p class="dim">and ${count(ids.length - SHOWN, "more task")}: a filter finds them</p>`}
       ${states.failed.next.value && html`<button onClick=${() => loadMore("failed")}>Load older ones</button>`}

@@ -17,7 +17,7 @@ export function HealthView() {
   const { form, trouble } = usePolled(() => get("/series", { window: window_.value }), EVERY_MS, window_.value);
   return html`<div class="page-head"><h1>Health</h1>
       <div class="buttons" role="group" aria-label="How far back">${["hour", "day"].map((one) => html`<button key=${one} class="small" aria-pressed=${String(window_.value === one)} onClick=${() => { window_.value = one; }}>Last ${one}</button>`)}</div></div>
-    <div class="page"><div class="inner health">
+    <div class="page" tabIndex="0"><div class="inner health">
       ${trouble && html`<${Trouble} error=${trouble} />`}
       ${form && html`<${Charts} form=${form} />`}
       <div class="halves"><${Daemon} /><${Gates} /></div>

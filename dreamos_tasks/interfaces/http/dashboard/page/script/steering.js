@@ -21,8 +21,8 @@ export function shiftPriority(id, by) {
   if (rank >= 0 && next) setPriority(id, next);
 }
 
-export async function say(verb, id, body = {}) {
-  const done = await attempt(() => post(`${taskPath(id)}/${verb}`, body), `${id}: ${DONE_WORDS[verb] || verb}`);
+export async function say(verb, id) {
+  const done = await attempt(() => post(`${taskPath(id)}/${verb}`), `${id}: ${DONE_WORDS[verb] || verb}`);
   touch(id);
   return done;
 }
@@ -37,5 +37,5 @@ export async function sayIfLegal(verb, id) {
     return;
   }
   if (verb === "cancel") asking.value = { words: `Cancel ${id}: ${known.title}?`, label: "Cancel task", act: () => say("cancel", id) };
-  else await say(verb, id, verb === "pause" && known.state === "in_progress" ? { at_boundary: true } : {});
+  else await say(verb, id);
 }

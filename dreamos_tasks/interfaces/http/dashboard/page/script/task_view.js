@@ -26,12 +26,12 @@ export function TaskView({ id }) {
     ...Object.fromEntries(PRIORITIES.map((one, index) => [String(index + 1), [`priority ${one}`, () => setPriority(id, one)]])),
   }), [id]);
   const task = page.task.value;
-  if (!task) return html`<div class="page"><${Head} id=${id} />${page.trouble.value && html`<${Trouble} error=${page.trouble.value} />`}</div>`;
+  if (!task) return html`<div class="page" tabIndex="0"><${Head} id=${id} />${page.trouble.value && html`<${Trouble} error=${page.trouble.value} />`}</div>`;
   const state = rowOf(id)?.value.state ?? task.status;
   const asked = task.requests?.filter((request) => (request.state ?? "open") === "open") ?? [];
   return html`
     <${Head} id=${id} task=${task}><${StatePill} state=${state} /><${Buttons} page=${page} task=${task} /><//>
-    <div class="page"><div class="task">
+    <div class="page" tabIndex="0"><div class="task">
       <div class="story">
         ${asked.map((request) => html`<${RequestCard} key=${request.request_id} request=${request} onDecided=${() => page.readSoon(0)} />`)}
         ${task.error && task.status !== "completed" && html`<${Trouble} error=${task.error} />`}
