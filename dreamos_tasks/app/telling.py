@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
@@ -140,9 +141,12 @@ class _ToolCalls:
             output_limit_bytes=common.output_limit_bytes,
             limits=common.limits,
         )
-        result = await adapter.execute(params, context)
+        try:
+            result = await adapter.execute(params, context)
+        finally:
+            shutil.rmtree(context.run_dir.parent, ignore_errors=True)  # what it printed nobody asks for again
         if result.category is not None:
-            tail = result.output_tail.strip()[-SHOWN_OUTPUT:]
+            tail = (result.output_tail or result.output_head).strip()[-SHOWN_OUTPUT:]
             raise NotTold(result.message or f"{tool} failed", cause=result.cause or tail)
 
 

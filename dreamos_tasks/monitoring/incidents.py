@@ -23,6 +23,9 @@ from dreamos_tasks.monitoring.report import IncidentLine, MonitorReport
 MOST_OF_A_KIND = 1000  # nobody looks into more at once; what is older comes first
 DUE_AHEAD_SECONDS = 3600.0  # how far ahead the next due date is looked for
 MOST_DUE_AHEAD = 200
+JUST_MISSED_SECONDS = (
+    5.0  # what was missed longer ago and is no incident yet was added so, and waits for the next check
+)
 LONGEST_TITLE = 80
 
 
@@ -74,11 +77,19 @@ class IncidentMonitor:
 
     def next_at(self, now: datetime) -> datetime | None:
         """When the next due date is missed, an incident rises or wakes, or people may be told again after quiet hours."""
+        instants = [self._next_due(now), self.nexus.incidents.next_at(self.rule, now=now), self._quiet_until(now)]
+        return min((instant for instant in instants if instant is not None and instant > now), default=None)
+
+    def _next_due(self, now: datetime) -> datetime | None:
+        """The next due date; at once for one that was missed between the last look and now."""
         ahead = now + timedelta(seconds=DUE_AHEAD_SECONDS)
         soon = self.nexus.store.find(TaskQuery(overdue_at=ahead, limit=MOST_DUE_AHEAD), now=now)
-        instants = [task.due_at for task in soon] + [self.nexus.incidents.next_at(self.rule, now=now)]
-        instants.append(self._quiet_until(now))
-        return min((instant for instant in instants if instant is not None and instant > now), default=None)
+        just = now - timedelta(seconds=JUST_MISSED_SECONDS)
+        instants = [task.due_at for task in soon if task.due_at is not None and task.due_at > now]
+        missed = {task.task_id for task in soon if task.due_at is not None and just < task.due_at <= now}
+        if missed - {incident.task_id for incident in self.nexus.incidents.all()}:
+            instants.append(now + timedelta(milliseconds=1))
+        return min(instants, default=None)
 
     def _quiet_until(self, now: datetime) -> datetime | None:
         """When the quiet hours end, if somebody is to be told of something then."""

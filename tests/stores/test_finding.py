@@ -183,3 +183,21 @@ def test_a_field_that_is_not_counted_is_an_error(nexus: TaskNexus, clock: FakeCl
 
 def test_the_number_of_tasks_is_known(board: TaskNexus) -> None:
     assert board.store.task_count() == len(EVERYTHING)
+
+
+def test_what_is_past_its_due_date_and_not_over_is_found(nexus: TaskNexus, clock: FakeClock) -> None:
+    states = {"held": "ada", "done": "ada", "pending": None, "later": None}
+    for task_id in states:
+        nexus.add_task(TaskDraft(title="x", task_id=task_id, due_at=at(200 if task_id == "later" else 100)))
+    nexus.add_task(TaskDraft(title="x", task_id="never"))
+    for task_id in ("held", "done"):
+        nexus.claim_task(task_id, "ada")
+    nexus.mark_task_completed("done", "ada")
+
+    def overdue(seconds: float, **more: Any) -> list[str]:
+        found = nexus.store.find(TaskQuery(overdue_at=at(seconds), **more), now=clock.now())
+        return [task.task_id for task in found]
+
+    assert (overdue(100), overdue(101), overdue(201)) == ([], ["held", "pending"], ["held", "pending", "later"])
+    assert overdue(201, statuses=frozenset({"in_progress"})) == ["held"]
+    assert overdue(201, after="held", limit=1) == ["pending"]
