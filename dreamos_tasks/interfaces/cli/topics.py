@@ -123,10 +123,17 @@ def _config() -> str:
     return "\n".join(lines)
 
 
+def _llms() -> str:
+    from dreamos_tasks.interfaces.cli.llms_text import llms_text
+
+    return llms_text()
+
+
 _TOPICS: dict[str, tuple[str, Callable[[], str]]] = {
     "exit-codes": ("what a command's exit code means", _exit_codes),
     "environment": ("the environment variables", _environment),
     "inbox": ("the folder that task files are dropped into", lambda: INBOX),
     "config": ("every setting, its default and why it is there", _config),
     "agents": ("how an agent works with the board", lambda: AGENTS),
+    "llms": ("all of it in a page, for language models (llms.txt)", _llms),
 }
