@@ -121,7 +121,8 @@ def test_every_topic_has_a_text(dt: Dt, topic: str) -> None:
 def test_help_on_a_verb_is_its_own_help_and_a_slip_gets_the_nearest_word(dt: Dt) -> None:
     assert "Usage: dt init" in dt("help", "init").out
     said = dt("help", "exit-code", "--json")
-    assert (said.code, said.error["fix"]) == (3, "did you mean exit-codes?")
+    assert said.code == 3
+    assert said.error["fix"].startswith("did you mean exit-codes")
 
 
 def test_help_on_exit_codes_knows_the_code_of_every_error(dt: Dt) -> None:
