@@ -73,8 +73,17 @@ class Attempt:
     """One attempt at one task. Every write names the claim's token: when the claim is over, it raises StaleToken."""
 
     def __init__(
-        self, task: Task, desk: Desk, steps: StepExecutor, verifier: Verifier, *, retry: RetryPolicy, most_steps: int
+        self,
+        task: Task,
+        desk: Desk,
+        steps: StepExecutor,
+        verifier: Verifier,
+        *,
+        retry: RetryPolicy,
+        most_steps: int,
+        begun: Step | None = None,
     ) -> None:
+        """`begun`: the step that was recorded as begun in the write that claimed the task, as `first_step` gave it."""
         assert task.claim is not None, "only a claimed task is run"
         self._task = task
         self._token = task.claim.token
@@ -83,6 +92,7 @@ class Attempt:
         self._verifier = verifier
         self._retry = retry
         self._most_steps = most_steps
+        self._begun = begun
         self._running: dict[str, asyncio.Task[Ended]] = {}
         self._started: dict[str, tuple[Step, StepResult]] = {}
         self._unsaved: list[StepResult] = []
@@ -161,11 +171,9 @@ class Attempt:
     async def _take_up_begun(self) -> None:
         """Start what was recorded as begun in the very write that claimed the task."""
         for record in self._task.steps:
-            step = self._step(record.name)
-            if record.status is StepStatus.RUNNING and record.token == self._token and step is not None:
-                permit = self._steps.permit(self._task, step)
-                assert isinstance(permit, Go), "what was begun with the claim may run"
-                await self._start(replace(step, params=permit.params), record)
+            if record.status is StepStatus.RUNNING and record.token == self._token and self._begun is not None:
+                assert record.name == self._begun.name, "one step is begun with the claim"
+                await self._start(self._begun, record)
 
     def _decide(self) -> _Round:
         task, decided = self._view(), _Round()
@@ -320,10 +328,6 @@ class Attempt:
         records = {record.name: record for record in (*self._task.steps, *self._unsaved)}
         return evolve(self._task, {"steps": tuple(records.values())})
 
-    def _step(self, name: str) -> Step | None:
-        steps = self._task.plan.steps if self._task.plan is not None else ()
-        return next((step for step in steps if step.name == name), None)
-
     async def _verified(self) -> Outcome:
         if self._task.verify and self._unsaved:  # checks may run for hours: what has ended is not to be lost with them
             await self._write_and_start(_Round())
@@ -356,18 +360,23 @@ class Attempt:
         self._running.clear()
 
 
-def first_step(task: Task, steps: StepExecutor, *, retry: RetryPolicy, most_steps: int) -> StepResult | None:
-    """The record of the step that may be begun in the very write that claims the task; None when people come first."""
+def first_step(
+    task: Task, steps: StepExecutor, *, retry: RetryPolicy, most_steps: int
+) -> tuple[Step, StepResult] | None:
+    """The step that may be begun in the very write that claims the task, as it is to be run, and the record of its start.
+
+    None when people come first, or what it shares with others.
+    """
     if task.claim is None or task.pause is not None:
         return None
     turn = turn_of(task, running=(), board=retry, most=most_steps)
     if turn.skip or not turn.start:
         return None
-    first = turn.start[0]
-    permit = steps.permit(task, first)
-    if not isinstance(permit, Go) or may_detour(first) or steps.gates.of(replace(first, params=permit.params)):
+    permit = steps.permit(task, turn.start[0])
+    if not isinstance(permit, Go) or may_detour(turn.start[0]):
         return None
-    return steps.started(task, first, token=task.claim.token)
+    first = replace(turn.start[0], params=permit.params)
+    return None if steps.gates.of(first) else (first, steps.started(task, first, token=task.claim.token))
 
 
 def _nothing_to_run(task: Task) -> Failed:

@@ -8,7 +8,7 @@ from dreamos_tasks.execution.attempt import Attempt, AttemptEnd, Desk, first_ste
 from dreamos_tasks.execution.step_executor import StepExecutor
 from dreamos_tasks.execution.undo_lock import undo_lock
 from dreamos_tasks.execution.verification import Verifier
-from dreamos_tasks.model.plan import StepResult
+from dreamos_tasks.model.plan import Step, StepResult
 from dreamos_tasks.model.plan_order import DEFAULT_CONCURRENT_STEPS
 from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
 from dreamos_tasks.model.task import Task
@@ -35,10 +35,16 @@ class TaskExecutor:
         self._retry = retry
         self._most_steps = most_steps
         self._attempts: dict[str, Attempt] = {}
+        self._begun: dict[str, Step] = {}  # by task: what the write that claims it is to begin
 
     def first_step(self, task: Task) -> StepResult | None:
         """The record of the first step's start: given to the verb that claims the task, one write holds both."""
-        return first_step(task, self._steps, retry=self._retry, most_steps=self._most_steps)
+        self._begun.pop(task.task_id, None)
+        first = first_step(task, self._steps, retry=self._retry, most_steps=self._most_steps)
+        if first is None:
+            return None
+        self._begun[task.task_id], started = first
+        return started
 
     def look_again(self) -> None:
         """Others have written to the board: attempts that wait for people, or are to pause, see to it."""
@@ -55,7 +61,15 @@ class TaskExecutor:
 
     async def attempt(self, task: Task) -> AttemptEnd:
         """As `run`, up to the end that is to be settled."""
-        attempt = Attempt(task, self._desk, self._steps, self._verifier, retry=self._retry, most_steps=self._most_steps)
+        attempt = Attempt(
+            task,
+            self._desk,
+            self._steps,
+            self._verifier,
+            retry=self._retry,
+            most_steps=self._most_steps,
+            begun=self._begun.pop(task.task_id, None),
+        )
         self._attempts[task.task_id] = attempt
         may_be_undone = task.plan is not None and task.plan.rollback
         runs = self._steps.surroundings.runs

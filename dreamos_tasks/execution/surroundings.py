@@ -44,7 +44,7 @@ class Surroundings:
             step=name,
             attempt=attempt,
             cwd=self.cwd_of(task),
-            run_dir=self.runs / task.task_id / str(token),
+            run_dir=Path(f"{self.runs}/{task.task_id}/{token}"),
             environment={
                 **self.environment,
                 "DREAMOS_TASKS_TASK_ID": task.task_id,
@@ -61,4 +61,5 @@ class Surroundings:
 
     def cwd_of(self, task: Task) -> Path:
         """The task's own folder: `context.cwd`, seen from the workspace."""
-        return self.workspace / str(task.context.get("cwd") or ".")
+        cwd = task.context.get("cwd")
+        return self.workspace / str(cwd) if cwd else self.workspace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -228,20 +228,22 @@ def assess(
     Looked at is what is carried out (see EXECUTED), and what `also` names: `tool.parameter`, or `tool.*` for all.
     """
     texts = _looked_at(tool, params, also)
-    found = [pattern for pattern in patterns if any(_compiled(pattern.expression).search(text) for text in texts)]
+    found = [pattern for pattern in patterns if any(map(_compiled(pattern.expression).search, texts))]
     if not found:
         return None
     found.sort(key=lambda pattern: -_RISKS.index(pattern.risk))
     return Assessment(risk=found[0].risk, reasons=tuple(f"{one.reason} ({one.name})" for one in found))
 
 
-def _looked_at(tool: str, params: Mapping[str, Any], also: Sequence[str]) -> Sequence[str]:
-    """The texts of a call, as far as anything in them can be a command."""
-    texts, left = [], MOST_TEXT
+def _looked_at(tool: str, params: Mapping[str, Any], also: Sequence[str]) -> Iterable[str]:
+    """The texts of a call, each once, as far as anything in them can be a command."""
+    texts: dict[str, None] = {}
+    left = MOST_TEXT
     for text in _carried_out(tool, params, also):
-        if text.strip():
-            texts.append(text[: min(LONGEST_TEXT, left)])
-            left -= len(texts[-1])
+        if text not in texts and text.strip():
+            looked_at = text[: min(LONGEST_TEXT, left)]
+            texts[looked_at] = None
+            left -= len(looked_at)
         if left <= 0:
             break
     return texts

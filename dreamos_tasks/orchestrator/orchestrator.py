@@ -78,6 +78,7 @@ class Orchestrator:
         self._trouble = self._lease_trouble = ""
         self._loop: asyncio.Task[None] | None = None
         self._running: dict[str, tuple[Task, asyncio.Task[None]]] = {}  # until the end of the attempt is on the board
+        self._look_again_at = 0.0  # by the loop's clock
         self._next_at: datetime | None = None  # the next instant at which something on the board is due
         self._ended: list[AttemptEnd] = []  # of those that run: what is to be settled
         self._idle = asyncio.Event()
@@ -150,6 +151,8 @@ class Orchestrator:
         """Settle what has ended, claim up to capacity, and start it. Gives the seconds until there may be more to do."""
         ended = list(self._ended)
         free = 0 if self._draining else max(0, self._slots() - len(self._running) + len(ended))
+        if not ended and not free and (rest := self._rest_seconds()) > 0:
+            return rest  # whoever ends wakes us
         turn = await self._desk.write(lambda nexus: self._at_board(nexus, ended, free))
         del self._ended[: len(ended)]
         for end, settled in turn.settled:
@@ -158,7 +161,13 @@ class Orchestrator:
         for task in turn.taken:
             run = asyncio.create_task(self._see_through(task), name=task.task_id)
             self._running[task.task_id] = (task, run)
-        return min(turn.look_again_seconds, PRESSURE_SECONDS) if self._pressure else turn.look_again_seconds
+        self._look_again_at = asyncio.get_running_loop().time() + turn.look_again_seconds
+        return self._rest_seconds()
+
+    def _rest_seconds(self) -> float:
+        """How long nothing is due on the board, as far as the last look has shown."""
+        rest = self._look_again_at - asyncio.get_running_loop().time()
+        return min(rest, PRESSURE_SECONDS) if self._pressure else rest
 
     def _slots(self) -> int:
         """How many tasks may run at once now."""

@@ -70,7 +70,7 @@ class Children:
         """
         environment = {**command.environment, **self._origin.environment(tag)}
         arguments = limited(command.arguments, limits)
-        process = await self._start(replace(command, arguments=arguments, environment=environment), limits, on_output)
+        process = Process.start(replace(command, arguments=arguments, environment=environment), on_output)
         self._begin(process.pid, tag)
         bounds = Bounds(process, limits, self._cgroups, find=partial(self._living, process))
         ended = Ended()
@@ -97,13 +97,6 @@ class Children:
             breach=breach,
             usage=usage,
         )
-
-    async def _start(self, command: Command, limits: Limits, on_output: Callable[[bytes], None]) -> Process:
-        """Beside the loop, unless it must be put into a cgroup before it has done anything, or could be taken for an orphan."""
-        is_to_be_grouped = self._cgroups is not None and limits.need_watching
-        if is_to_be_grouped or not self._orphans.are_adopted:
-            return Process.start(command, on_output)
-        return await Process.launch(command, on_output)
 
     def _begin(self, pid: int, tag: RunTag) -> None:
         self._runs[pid] = tag

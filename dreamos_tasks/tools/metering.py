@@ -89,12 +89,25 @@ class Tally:
         )
 
 
+class _OwnPeak:
+    """The most memory that this process has ever had (KiB): it takes long to ask, and never becomes less."""
+
+    at_least = 0
+
+    def read(self) -> int:
+        self.at_least = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return self.at_least
+
+
+_own_peak = _OwnPeak()
+
+
 def reading_at_end(used: resource.struct_rusage) -> Reading:
     """What the kernel added up for a process that has ended, and for those it has waited for.
 
     The peak counts from before it became another program: one that is no higher than our own is ours.
     """
-    peak = used.ru_maxrss if used.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss else 0
+    peak = used.ru_maxrss if used.ru_maxrss > _own_peak.at_least and used.ru_maxrss > _own_peak.read() else 0
     return Reading(
         memory_bytes=peak * 1024,
         processes=1,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 
 from dreamos_tasks.tools.ending import end_processes
 from dreamos_tasks.tools.process_table import (
@@ -61,18 +60,16 @@ class Orphans:
         self._origin = origin
         self._owners: dict[Identity, set[int]] = {}
         self._given_up: set[Identity] = set()
-
-    @cached_property
-    def are_adopted(self) -> bool:
-        """Whether they become our children: we are a subreaper."""
-        return is_subreaper()
+        self._adopts: bool | None = None
 
     def look(self, runs: Mapping[int, RunTag]) -> None:
         """See who was orphaned since, and reap those that are over. One short read when there is nobody.
 
         Without being a subreaper we look through all processes, and know an orphan by session and tag only.
         """
-        pids = [pid for pid in (adopted_by_us() if self.are_adopted else all_pids()) if pid not in runs]
+        if self._adopts is None:
+            self._adopts = is_subreaper()
+        pids = [pid for pid in (adopted_by_us() if self._adopts else all_pids()) if pid not in runs]
         if not pids and not self._owners:
             return
         known, self._owners = self._owners, {}
@@ -82,7 +79,7 @@ class Orphans:
             if stat is None or stat.session == our_session:
                 continue
             if stat.is_over:
-                if self.are_adopted:
+                if self._adopts:
                     reap_adopted(pid)
                 continue
             if stat.identity in self._given_up:
@@ -111,7 +108,7 @@ class Orphans:
         if marks is not None and marks.instance == self._origin.instance:
             return {pid for pid, tag in runs.items() if str(tag) == marks.run}
         adopts_everybody = os.getpid() == 1  # the first process of a container gets those of others too
-        if not self.are_adopted or adopts_everybody:
+        if not self._adopts or adopts_everybody:
             return None
         first_processes = [process for process in map(stat_of, runs) if process is not None]
         owners = {process.pid for process in first_processes if process.started_ticks <= stat.started_ticks}

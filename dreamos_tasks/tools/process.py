@@ -1,7 +1,7 @@
 """Process: one started command. Its output is handed on as it comes, and its end is told by the kernel, without a thread.
 
-A process is started by vfork and exec, in a session of its own, beside the loop where that can be. Its output comes through a
-pipe that is read when there is something to read: a reader that is slow slows the writer down. Its end is awaited on a pidfd.
+A process is started by vfork and exec, in a session of its own. Its output comes through a pipe that is read when there is
+something to read: a reader that is slow slows the writer down. Its end is awaited on a pidfd.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
-from dreamos_tasks.tools.launcher import REFUSED, Launch, launcher
+from dreamos_tasks.tools.watch import watch_of
 
 READ_BYTES = 65_536  # what a pipe holds by default
 LAST_READ_BYTES = 1_048_576  # the most that a pipe holds; what comes after that was written after the end
@@ -40,16 +40,16 @@ class Command:
 
 
 class Process:
-    """The first process of a tree. Start it with `start` or `launch`; call `close` when the tree is gone."""
+    """The first process of a tree. Start it with `Process.start`; call `close` when the tree is gone."""
 
     __slots__ = (
-        "_cancelled",
         "_closed",
         "_end",
         "_handle",
         "_loop",
         "_on_output",
         "_output",
+        "_watch",
         "has_ended",
         "pid",
         "used",
@@ -62,36 +62,17 @@ class Process:
         self._on_output = on_output
         self._output = output
         self._closed = False
-        self._cancelled: asyncio.CancelledError | None = None
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[bool] = self._loop.create_future()
+        self._watch = watch_of(self._loop)
         self._handle = os.pidfd_open(pid)
-        self._loop.add_reader(self._handle, self._see_end)
-        self._loop.add_reader(output, self._read)
-
-    @classmethod
-    async def launch(cls, command: Command, on_output: OnOutput) -> Process:
-        """As `start`; the loop goes on meanwhile. A cancellation that comes meanwhile is raised by `wait`."""
-        launching = launcher() if not command.passed else None
-        if launching is None:
-            return cls.start(command, on_output)
-        with _Ends(command.stdin) as ends:
-            launch = Launch(
-                arguments=command.arguments,
-                environment=command.environment,
-                cwd=command.cwd,
-                stdin=ends.stdin,
-                output=ends.their_output,
-            )
-            launching.begin(launch)
-            cancelled = await launch.arrived()
-            if launch.pid != REFUSED:
-                process = cls._watched(launch.pid, ends, on_output)
-                process._cancelled = cancelled
-                return process
-        if cancelled is not None:
-            raise cancelled
-        return cls.start(command, on_output)
+        try:
+            self._watch.add(self._handle, self._see_end)
+            self._watch.add(output, self._read)
+        except OSError:
+            self._watch.remove(self._handle)
+            os.close(self._handle)
+            raise
 
     @classmethod
     def start(cls, command: Command, on_output: OnOutput) -> Process:
@@ -112,23 +93,17 @@ class Process:
                 pass_fds=command.passed,
             )
             process.returncode = 0  # we wait for it, Popen need not
-            return cls._watched(process.pid, ends, on_output)
-
-    @classmethod
-    def _watched(cls, pid: int, ends: _Ends, on_output: OnOutput) -> Process:
-        try:
-            process = cls(pid, ends.output, on_output)
-        except OSError:  # no file descriptor is left to watch it with
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            raise
-        ends.output = -1  # it is the process's to close
-        return process
+            try:
+                started = cls(process.pid, ends.output, on_output)
+            except OSError:  # no file descriptor is left to watch it with
+                os.kill(process.pid, signal.SIGKILL)
+                os.waitpid(process.pid, 0)
+                raise
+            ends.output = -1  # it is for the process to close
+            return started
 
     async def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait, once, for the end of the first process. False when it did not come in time."""
-        if self._cancelled is not None:
-            raise self._cancelled
         if timeout_seconds is None:
             return await self._end
         timer = self._loop.call_later(timeout_seconds, self._tell, False)
@@ -153,7 +128,7 @@ class Process:
         return self._reap() if self.has_ended else None
 
     def _see_end(self) -> None:
-        self._loop.remove_reader(self._handle)
+        self._watch.remove(self._handle)
         self.has_ended = True
         if self._closed:
             self._reap()
@@ -183,7 +158,7 @@ class Process:
 
     def _stop_reading(self) -> None:
         if self._output >= 0:
-            self._loop.remove_reader(self._output)
+            self._watch.remove(self._output)
             os.close(self._output)
             self._output = -1
 

@@ -105,7 +105,7 @@ def all_pids() -> list[int]:
 
 def children_of(pid: int) -> list[int]:
     """Its children, zombies among them. While they come and go, one can be missed: look again."""
-    if not kernel_lists_children():
+    if not _kernel_lists_children():
         stats = (stat_of(other) for other in all_pids())
         return [stat.pid for stat in stats if stat is not None and stat.parent == pid]
     try:
@@ -118,14 +118,9 @@ def children_of(pid: int) -> list[int]:
 def adopted_by_us() -> list[int]:
     """The children of our first thread: those it started, and, when we are a subreaper, those that were orphaned to us."""
     pid = os.getpid()
-    return _children_of_thread(pid, pid) if kernel_lists_children() else children_of(pid)
-
-
-@cache
-def kernel_lists_children() -> bool:
-    """Whether it tells which children each thread of a process has started or adopted."""
-    pid = os.getpid()
-    return os.path.exists(f"/proc/{pid}/task/{pid}/children")  # CONFIG_PROC_CHILDREN
+    if not _kernel_lists_children():
+        return children_of(pid)
+    return list(map(int, _read_again(_own_children_file(pid)).split()))
 
 
 def with_descendants(
@@ -189,6 +184,27 @@ def reap_adopted(pid: int) -> None:
 
 def _children_of_thread(pid: int, thread: int | str) -> list[int]:
     return [int(word) for word in (_read(f"/proc/{pid}/task/{thread}/children") or b"").split()]
+
+
+@cache
+def _kernel_lists_children() -> bool:
+    pid = os.getpid()
+    return os.path.exists(f"/proc/{pid}/task/{pid}/children")  # CONFIG_PROC_CHILDREN
+
+
+@cache
+def _own_children_file(pid: int) -> int:
+    """Opened once for all: to look for it in /proc each time takes longer than to read it."""
+    return os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _read_again(handle: int) -> bytes:
+    """The file as it is now, from its beginning."""
+    text = part = os.pread(handle, 4096, 0)
+    while part:  # most often there is nothing
+        part = os.pread(handle, 65536, len(text))
+        text += part
+    return text
 
 
 def _read(path: str) -> bytes | None:

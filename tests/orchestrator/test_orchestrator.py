@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -115,6 +116,25 @@ async def test_no_more_tasks_run_than_there_is_room_for(tmp_path: Path) -> None:
     line = "mkdir a 2>/dev/null || mkdir b 2>/dev/null || exit 1; sleep 0.1; rmdir b 2>/dev/null || rmdir a"
     async with daemon.at_work():
         await daemon.add(*[line] * 6)
+        await until(daemon.is_done)
+
+
+async def test_a_daemon_that_is_full_asks_the_board_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = Daemon(tmp_path, capacity=1)
+    async with daemon.at_work():
+        await daemon.add("touch began; until test -e go; do sleep 0.02; done", "true")
+        await until((tmp_path / "began").exists)
+        write = AsyncMock(side_effect=daemon.desk.write)
+        monkeypatch.setattr(daemon.desk, "write", write)
+
+        daemon.orchestrator.wake()
+        await asyncio.sleep(0)
+        await daemon.desk.read(lambda nexus: nexus.store.last_seq())
+        write.assert_not_awaited()
+
+        (tmp_path / "go").touch()
         await until(daemon.is_done)
 
 
