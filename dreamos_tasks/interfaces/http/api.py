@@ -18,7 +18,7 @@ from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.interfaces.http.answers import PROBLEM_HANDLERS, problem_response
 from dreamos_tasks.interfaces.http.dashboard import board_routes
 from dreamos_tasks.interfaces.http.openapi import complete
-from dreamos_tasks.interfaces.http.routes import approvals, board, events, looking, steering, tasks, working
+from dreamos_tasks.interfaces.http.routes import agents, approvals, board, events, looking, steering, tasks, working
 from dreamos_tasks.interfaces.http.routes.shared import known_parameters
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ ROUTERS = (
     working.router,
     steering.router,
     approvals.router,
+    agents.router,
     board.router,
     events.router,
     board_routes.router,

@@ -1,0 +1,115 @@
+"""Agents and incidents: who works from the board, and what somebody should look into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import Field
+from starlette.responses import JSONResponse
+
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.interfaces.http.openapi import gives, problems
+from dreamos_tasks.interfaces.http.routes import shared
+from dreamos_tasks.interfaces.http.routes.shared import Board, Operator, Reader, Reason, answered, asked
+from dreamos_tasks.model.json_form import to_json
+
+router = APIRouter(tags=["board"])
+OBJECT = {"type": "object"}
+OBJECTS = {"type": "array", "items": OBJECT}
+REFUSALS = problems(404, 409, 413, 415)
+Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9_@][A-Za-z0-9_.:@+-]{0,99}$", description="An agent.")]
+Word = Annotated[str, Path(min_length=1, max_length=200, description="The id of an incident, or its beginning.")]
+
+
+class Why(shared.Body):
+    """Why."""
+
+    reason: Reason = ""
+
+
+class Quiet(shared.Body):
+    """For how long, and why."""
+
+    for_seconds: float = Field(gt=0, le=31_536_000)
+    reason: Reason = ""
+
+
+@router.get("/agents", operation_id="agents", responses=gives(OBJECTS, "The agents.") | problems())
+async def agents(desk: Board, _caller: Reader) -> JSONResponse:
+    """Who works from this board: what each holds since when, when it was last heard of, whether it may claim."""
+    return await asked(desk, lambda nexus: [to_json(view) for view in nexus.agents()])
+
+
+@router.get("/agents/{name}", operation_id="agent", responses=gives(OBJECT, "The agent.") | REFUSALS)
+async def agent(name: Name, desk: Board, _caller: Reader) -> JSONResponse:
+    """All that is known of an agent, and what was done to it."""
+    return await asked(desk, lambda nexus: to_json(nexus.agent(name)))
+
+
+@router.post("/agents/{name}/pause", operation_id="pause_agent", responses=gives(OBJECT, "The agent.") | REFUSALS)
+async def pause_agent(name: Name, desk: Board, caller: Operator, body: Why | None = None) -> JSONResponse:
+    """Let a registered agent claim nothing more, until it is resumed. What it holds it keeps."""
+    reason = body.reason if body is not None else ""
+
+    def act(nexus: TaskNexus) -> Any:
+        nexus.pause_agent(name, by=caller.name, reason=reason)
+        return to_json(nexus.agent(name))
+
+    return answered(await desk.write(act))
+
+
+@router.post("/agents/{name}/resume", operation_id="resume_agent", responses=gives(OBJECT, "The agent.") | REFUSALS)
+async def resume_agent(name: Name, desk: Board, caller: Operator) -> JSONResponse:
+    """Let it claim again."""
+
+    def act(nexus: TaskNexus) -> Any:
+        nexus.resume_agent(name, by=caller.name)
+        return to_json(nexus.agent(name))
+
+    return answered(await desk.write(act))
+
+
+@router.get("/incidents", operation_id="incidents", responses=gives(OBJECTS, "The incidents.") | problems())
+async def incidents(desk: Board, _caller: Reader) -> JSONResponse:
+    """What somebody should look into: one incident a cause, until it is over."""
+    return await asked(desk, lambda nexus: [to_json(incident) for incident in nexus.incidents.all()])
+
+
+@router.get("/incidents/{word}", operation_id="incident", responses=gives(OBJECT, "The incident.") | REFUSALS)
+async def incident(word: Word, desk: Board, _caller: Reader) -> JSONResponse:
+    """One of them."""
+    return await asked(desk, lambda nexus: to_json(nexus.incidents.get(word)))
+
+
+@router.post(
+    "/incidents/{word}/acknowledge", operation_id="acknowledge", responses=gives(OBJECT, "The incident.") | REFUSALS
+)
+async def acknowledge(word: Word, desk: Board, caller: Operator, body: Why | None = None) -> JSONResponse:
+    """Say that somebody looks into it."""
+    why = body.reason if body is not None else ""
+    return await _said(desk, lambda nexus: nexus.incidents.acknowledge(word, by=caller.name, why=why))
+
+
+@router.post("/incidents/{word}/snooze", operation_id="snooze", responses=gives(OBJECT, "The incident.") | REFUSALS)
+async def snooze(word: Word, desk: Board, caller: Operator, body: Quiet) -> JSONResponse:
+    """Say nothing of it for a while."""
+
+    def act(nexus: TaskNexus) -> Any:
+        until = nexus.clock.now() + timedelta(seconds=body.for_seconds)
+        return nexus.incidents.snooze(word, until=until, by=caller.name, why=body.reason)
+
+    return await _said(desk, act)
+
+
+@router.post("/incidents/{word}/close", operation_id="close", responses=gives(OBJECT, "The incident.") | REFUSALS)
+async def close(word: Word, desk: Board, caller: Operator, body: Why | None = None) -> JSONResponse:
+    """Say that it is over."""
+    why = body.reason if body is not None else ""
+    return await _said(desk, lambda nexus: nexus.incidents.close(word, by=caller.name, why=why))
+
+
+async def _said(desk: Board, say: Callable[[TaskNexus], Any]) -> JSONResponse:
+    return answered(await desk.write(lambda nexus: to_json(say(nexus))))
