@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from dreamos_tasks.app.parts import build_executor, build_inbox, build_monitorin
 from dreamos_tasks.app.pulse import Pulse
 from dreamos_tasks.app.status_socket import StatusSocket
 from dreamos_tasks.app.tool_shop import build_tools, children_of, home_id
+from dreamos_tasks.app.tracing import tracing_from
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.doorbell import Doorbell
 from dreamos_tasks.config.home import Home
@@ -75,6 +77,7 @@ class Daemon:
             is_running=lambda task_id: task_id in self._orchestrator.load().running,
         )
         self._episodes = EpisodeWatch(self._desk, home, agent_id=settings.daemon.agent_id)
+        self._tracing = tracing_from()
         self._mail = MailRoom(self._desk, home, rescan_seconds=settings.inbox.rescan_seconds)
         self._inbox = build_inbox(self._desk, self._tools, home=home, settings=settings)
         self._monitoring = build_monitoring(self._desk, home=home, settings=settings, tools=lambda: self._tools)
@@ -137,6 +140,8 @@ class Daemon:
         await self._rollbacks.stop()
         await self._pulse.stop()
         await self._inbox.finish()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.stop)
         await self._desk.stop()
         await self._status.stop()
         self._lock.release()
@@ -193,6 +198,8 @@ class Daemon:
     def _happened(self, event: Event) -> None:
         log_event(event)
         self._episodes.happened(event)
+        if self._tracing is not None:
+            self._tracing.happened(event)
         for listener in self._listeners:
             listener(event)
         if event.changes.get("status") in FINAL_WORDS or event.type is EventType.ROLLBACK_FINISHED:

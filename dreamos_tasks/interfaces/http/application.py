@@ -13,6 +13,7 @@ from dreamos_tasks.interfaces.http.answers import PROBLEM_HANDLERS
 from dreamos_tasks.interfaces.http.dashboard.pages import dashboard_routes
 from dreamos_tasks.interfaces.http.door import door_routes
 from dreamos_tasks.interfaces.http.live import live_routes
+from dreamos_tasks.interfaces.http.metrics import metrics_routes
 from dreamos_tasks.interfaces.mcp.door import mcp_routes
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def parts_of(context: WebContext) -> Sequence[BaseRoute]:
         *dashboard_routes(),
         *live_routes(context),
         *mcp_routes(context),
+        *metrics_routes(context),
         Mount(API_PATH, app=MadeWhenAsked(lambda: _json_api(context))),
     ]
 

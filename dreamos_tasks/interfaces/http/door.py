@@ -66,7 +66,7 @@ def door_routes(context: WebContext) -> list[Route]:
         Route(LOGIN_PATH, login, methods=["GET"]),
         Route(LINKS_PATH, new_link, methods=["POST"]),
         Route("/logout", logout, methods=["POST"]),
-        Route("/healthz", healthz, methods=["GET"]),
+        *(Route(path, healthz, methods=["GET"]) for path in ("/healthz", "/api/v1/healthz")),
     ]
 
 
