@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.execution.attempt_errors import cut_short, nothing_to_run, time_is_over, too_late
 from dreamos_tasks.execution.detours import Detours, may_detour
 from dreamos_tasks.execution.error_handler import goes_on_without, outcome_of, with_record, worse_of
 from dreamos_tasks.execution.permits import Ask, Denied, Go, Wait
@@ -21,7 +22,7 @@ from dreamos_tasks.execution.step_executor import StepExecutor, result_of
 from dreamos_tasks.execution.verification import Verifier
 from dreamos_tasks.model.gate import Gate, Refusal
 from dreamos_tasks.model.outcome import Failed, Outcome, RetryLater, Snoozed, Succeeded
-from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus, TaskError
+from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus
 from dreamos_tasks.model.plan_order import is_sequence
 from dreamos_tasks.model.request import Request
 from dreamos_tasks.model.retry import RetryPolicy
@@ -118,7 +119,7 @@ class Attempt:
             if not time_limit.expired():
                 raise
             await self._end_running()
-            outcome = Failed(error=_time_is_over(self._task))
+            outcome = Failed(error=time_is_over(self._task))
             await self._see_what_was_written()
             self._unsaved += [self._cut(step, started) for step, started in self._started.values()]
             self._unsaved += self._never_started()
@@ -134,7 +135,7 @@ class Attempt:
 
     async def _go_through(self) -> Outcome | None:
         if self._task.plan is None:
-            return _nothing_to_run(self._task)
+            return Failed(error=nothing_to_run(self._task))
         await self._take_up_begun()
         while True:
             waits = False
@@ -302,9 +303,7 @@ class Attempt:
         return record
 
     def _cut(self, step: Step, started: StepResult) -> StepResult:
-        message = f"step {step.name!r}: the task's time was over"
-        error = TaskError(category=ErrorCategory.RESOURCE, message=message, step=step.name)
-        return replace(started, status=StepStatus.FAILED, finished_at=self._steps.now(), error=error)
+        return replace(started, status=StepStatus.FAILED, finished_at=self._steps.now(), error=cut_short(step.name))
 
     async def _see_what_was_written(self) -> None:
         """The time was over while something was written, perhaps: what the board has of it is not written once more."""
@@ -316,7 +315,7 @@ class Attempt:
         """Steps that were written down as running, and whose time was over before they were started: nothing has happened."""
         known = {record.name for record in self._unsaved}
         return [
-            replace(record, status=StepStatus.FAILED, finished_at=self._steps.now(), error=_too_late(record.name))
+            replace(record, status=StepStatus.FAILED, finished_at=self._steps.now(), error=too_late(record.name))
             for record in self._task.steps
             if record.status is StepStatus.RUNNING and record.token == self._token and record.name not in known
         ]
@@ -377,28 +376,3 @@ def first_step(
         return None
     first = replace(turn.start[0], params=permit.params)
     return None if steps.gates.of(first) else (first, steps.started(task, first, token=task.claim.token))
-
-
-def _nothing_to_run(task: Task) -> Failed:
-    return Failed(
-        error=TaskError(
-            category=ErrorCategory.CONFIGURATION,
-            message="the daemon was to run it, but it has no plan",
-            cause=f"it is assigned to {task.assigned_to}",
-            suggestions=("give it a plan or run, or leave it to an agent: dt update ID --assign AGENT",),
-        )
-    )
-
-
-def _too_late(step: str) -> TaskError:
-    message = f"step {step!r}: the task's time was over before it could start"
-    return TaskError(category=ErrorCategory.TRANSIENT, message=message, cause="timeout_seconds of the task", step=step)
-
-
-def _time_is_over(task: Task) -> TaskError:
-    return TaskError(
-        category=ErrorCategory.RESOURCE,
-        message=f"the task was not done within {task.timeout_seconds:g} s",
-        cause="timeout_seconds of the task",
-        suggestions=("give it more time, or split it into steps of their own",),
-    )
