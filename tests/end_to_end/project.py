@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dreamos_tasks.app.daemon_lock import read_card
-from tests.command import DtProcess, until
+from tests.command import DtProcess, Said, end_started, own_environment, until
 
 JOURNAL = 'echo "$DREAMOS_TASKS_STEP $DREAMOS_TASKS_ATTEMPT $DREAMOS_TASKS_TOKEN $$" >> journal'
 GATE = "while [ ! -e gate ]; do sleep 0.02; done"
@@ -70,6 +73,20 @@ class Project:
     def _lines(self) -> list[list[str]]:
         journal = self.folder / "journal"
         return [line.split() for line in journal.read_text().splitlines()] if journal.exists() else []
+
+
+@contextmanager
+def project_in(folder: Path, **environment: str) -> Iterator[Project]:
+    """A board in this folder; afterwards its daemon ends, whatever became of it."""
+    dt = DtProcess(folder, own_environment(folder, DREAMOS_TASKS_INBOX__RESCAN_SECONDS="1", **environment))
+    here = Project(folder, dt)
+    assert dt("init").code == 0
+    yield here
+    end_started()
+    here.open_gate()
+    said: Said = dt("down", "--timeout", "60")
+    assert said.code == 0, said.err
+    assert not os.path.lexists(here.runtime / "daemon.json")
 
 
 def step(name: str, *commands: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.end_to_end.dashboard import Dashboard, Scheme, chromium, free_port, window
-from tests.end_to_end.project import GATE, JOURNAL, Project, step
+from tests.end_to_end.project import GATE, JOURNAL, Project, project_in, step
 
 MARK = "for (const card of document.querySelectorAll('.card')) card.seen = true;"
+WIDE = 1280
 WATCH_READY_CARDS = """() => {
   window.drawn = new Set();
   const cardOf = node => (node.closest ? node : node.parentElement).closest('.card');
@@ -35,13 +35,12 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture
-def served(project: Project) -> Project:
-    """A project whose daemon serves the dashboard on a port of its own, also after a restart."""
-    environment = {**project.dt.environment, "DREAMOS_TASKS_SERVER__PORT": str(free_port())}
-    here = replace(project, dt=replace(project.dt, environment=environment))
-    here.up()
-    return here
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project whose daemon serves the dashboard on a port of its own, also after a restart; one for all these tests."""
+    with project_in(tmp_path_factory.mktemp("served"), DREAMOS_TASKS_SERVER__PORT=str(free_port())) as here:
+        here.up()
+        yield here
 
 
 @pytest.fixture
@@ -72,11 +71,11 @@ def test_a_task_is_added_watched_paused_and_resumed(served: Project, dashboard: 
     dashboard.see(dashboard.button("Resume"))
     served.open_gate()
     dashboard.see(page.locator(".task-head .pill.paused"))
-    assert page.locator(".step[data-status=completed]").count() == 1
+    dashboard.see(page.locator(".step[data-status=pending]"))
     dashboard.button("Resume").click()
     dashboard.see(page.locator(".task-head .pill.completed"))
-    assert page.locator(".step[data-status=completed]").count() == 2
-    assert page.locator("[data-verb]").all_text_contents() == [], "what is completed needs no buttons"
+    dashboard.see(page.locator(".step[data-status=completed]").nth(1))
+    dashboard.until("document.querySelectorAll('[data-verb]').length === 0")
     page.keyboard.press("Escape")
     dashboard.see(dashboard.card("Build", state="completed"))
 
@@ -142,10 +141,12 @@ def test_priorities_are_set_by_dragging_and_by_keys_and_a_long_column_draws_what
 ) -> None:
     page = dashboard.page
     served.drop("many.json", [{"title": f"Task {number}", "priority": "low"} for number in range(600)])
-    add(served, title="Anchor", priority="high")
-    add(served, title="Mover")
-    dashboard.until("document.querySelector('.column[data-state=ready] .count')?.textContent === '602'")
+    add(served, title="Anchor", priority="high", tags=["drag"])
+    add(served, title="Mover", tags=["drag"])
+    dashboard.until("parseInt(document.querySelector('.column[data-state=ready] .count')?.textContent) > 600")
     assert 5 < page.locator(".card").count() < 80
+    dashboard.go("#/board?tag=drag")
+    dashboard.until("document.querySelectorAll('.card').length === 2")
     dashboard.card("Mover").drag_to(dashboard.card("Anchor"))
     dashboard.see(page.locator(".card.high", has_text="Mover"))
     assert served.tasks()["Mover"]["priority"] == "high"
@@ -154,8 +155,9 @@ def test_priorities_are_set_by_dragging_and_by_keys_and_a_long_column_draws_what
     dashboard.see(page.locator(".card.critical", has_text="Mover"))
     page.keyboard.press("-")
     dashboard.see(page.locator(".card.high", has_text="Mover"))
-    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
     dashboard.until("document.activeElement.dataset.id && !document.activeElement.textContent.includes('Mover')")
+    dashboard.go("#/board")
     page.keyboard.press("/")
     page.keyboard.type("task 599")
     dashboard.until("document.querySelectorAll('.card').length === 1")
@@ -184,7 +186,7 @@ def test_every_view_can_be_used_by_everybody_in_light_in_dark_and_on_a_phone(
         "health": ".chart canvas",
         "failed": ".letter",
     }
-    looks: list[tuple[Scheme, int]] = [("light", 1280), ("dark", 1280), ("dark", 390)]
+    looks: list[tuple[Scheme, int]] = [("light", WIDE), ("dark", 390), ("dark", WIDE)]
     faults: list[str] = []
     for scheme, width in looks:
         with window(served, browser, scheme=scheme, width=width) as here:
@@ -194,7 +196,8 @@ def test_every_view_can_be_used_by_everybody_in_light_in_dark_and_on_a_phone(
                 here.see(here.page.locator(sign).filter(visible=True))
                 here.page.screenshot(caret="initial", path=tmp_path / f"{view.partition('/')[0]}-{scheme}-{width}.png")
                 assert here.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{view} is too wide"
-                faults += [f"{view}, {scheme}: {fault}" for fault in here.accessibility_faults()]
+                if width == WIDE:  # the narrow one is drawn with the same parts
+                    faults += [f"{view}, {scheme}: {fault}" for fault in here.accessibility_faults()]
     assert faults == [], "\n".join(faults)
 
 
