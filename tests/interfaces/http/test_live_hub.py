@@ -178,6 +178,19 @@ def _all_of(pipe: PretendPipe) -> Sequence[dict[str, object]]:
     return pipe.messages
 
 
+async def test_who_comes_back_after_its_id_has_left_the_ring_is_told_from_the_board(board: Board) -> None:
+    stays = PretendPipe()
+    async with board.hub.follow(stays, after=0, task_id=None):
+        await board.add(500, title="x" * 400)
+        await until(lambda: len(stays.ids) == 500)
+        assert board.hub._ring.floor > 20
+        for after in (0, 3, board.hub._ring.floor - 1, board.hub._ring.floor, board.hub._ring.floor + 1, 499, 500):
+            back = PretendPipe()
+            async with board.hub.follow(back, after=after, task_id=None):
+                await until(lambda back=back: any(message["type"] == "heartbeat" for message in back.messages))
+            assert back.ids == list(range(after + 1, 501))
+
+
 async def test_a_client_that_never_reads_is_dropped_after_a_while_and_the_others_stay(tmp_path: Path) -> None:
     board = await opened(
         tmp_path / "nexus.db", LiveLimits(ring_bytes=200_000, heartbeat_seconds=3600, stuck_seconds=0.2)
