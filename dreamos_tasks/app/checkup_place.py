@@ -86,7 +86,9 @@ def daemon(place: Place) -> Iterator[Finding]:
     if card is not None:
         yield Finding(check="daemon", level=Level.OK, detail=f"runs as pid {card.process.pid}, and answers")
         return
-    left = [path for path in (home.daemon_file, home.status_socket, home.doorbell) if os.path.lexists(path)]
+    socket = place.settings.server.socket
+    sockets = (home.status_socket, home.doorbell, *((home.below(socket),) if socket is not None else ()))
+    left = [path for path in (home.daemon_file, *sockets) if os.path.lexists(path)]
     for path in left:
         yield Finding(
             check="daemon",
@@ -105,6 +107,7 @@ def _private_paths(place: Place) -> Iterator[Path]:
     yield from folders_of(home, place.settings.inbox)[1:]
     yield from (board.with_name(board.name + ending) for ending in ("", ".lock", "-wal", "-shm"))
     yield from (home.daemon_file, home.daemon_lock, home.status_socket, home.doorbell, home.settings_cache)
+    yield from (home.operator_token, home.tokens)
     yield from home.logs.glob("*")
 
 

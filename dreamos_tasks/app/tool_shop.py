@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dreamos_tasks.app.call_checks import standing
+from dreamos_tasks.app.daemon_lock import running_daemon
 from dreamos_tasks.board.clock import SteadyClock
 from dreamos_tasks.config.cache import settings_for
 from dreamos_tasks.config.home import Home
@@ -53,7 +54,6 @@ class ToolShop:
         self.children = children
         self._home = home
         self._settings = settings
-        self._address = f"{settings.server.host}:{settings.server.port}"
 
     def makers(self) -> Mapping[str, Callable[[], ToolAdapter]]:
         """How to make each tool, by its name."""
@@ -66,11 +66,18 @@ class ToolShop:
             "web_search": self._web_search,
         }
 
+    def _daemon_address(self) -> str:
+        """Where the daemon itself listens: as it says, or as it would."""
+        card = running_daemon(self._home.daemon_file)
+        url = card.endpoints.get("http", "") if card is not None else ""
+        server = self._settings.server
+        return url.partition("://")[2] or f"{server.host}:{server.port}"
+
     def _browser(self) -> ToolAdapter:
         from dreamos_tasks.tools.browser import BrowserOptions, BrowserTool
 
         return BrowserTool(
-            self.children, replace(self._options("browser", BrowserOptions), daemon_address=self._address)
+            self.children, replace(self._options("browser", BrowserOptions), daemon_address=self._daemon_address())
         )
 
     def _files(self) -> ToolAdapter:
@@ -81,13 +88,13 @@ class ToolShop:
     def _http(self) -> ToolAdapter:
         from dreamos_tasks.tools.http import HttpOptions, HttpTool
 
-        options = replace(self._options("http", HttpOptions), daemon_address=self._address)
+        options = replace(self._options("http", HttpOptions), daemon_address=self._daemon_address())
         return HttpTool(options, now=SteadyClock().now, closed=self._closed)
 
     def _message(self) -> ToolAdapter:
         from dreamos_tasks.tools.message import MessageOptions, MessageTool
 
-        options = replace(self._options("message", MessageOptions), daemon_address=self._address)
+        options = replace(self._options("message", MessageOptions), daemon_address=self._daemon_address())
         return MessageTool(self.children, options, board_id=home_id(self._home))
 
     def _python(self) -> ToolAdapter:

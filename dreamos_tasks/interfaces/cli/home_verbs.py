@@ -92,6 +92,9 @@ def paths_of(home: Home, settings: Settings) -> dict[str, str]:
             "daemon_lock": home.daemon_lock,
             "doorbell": home.doorbell,
             "status_socket": home.status_socket,
+            "http_socket": home.below(settings.server.socket or "runtime/http.sock"),
+            "operator_token": home.operator_token,
+            "tokens": home.tokens,
         }.items()
     }
 

@@ -5,6 +5,8 @@ Imported at the first request: an idle daemon does without FastAPI.
 
 from __future__ import annotations
 
+import asyncio
+import json
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -43,15 +45,22 @@ def build_api(context: WebContext) -> FastAPI:
     api = FastAPI(
         title="dreamos-tasks",
         version=__version__,
+        openapi_url=None,  # our own is below
         docs_url=None,  # they fetch scripts from elsewhere
         redoc_url=None,
         exception_handlers={**PROBLEM_HANDLERS, RequestValidationError: _answer_invalid},
     )
     api.state.context = context
-    api.state.all_routes = [*api.routes, *(route for router in ROUTERS for route in router.routes)]
+    api.state.all_routes = [route for router in ROUTERS for route in router.routes]
     for router in ROUTERS:
         api.include_router(router, dependencies=[Depends(known_parameters)])
-    api.openapi = cache(lambda: complete(api, prefix=PREFIX))  # type: ignore[method-assign]
+    document = cache(lambda: json.dumps(complete(api, prefix=PREFIX), separators=(",", ":")).encode())
+
+    @api.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        """What this interface can be asked, for programs. Kept as bytes: as objects it would take twenty times the room."""
+        return Response(await asyncio.to_thread(document), media_type="application/json")
+
     return api
 
 
