@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,10 @@ def _all_of(pipe: PretendPipe) -> Sequence[dict[str, object]]:
     return pipe.messages
 
 
+def is_up_to_date(pipe: PretendPipe) -> bool:
+    return any(message["type"] == "heartbeat" for message in pipe.messages)
+
+
 async def test_who_comes_back_after_its_id_has_left_the_ring_is_told_from_the_board(board: Board) -> None:
     stays = PretendPipe()
     async with board.hub.follow(stays, after=0, task_id=None):
@@ -187,7 +192,7 @@ async def test_who_comes_back_after_its_id_has_left_the_ring_is_told_from_the_bo
         for after in (0, 3, board.hub._ring.floor - 1, board.hub._ring.floor, board.hub._ring.floor + 1, 499, 500):
             back = PretendPipe()
             async with board.hub.follow(back, after=after, task_id=None):
-                await until(lambda back=back: any(message["type"] == "heartbeat" for message in back.messages))
+                await until(partial(is_up_to_date, back))
             assert back.ids == list(range(after + 1, 501))
 
 
