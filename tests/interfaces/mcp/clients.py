@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -124,6 +125,15 @@ class Wire:
         """End the server in the middle of whatever it does."""
         assert self._process is not None
         self._process.kill()
+
+    def send_raw(self, line: bytes) -> None:
+        """Whatever it is, as one line."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.flush()
+        left = memoryview(line + b"\n")
+        while left:
+            left = left[os.write(self._process.stdin.fileno(), left) :]
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
         """The answer: `result`, or `error`."""

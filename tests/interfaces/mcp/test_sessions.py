@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import pytest
+
 from dreamos_tasks import TaskDraft, TaskNexus
 from dreamos_tasks.model.task import Task
 from tests.command import DtProcess, own_environment
@@ -167,3 +169,34 @@ def test_a_place_that_holds_no_board_is_refused(tmp_path: Path) -> None:
     assert (said.code, said.out) == (6, "")
     assert "dt" in said.err
     assert not (tmp_path / "slip").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"not json",
+        b"\xff\xfe\x00",
+        b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"half of a pair": "\\ud800"}}',
+        b"[" * 100_000,
+        b'{"jsonrpc": "2.0", "id": 7, "method": "no/such/method"}',
+        b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": 7}}',
+        b'{"jsonrpc": "2.0", "id": ' + b"9" * 10_000 + b', "method": "ping"}',
+        b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "add_task", "arguments": {"title": "'
+        + b"x" * 20_000_000
+        + b'"}}}',
+    ],
+    ids=["empty", "words", "bytes", "surrogate", "deep", "unknown", "wrong", "digits", "large"],
+)
+def test_whatever_comes_in_the_next_call_is_answered(tmp_path: Path, line: bytes) -> None:
+    with Wire(tmp_path) as wire:
+        wire.call("get_stats")
+        wire.send_raw(line)
+        assert wire.call("get_stats")["structuredContent"]["status"] == {}
+
+
+def test_text_is_kept_as_it_is_whatever_it_would_do_to_a_terminal(tmp_path: Path) -> None:
+    with Wire(tmp_path) as wire:
+        kept = wire.call("add_task", title="\x1b[31mred\u202e")
+
+    assert kept["structuredContent"]["title"] == "\x1b[31mred\u202e"
