@@ -8,7 +8,7 @@ import urllib.parse
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.torture.auditor import Violation
+from dreamos_tasks.app.race.auditor import Violation
 
 
 def new_canary() -> str:

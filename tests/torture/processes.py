@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass
 from pathlib import Path
 
+from dreamos_tasks.app.race.auditor import TaggedProcess
+
 VARIABLES = (b"DREAMOS_TASKS_TASK_ID", b"DREAMOS_TASKS_TOKEN")
-
-
-@dataclass(frozen=True, slots=True)
-class TaggedProcess:
-    """A process that carries a task's variables."""
-
-    pid: int
-    task_id: str
-    token: int
-    command: bytes
 
 
 def processes_of(home: Path) -> list[TaggedProcess]:

@@ -19,6 +19,9 @@ import pytest
 from dreamos_tasks.app.daemon_lock import running_daemon
 from dreamos_tasks.app.home_making import make_home
 from dreamos_tasks.app.nexus import TaskNexus
+from dreamos_tasks.app.race.auditor import Violation, audit, read_board
+from dreamos_tasks.app.race.journal import Journal
+from dreamos_tasks.app.race.ledger import Ledger
 from dreamos_tasks.app.status_socket import ask_status
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
@@ -26,9 +29,6 @@ from dreamos_tasks.model.plan import Plan, Step
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Task, TaskDraft
 from tests.answer import Answer
-from tests.torture.auditor import Violation, audit, read_board
-from tests.torture.journal import Journal
-from tests.torture.ledger import Ledger
 from tests.torture.processes import end_all, processes_of
 from tests.torture.waiting import until
 
@@ -140,7 +140,7 @@ class Rig:
     def start_agent(self, name: str) -> subprocess.Popen[bytes]:
         """Start an agent that claims and completes tasks without a plan until it is killed or stdin closes."""
         files = (str(self.board), name, str(self.ledger.path), str(self.journal.path), str(LEASE_SECONDS))
-        command = [sys.executable, "-m", "tests.torture.agent", *files]
+        command = [sys.executable, "-m", "dreamos_tasks.app.race.racer", "work", *files]
         return self.start(command, cwd=PROJECT, stdin=subprocess.PIPE)
 
     def said(self) -> str:

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from dreamos_tasks.app.race.auditor import Board, TaggedProcess, Violation, audit, read_board
+from dreamos_tasks.app.race.journal import WORK, Entry, Journal
+from dreamos_tasks.app.race.ledger import Acknowledged, Ledger
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.plan import Plan, Step, StepResult, StepStatus
 from dreamos_tasks.model.task import Status, Task, TaskDraft, evolve
 from dreamos_tasks.stores.memory import MemoryStore
 from tests.fakes import FakeClock
-from tests.torture.auditor import Board, Violation, audit, read_board
 from tests.torture.canary import leaks, new_canary
-from tests.torture.journal import WORK, Entry, Journal
-from tests.torture.ledger import Acknowledged, Ledger
-from tests.torture.processes import TaggedProcess, end_all, processes_of
+from tests.torture.processes import end_all, processes_of
 from tests.torture.waiting import until
 
 pytestmark = pytest.mark.torture

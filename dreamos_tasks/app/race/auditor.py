@@ -1,5 +1,9 @@
 """Auditor: holds journal, ledger, board and event log against the invariants I1-I7, from outside.
 
+I1 every task ends, once. I2 what was acknowledged is there. I3 no step runs after it was recorded complete. I4 nobody writes
+without a live claim, tokens grow. I5 one effect of an attempt, and none without a record. I6 the board is sound, and its
+events tell the same. I7 no process outlives its claim.
+
 It decides from the events alone what may have happened, and uses none of the code that decides in the program; only reading
 a board, and folding its events (I6), are the program's own.
 """
@@ -11,14 +15,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dreamos_tasks.app.race.journal import WORK, Entry
+from dreamos_tasks.app.race.ledger import Acknowledged
 from dreamos_tasks.board.reader import BoardReader
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.query import TaskQuery
 from dreamos_tasks.model.task import FINAL, Status, Task
 from dreamos_tasks.stores.replay import replay_problems
-from tests.torture.journal import WORK, Entry
-from tests.torture.ledger import Acknowledged
-from tests.torture.processes import TaggedProcess
 
 ENDS = {
     EventType.TASK_COMPLETED: Status.COMPLETED,
@@ -58,6 +61,16 @@ END_CLAIM = frozenset(
 STEP_EVENTS = frozenset(
     {EventType.STEP_STARTED, EventType.STEP_COMPLETED, EventType.STEP_FAILED, EventType.STEP_SKIPPED}
 )
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedProcess:
+    """A process that runs for a task: the task's variables are in its environment."""
+
+    pid: int
+    task_id: str
+    token: int
+    command: bytes
 
 
 @dataclass(frozen=True, slots=True, order=True)

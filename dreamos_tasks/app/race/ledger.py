@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from dreamos_tasks.app.race.appended import append_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +26,7 @@ class Ledger:
 
     def note(self, verb: str, task_id: str, token: int = 0) -> None:
         """Call it only after the verb has returned."""
-        line = json.dumps(asdict(Acknowledged(verb=verb, task_id=task_id, token=token))).encode() + b"\n"
-        fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            assert os.write(fd, line) == len(line)
-        finally:
-            os.close(fd)
+        append_line(self.path, json.dumps(asdict(Acknowledged(verb=verb, task_id=task_id, token=token))))
 
     def entries(self) -> list[Acknowledged]:
         """All of them, oldest first."""

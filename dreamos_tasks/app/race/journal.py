@@ -1,11 +1,12 @@
-"""Journal: what test tasks really did, written by their own steps where no daemon ever writes."""
+"""Journal: what was really done for tasks, written by whoever did it, where no board and no daemon ever writes."""
 
 from __future__ import annotations
 
-import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+
+from dreamos_tasks.app.race.appended import append_line
 
 WORK = "work"  # the step under which an agent notes what it did for a task without a plan
 
@@ -34,12 +35,7 @@ class Journal:
 
     def append(self, entry: Entry) -> None:
         """The same from Python, for agents."""
-        line = f"{entry.task_id}\t{entry.step}\t{entry.attempt}\t{entry.token}\n".encode()
-        fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            assert os.write(fd, line) == len(line)
-        finally:
-            os.close(fd)
+        append_line(self.path, f"{entry.task_id}\t{entry.step}\t{entry.attempt}\t{entry.token}")
 
     def entries(self) -> list[Entry]:
         """All of them, oldest first."""
