@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 __all__ = [
+    "AgentProfile",
     "BoardUnavailable",
     "ClaimHeld",
     "DreamosError",
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         TaskNotFound,
         VerificationFailed,
     )
+    from dreamos_tasks.model.agent import AgentProfile
     from dreamos_tasks.model.plan import Plan, Step
     from dreamos_tasks.model.query import TaskQuery
     from dreamos_tasks.model.retry import RetryPolicy
@@ -64,6 +66,7 @@ else:
             "TaskNotFound",
             "VerificationFailed",
         ),
+        "dreamos_tasks.model.agent": ("AgentProfile",),
         "dreamos_tasks.model.plan": ("Plan", "Step"),
         "dreamos_tasks.model.query": ("TaskQuery",),
         "dreamos_tasks.model.retry": ("RetryPolicy",),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from dreamos_tasks.model import gate
+from dreamos_tasks.model import agent, gate, incident
 from dreamos_tasks.stores.json_text import encode_block, encode_line
 from dreamos_tasks.stores.shelves import NOTHING_KEPT, Form, Shelves
 from dreamos_tasks.stores.typed_form import Misfit
 
 OLD_GATES = "gates"  # the key under which boards of before had their gates, when there was nothing else to keep
 # What reads the forms of a shelf again, and fails on one that it has not written.
-READERS = {gate.SHELF: gate.state_from_json}
+READERS: Mapping[str, Callable[[Any], object]] = {
+    gate.SHELF: gate.state_from_json,
+    agent.SHELF: agent.agent_from_form,
+    incident.SHELF: incident.incident_from_form,
+    incident.PAST_SHELF: incident.incident_from_form,
+}
 
 
 def read_shelves(top: Mapping[str, Any]) -> Shelves:

@@ -62,12 +62,12 @@ def test_a_form_is_there_until_none_is_kept(store: TaskStore) -> None:
 
 def test_shelves_know_nothing_of_one_another(roomy: TaskStore) -> None:
     put(roomy, "mail", "ada", "ben")
-    put(roomy, "agent", "ada")
+    put(roomy, "extra", "ada")
     with roomy.transaction():
-        roomy.keep("agent", "ada", None)
+        roomy.keep("extra", "ada", None)
 
     assert list(roomy.all_kept("mail")) == ["ada", "ben"]
-    assert (roomy.all_kept("agent"), roomy.all_kept("mai"), roomy.shelves()) == ({}, {}, ["mail"])
+    assert (roomy.all_kept("extra"), roomy.all_kept("mai"), roomy.shelves()) == ({}, {}, ["mail"])
 
 
 def test_keys_come_in_their_order_whatever_their_letters(roomy: TaskStore) -> None:
@@ -122,13 +122,13 @@ def test_what_is_kept_is_seen_by_others_and_after_a_restart(kind: str, tmp_path:
     path = board_path(kind, tmp_path)
     with closing(make_store(kind, tmp_path)) as one, closing(open_store(kind, path)) as other:
         mark = other.change_mark()
-        put(one, "agent", "ada")
+        put(one, "extra", "ada")
         assert other.change_mark() != mark
-        assert other.kept("agent", "ada") == {"key": "ada"}
-        put(other, "agent", "ben")
-        assert list(one.all_kept("agent")) == ["ada", "ben"]
+        assert other.kept("extra", "ada") == {"key": "ada"}
+        put(other, "extra", "ben")
+        assert list(one.all_kept("extra")) == ["ada", "ben"]
     with closing(open_store(kind, path)) as again:
-        assert again.all_kept("agent") == {"ada": {"key": "ada"}, "ben": {"key": "ben"}}
+        assert again.all_kept("extra") == {"ada": {"key": "ada"}, "ben": {"key": "ben"}}
 
 
 @pytest.mark.parametrize("kind", ["json", "sqlite"])
@@ -164,8 +164,8 @@ def test_an_array_of_tasks_refuses_what_it_would_lose(tmp_path: Path) -> None:
     path = board_path("json_array", tmp_path)
     with closing(make_store("json_array", tmp_path)) as store, closing(MemoryStore()) as source:
         with pytest.raises(Refused, match="no place"):
-            put(store, "agent", "ada")
-        put(source, "agent", "ada")
+            put(store, "extra", "ada")
+        put(source, "extra", "ada")
         with pytest.raises(Refused, match="no place"):
             copy_board(source, store, measure=READING)
     assert path.read_text() == "[]\n"
@@ -197,10 +197,10 @@ def test_gates_go_along_to_any_board(store: TaskStore, target_kind: str, tmp_pat
 def test_a_backup_has_all_that_is_kept(kind: str, tmp_path: Path) -> None:
     copy = board_path(kind, tmp_path).with_stem("copy")
     with closing(make_store(kind, tmp_path)) as store:
-        put(store, "agent", "ada")
+        put(store, "extra", "ada")
         store.backup(copy)
     with closing(open_store(kind, copy)) as again:
-        assert again.all_kept("agent") == {"ada": {"key": "ada"}}
+        assert again.all_kept("extra") == {"ada": {"key": "ada"}}
 
 
 # -- SQLite
@@ -237,11 +237,11 @@ def test_what_nobody_of_us_has_kept_is_damage(tmp_path: Path) -> None:
     with closing(make_store("sqlite", tmp_path)) as store:
         assert isinstance(store, SqliteStore)
         with store.transaction():
-            store._session.rows("INSERT INTO shelf VALUES ('agent', 'ada', '{half')")
+            store._session.rows("INSERT INTO shelf VALUES ('extra', 'ada', '{half')")
         with pytest.raises(BoardCorrupt):
-            store.kept("agent", "ada")
+            store.kept("extra", "ada")
         with pytest.raises(BoardCorrupt):
-            store.all_kept("agent")
+            store.all_kept("extra")
 
 
 def test_half_a_character_is_refused(tmp_path: Path) -> None:
@@ -249,11 +249,11 @@ def test_half_a_character_is_refused(tmp_path: Path) -> None:
 
         def keep() -> None:
             with store.transaction():
-                store.keep("agent", "ada", {"note": "\ud83d"})
+                store.keep("extra", "ada", {"note": "\ud83d"})
 
         with pytest.raises(InvalidInput, match="Unicode"):
             keep()
-        assert store.all_kept("agent") == {}
+        assert store.all_kept("extra") == {}
 
 
 # -- JSON
@@ -268,14 +268,14 @@ def test_a_person_reads_the_shelves_beside_the_tasks(tmp_path: Path) -> None:
     path = board_path("json", tmp_path)
     with closing(make_store("json", tmp_path)) as store:
         TaskNexus(store, FakeClock()).add_task(TaskDraft(title="x", task_id="one"))
-        put(store, "agent", "ben", "ada")
+        put(store, "extra", "ben", "ada")
         put(store, "gate", "http a")
     text = path.read_text(encoding="utf-8")
     told = json.loads(text)
     assert list(told) == ["dreamos_tasks", "shelves", "tasks"]
-    assert list(told["shelves"]) == ["agent", "gate"]
-    assert list(told["shelves"]["agent"]) == ["ada", "ben"]
-    assert '  "shelves": {\n    "agent": {\n      "ada": {\n        "key": "ada"\n      },\n' in text
+    assert list(told["shelves"]) == ["extra", "gate"]
+    assert list(told["shelves"]["extra"]) == ["ada", "ben"]
+    assert '  "shelves": {\n    "extra": {\n      "ada": {\n        "key": "ada"\n      },\n' in text
 
 
 def test_gates_of_an_older_file_are_read_and_move_to_their_shelf(tmp_path: Path) -> None:
@@ -283,12 +283,12 @@ def test_gates_of_an_older_file_are_read_and_move_to_their_shelf(tmp_path: Path)
     write(path, {"dreamos_tasks": 1, "gates": {"http a": GATE}, "tasks": [], "mine": 1})
     with closing(JsonStore(path)) as store:
         assert store.all_kept("gate") == {"http a": GATE}
-        put(store, "agent", "ada")
+        put(store, "extra", "ada")
         assert list(store.all_kept("gate")) == ["http a"]
     told = json.loads(path.read_text(encoding="utf-8"))
     assert told == {
         "dreamos_tasks": 1,
-        "shelves": {"agent": {"ada": {"key": "ada"}}, "gate": {"http a": GATE}},
+        "shelves": {"extra": {"ada": {"key": "ada"}}, "gate": {"http a": GATE}},
         "tasks": [],
         "mine": 1,
     }
@@ -298,9 +298,11 @@ def test_gates_of_an_older_file_are_read_and_move_to_their_shelf(tmp_path: Path)
     ("top", "pointer"),
     [
         ({"shelves": []}, "/shelves"),
-        ({"shelves": {"agent": 3}}, "/shelves/agent"),
-        ({"shelves": {"agent": {"a/b": "x"}}}, "/shelves/agent/a~1b"),
+        ({"shelves": {"extra": 3}}, "/shelves/extra"),
+        ({"shelves": {"extra": {"a/b": "x"}}}, "/shelves/extra/a~1b"),
         ({"shelves": {"gate": {"http a": {"holds": [{}]}}}}, "/shelves/gate/http a"),
+        ({"shelves": {"agent": {"ada": {"agent_id": "ada"}}}}, "/shelves/agent/ada"),
+        ({"shelves": {"incident": {"x": {"state": "odd"}}}}, "/shelves/incident/x"),
         ({"gates": {"http a": {"starts": 3}}}, "/gates/http a"),
     ],
 )
@@ -316,17 +318,17 @@ def test_shelves_that_do_not_fit_are_told_by_their_place(tmp_path: Path, top: di
 def test_a_hand_edit_of_a_shelf_is_taken_in(tmp_path: Path) -> None:
     path = board_path("json", tmp_path)
     with closing(make_store("json", tmp_path)) as store:
-        put(store, "agent", "ada")
+        put(store, "extra", "ada")
         path.write_text(path.read_text(encoding="utf-8").replace('"key": "ada"', '"key": "eda"'), encoding="utf-8")
-        assert store.kept("agent", "ada") == {"key": "eda"}
-        put(store, "agent", "ben")
-        assert store.all_kept("agent") == {"ada": {"key": "eda"}, "ben": {"key": "ben"}}
+        assert store.kept("extra", "ada") == {"key": "eda"}
+        put(store, "extra", "ben")
+        assert store.all_kept("extra") == {"ada": {"key": "eda"}, "ben": {"key": "ben"}}
 
 
 def test_keeping_what_is_there_already_writes_nothing(tmp_path: Path) -> None:
     path = board_path("json", tmp_path)
     with closing(make_store("json", tmp_path)) as store:
-        put(store, "agent", "ada")
+        put(store, "extra", "ada")
         before = path.stat().st_ino
-        put(store, "agent", "ada")
+        put(store, "extra", "ada")
         assert path.stat().st_ino == before

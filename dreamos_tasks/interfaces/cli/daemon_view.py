@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,10 +15,11 @@ from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.eta import eta_document, progress_cells
 from dreamos_tasks.interfaces.cli.gate_lines import gate_lines
 from dreamos_tasks.interfaces.cli.task_view import claim_line, task_document
-from dreamos_tasks.interfaces.cli.text import ago, harmless, local
+from dreamos_tasks.interfaces.cli.text import ago, count, harmless, local
 from dreamos_tasks.model.instants import read_instant
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.query import TaskQuery
+from dreamos_tasks.model.task import PRIORITY_RANKS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -72,6 +74,7 @@ def status_form(call: Call) -> dict[str, Any]:
         board["ready"] = len(nexus.find_tasks(TaskQuery(statuses=frozenset({"ready"}))))
         tasks = [{**task_document(nexus, task), "eta": eta_document(call, task)} for task in _running(call)]
         gates = [to_json(gate) for gate in nexus.gates()]
+        board["incidents"] = dict(Counter(one.severity.value for one in nexus.incidents.all() if one.is_waiting))
     return {"home": str(call.home.path), "daemon": daemon, "board": board, "in_progress": tasks, "gates": gates}
 
 
@@ -93,6 +96,9 @@ def show_status(call: Call) -> Iterator[str]:
     )
     if counts.get("awaiting_approval"):
         yield f"asks     {counts['awaiting_approval']} of them await people's word: dt approvals"
+    if board["incidents"]:
+        severities = [f"{board['incidents'][word]} {word}" for word in PRIORITY_RANKS if word in board["incidents"]]
+        yield f"look     {count(sum(board['incidents'].values()), 'incident')} ({', '.join(severities)}): dt incidents"
     now = call.nexus.clock.now()
     running = _running(call)[:SHOWN_RUNNING]
     progress = progress_cells(call, running)

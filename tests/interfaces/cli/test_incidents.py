@@ -39,6 +39,9 @@ def test_an_overdue_task_is_an_incident_that_people_take_on(tmp_path: Path, stor
         ("opened", "overdue", second),
     ]
 
+    status = dt("status", "--json").form["board"]["incidents"]
+    assert status == {"high": 1, "medium": 1}
+    assert "2 incidents (1 high, 1 medium): dt incidents" in dt("status").out
     urgent, other = dt("incidents", "--json").form
     assert (urgent["task_id"], urgent["severity"], urgent["state"]) == (second, "high", "open")
     assert f"{urgent['incident_id']}  high" in dt("incidents").out
