@@ -16,7 +16,8 @@ from dreamos_tasks.interfaces.mcp import forms
 from dreamos_tasks.interfaces.mcp.access import BoardAccess, Document
 from dreamos_tasks.interfaces.mcp.drafting import draft_from
 from dreamos_tasks.interfaces.mcp.naming import RequestContext
-from dreamos_tasks.interfaces.mcp.tasks_extension import TaskTool, result_of
+from dreamos_tasks.interfaces.mcp.task_forms import result_of
+from dreamos_tasks.interfaces.mcp.tasks_extension import TaskTool
 from dreamos_tasks.interfaces.mcp.tool import BoardTool
 from dreamos_tasks.interfaces.mcp.waiting import wait_until
 from dreamos_tasks.model.task import Status, Task

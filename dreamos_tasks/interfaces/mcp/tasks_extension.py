@@ -6,7 +6,6 @@ https://modelcontextprotocol.github.io/ext-tasks/specification/2026-07-28/tasks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,10 +19,8 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from mcp_types import (
     HEADER_MISMATCH,
-    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
-    CallToolResult,
     InputRequiredResult,
     RequestParams,
 )
@@ -33,17 +30,13 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import DreamosError, IllegalTransition, Refused, RequestClosed, TaskNotFound
 from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.mcp.access import BoardAccess, Document
-from dreamos_tasks.interfaces.mcp.answers import error_form, refusal, success
+from dreamos_tasks.interfaces.mcp.answers import error_form, refusal
 from dreamos_tasks.interfaces.mcp.naming import RequestContext
-from dreamos_tasks.model.json_form import instant_to_text
-from dreamos_tasks.model.progress import current_steps
-from dreamos_tasks.model.request import Request, RequestKind
-from dreamos_tasks.model.task import Status, Task
+from dreamos_tasks.interfaces.mcp.task_forms import answer_in, envelope, open_questions, payload
+from dreamos_tasks.model.task import Task
 
 IDENTIFIER = "io.modelcontextprotocol/tasks"
-POLL_INTERVAL_MS = 1000
 VERSIONS = frozenset(MODERN_PROTOCOL_VERSIONS)
-ANSWER = "answer"
 COMPLETE: Mapping[str, str] = {"resultType": "complete"}
 
 Answer = TypeVar("Answer")
@@ -60,21 +53,6 @@ class UpdateParams(TaskIdParams):
     """Of tasks/update: the answers, by the request they answer."""
 
     input_responses: dict[str, Any]
-
-
-def result_of(task: Task, document: Document) -> CallToolResult:
-    """What the call would have given: the task as it is; that it failed is the tool's error, told with the task.
-
-    Raises MCPError when nobody can say how the run ended: whoever ran it was lost, again and again.
-    """
-    if task.status is not Status.FAILED:
-        return success(document)
-    error = task.error
-    told = success(document)
-    words = f"{error.message} {error.cause}".strip() if error is not None else "it failed"
-    if task.lost_leases and error is not None and error.category == "resource" and error.step is None:
-        raise MCPError(code=INTERNAL_ERROR, message=f"{task.task_id}: {words}")
-    return told.model_copy(update={"is_error": True})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,19 +101,21 @@ class TasksExtension(Extension):
             return refusal(error)
         if isinstance(started, InputRequiredResult):
             return started
-        return {"resultType": "task", **_envelope(started, waits=self._access.why_not_run(started))}
+        return {"resultType": "task", **envelope(started, waits=self._access.why_not_run(started))}
 
     async def _get(self, ctx: RequestContext, params: TaskIdParams) -> HandlerResult:
         self._admit(ctx, params, as_tool="get_task")
         task, document = await self._ask(lambda nexus: _seen(nexus, params.task_id))
         waits = self._access.why_not_run(task) or "; ".join(document["waiting_for"])
-        envelope = _envelope(task, waits=waits)
-        return {**COMPLETE, **envelope, **_payload(task, document, asks=_can_be_asked(ctx))}
+        form = envelope(task, waits=waits)
+        return {**COMPLETE, **form, **payload(task, document, asks=_can_be_asked(ctx))}
 
     async def _update(self, ctx: RequestContext, params: UpdateParams) -> HandlerResult:
         self._admit(ctx, params, as_tool="run_task")
         task, _ = await self._ask(lambda nexus: _seen(nexus, params.task_id))
-        answers = {one.request_id: _answer(params.input_responses.get(one.request_id)) for one in _questions(task)}
+        answers = {
+            one.request_id: answer_in(params.input_responses.get(one.request_id)) for one in open_questions(task)
+        }
         by = f"{self._access.actor(ctx)}'s user"
         for request_id, answer in answers.items():
             if answer is not None:
@@ -183,86 +163,6 @@ def _seen(nexus: TaskNexus, task_id: str) -> tuple[Task, Document]:
 
 def _answered(nexus: TaskNexus, *, request_id: str, answer: str, by: str) -> Task:
     return nexus.answer(request_id, answer, by=by)
-
-
-def _envelope(task: Task, *, waits: str) -> dict[str, Any]:
-    """What is told of a task whatever its state. Nothing is thrown away before its board prunes it: no time to live."""
-    message = _message(task, waits)
-    return {
-        "taskId": task.task_id,
-        "status": _status(task),
-        **({"statusMessage": message} if message else {}),
-        "createdAt": instant_to_text(task.created_at),
-        "lastUpdatedAt": instant_to_text(task.updated_at),
-        "ttlMs": None,
-        "pollIntervalMs": POLL_INTERVAL_MS,
-    }
-
-
-def _payload(task: Task, document: Document, *, asks: bool) -> dict[str, Any]:
-    """What its state brings along: the result, the error, or what the client is to ask its user."""
-    if task.status is Status.CANCELLED:
-        return {}
-    if task.is_final:
-        try:
-            result = result_of(task, document)
-        except MCPError as error:
-            return {"status": "failed", "error": error.error.model_dump(mode="json", by_alias=True, exclude_none=True)}
-        return {"result": result.model_dump(mode="json", by_alias=True, exclude_none=True)}
-    questions = _questions(task)
-    if questions and asks:
-        return {"status": "input_required", "inputRequests": {one.request_id: _elicitation(one) for one in questions}}
-    return {}
-
-
-def _status(task: Task) -> str:
-    match task.status:
-        case Status.CANCELLED:
-            return "cancelled"
-        case Status.COMPLETED | Status.FAILED:
-            return "completed"  # `failed` is for calls that broke off; a run that failed has its result
-        case _:
-            return "working"
-
-
-def _message(task: Task, waits: str) -> str:
-    """How it stands, in a line."""
-    approvals = [one for one in task.requests if one.is_open and one.kind is RequestKind.APPROVAL]
-    if approvals:
-        return f"waits until a person decides: dt approve {approvals[0].request_id}, or dt reject"
-    if task.claim is not None:
-        running = f"runs {', '.join(current_steps(task))}" if current_steps(task) else ""
-        noted = task.progress.note if task.progress is not None else ""
-        return "; ".join(words for words in (running, noted) if words) or f"{task.claim.agent_id} works on it"
-    if task.error is not None and task.is_final:
-        return task.error.message
-    return "" if task.is_final else waits or task.status.value.replace("_", " ")
-
-
-def _questions(task: Task) -> Sequence[Request]:
-    """What a client may ask its user. Approvals are not among them: no agent's client decides those."""
-    if task.is_final:
-        return ()
-    return [one for one in task.requests if one.is_open and one.kind is RequestKind.QUESTION]
-
-
-def _elicitation(request: Request) -> dict[str, Any]:
-    answer = {"type": "string", **({"enum": list(request.choices)} if request.choices else {})}
-    schema = {"type": "object", "properties": {ANSWER: answer}, "required": [ANSWER]}
-    return {
-        "method": "elicitation/create",
-        "params": {"mode": "form", "message": request.text, "requestedSchema": schema},
-    }
-
-
-def _answer(response: Any) -> str | None:
-    """What the user said; None when nothing, or declined: then somebody else may still answer."""
-    if not isinstance(response, dict) or response.get("action") != "accept":
-        return None
-    content = response.get("content")
-    if isinstance(content, dict):
-        content = content.get(ANSWER, next(iter(content.values())) if len(content) == 1 else content)
-    return content if isinstance(content, str) else json.dumps(content)
 
 
 def _arguments(params: CallToolRequestParams) -> Mapping[str, Any]:
