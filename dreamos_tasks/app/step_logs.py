@@ -13,7 +13,8 @@ from dreamos_tasks.model.plan import StepResult
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.tools.capture import file_name_of
 
-MOST_LOG_BYTES = 1_048_576  # of one answer and step; `next_offset` leads on
+MOST_LOG_BYTES = 1_048_576  # of one step in one answer; `next_offset` leads on
+MOST_BYTES_AT_ONCE = 8 * MOST_LOG_BYTES  # of all steps in one answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +50,15 @@ def logs_of(
             cause="its steps are: " + (", ".join(names) or "none"),
             fix=f"dt show {task.task_id}",
         )
-    records = [record for record in task.steps if step in (None, record.name)]
-    found = (_log_of(runs, task, record, offset, tail_bytes, limit_bytes) for record in records)
-    return [log for log in found if log.size or step is not None]
+    found: list[StepLog] = []
+    room = MOST_BYTES_AT_ONCE
+    for record in task.steps:
+        if step in (None, record.name):
+            log = _log_of(runs, task, record, offset, tail_bytes, min(limit_bytes, room))
+            room -= log.next_offset - log.offset
+            if log.size or step is not None:
+                found.append(log)
+    return found
 
 
 def _log_of(

@@ -16,7 +16,9 @@ from dreamos_tasks.model.task import QUEUED, Status, Task
 if TYPE_CHECKING:
     from dreamos_tasks.board.forecast import Forecast
     from dreamos_tasks.board.nexus import TaskNexus
+    from dreamos_tasks.config.home import Home
     from dreamos_tasks.config.settings import Settings
+    from dreamos_tasks.model.episode import Episode
     from dreamos_tasks.model.event import Event
     from dreamos_tasks.model.metrics import Calibration, StepMetrics
 
@@ -31,6 +33,17 @@ def page_document(nexus: TaskNexus, task: Task, settings: Settings) -> dict[str,
     document = task_document(nexus, task)
     commands = next_commands(task, waits=bool(document["waiting_for"]))
     return {**document, "eta": eta_document(nexus, task, settings), "next_commands": commands}
+
+
+def episode_document(nexus: TaskNexus, episode: Episode, home: Home) -> dict[str, Any]:
+    """An episode, with its tasks as they are now, and where its completion log lies once it is over."""
+    from dreamos_tasks.app.episodes import log_of
+    from dreamos_tasks.board.episodes import Episodes
+    from dreamos_tasks.model.episode import EpisodeState, episode_to_form
+
+    tasks = [task_document(nexus, task) for task in Episodes(nexus).tasks_of(episode)]
+    log = str(log_of(episode, home)) if episode.state is not EpisodeState.RUNNING else None
+    return {**episode_to_form(episode), "tasks": tasks, "completion_log": log}
 
 
 def eta_document(nexus: TaskNexus, task: Task, settings: Settings) -> dict[str, Any] | None:
@@ -111,9 +124,9 @@ def history_document(nexus: TaskNexus, task_id: str) -> dict[str, Any]:
     return {"task_id": task_id, "states": to_json(tuple(states)), "attempts": to_json(tuple(attempts))}
 
 
-def requests_on(nexus: TaskNexus, *, decided_too: bool) -> list[tuple[Task, Request]]:
-    """What people are asked, the newest tasks first; `decided_too`: and what they were."""
-    query = TaskQuery(statuses=frozenset() if decided_too else MAY_ASK, order=Order.NEWEST)
+def requests_on(nexus: TaskNexus, *, decided_too: bool, newest: int | None = None) -> list[tuple[Task, Request]]:
+    """What people are asked, the newest tasks first; `decided_too`: and what they were. Of the `newest` tasks, or all."""
+    query = TaskQuery(statuses=frozenset() if decided_too else MAY_ASK, order=Order.NEWEST, limit=newest)
     found = [(task, request) for task in nexus.find_tasks(query) for request in task.requests]
     now = nexus.clock.now()
     return [one for one in found if decided_too or (one[1].is_open and not one[1].has_lapsed(now))]

@@ -130,6 +130,8 @@ def _report_lines(daemon: Mapping[str, Any], now: datetime) -> Iterator[str]:
     if daemon.get("pressure"):
         yield f"pressure {harmless(daemon['pressure'])}"
     yield f"inbox    {daemon['inbox']}"
+    if "http" in daemon["endpoints"]:
+        yield f"web      {daemon['endpoints']['http']} (dt dashboard signs a browser in)"
     yield from _monitor_lines(daemon.get("monitor") or {}, now)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dreamos_tasks.app.boards import open_board
+from dreamos_tasks.interfaces.http.aside import AsideDesk
 from dreamos_tasks.interfaces.http.live_hub import LiveHub
 from dreamos_tasks.interfaces.http.sign_in import SignIn
 from dreamos_tasks.interfaces.http.tokens import TokenBook
@@ -30,6 +32,7 @@ Listener = Callable[["Event"], None]
 class WebContext:
     """One daemon, as its HTTP face sees it.
 
+    `desk`: the daemon's own way to the board; what takes long to read is asked `aside`.
     `report`: how the daemon stands. `listen` has a function called in the loop with every event of the board, in order,
     whoever wrote it; `live` tells them those who follow. `closing` is set when the server is to end: whoever waits for
     something else waits for this too. `base_url` is where it is reached, once it is bound.
@@ -42,6 +45,7 @@ class WebContext:
     listen: Callable[[Listener], None]
     sign_in: SignIn
     live: LiveHub
+    aside: AsideDesk
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     wake: Wake = field(default_factory=Wake)
     urls: dict[str, str] = field(default_factory=dict)
@@ -70,6 +74,7 @@ def context_of(daemon: Daemon) -> WebContext:
         listen=daemon.listen,
         sign_in=SignIn(tokens, session_seconds=daemon.settings.server.session_seconds),
         live=live,
+        aside=AsideDesk(lambda: open_board(home, daemon.settings, ring=lambda: None)),
     )
     daemon.listen(context.wake.ring)
     return context

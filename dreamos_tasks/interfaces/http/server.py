@@ -88,6 +88,7 @@ class WebServer:
         await self.context.live.stop()
         await asyncio.gather(*(listener.stop() for listener in reversed(self._listeners)))
         self._listeners = []
+        await self.context.aside.stop()
         self._unbind()
         if self._unix_path is not None:
             self._unix_path.unlink(missing_ok=True)

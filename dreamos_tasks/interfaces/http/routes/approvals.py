@@ -29,6 +29,7 @@ from dreamos_tasks.model.request import RequestKind
 
 router = APIRouter(tags=["approvals"])
 REFUSALS = problems(404, 409, 413, 415)
+MOST_LOOKED_THROUGH = 5000  # tasks: the whole trail of a large board is for dt approvals --all
 ASKED: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -57,7 +58,7 @@ class ApprovalsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    all: bool = Field(default=False, description="Also what has been decided: the audit trail.")
+    all: bool = Field(default=False, description="Also what has been decided, of the newest tasks.")
     limit: int = Field(default=DEFAULT_LISTED, ge=1, le=MOST_LISTED)
 
 
@@ -85,14 +86,16 @@ class Answered(shared.Body):
     operation_id="approvals",
     responses=gives({"type": "array", "items": ASKED}, "The requests.") | problems(),
 )
-async def approvals(desk: Board, _caller: Reader, query: Annotated[ApprovalsQuery, Query()]) -> JSONResponse:
+async def approvals(
+    desk: Board, context: Context, _caller: Reader, query: Annotated[ApprovalsQuery, Query()]
+) -> JSONResponse:
     """What people are asked: leave for steps, and questions. Each with a preview, the risk, and until when."""
 
     def look(nexus: TaskNexus) -> list[dict[str, Any]]:
-        found = requests_on(nexus, decided_too=query.all)
+        found = requests_on(nexus, decided_too=query.all, newest=MOST_LOOKED_THROUGH if query.all else None)
         return [request_document(*one) for one in found[: query.limit]]
 
-    return await asked(desk, look)
+    return await asked(context.aside if query.all else desk, look)
 
 
 @router.get("/approvals/{request_id}", operation_id="approval", responses=gives(ASKED, "The request.") | REFUSALS)

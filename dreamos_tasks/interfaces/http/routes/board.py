@@ -42,17 +42,17 @@ async def stats(desk: Board, _caller: Reader) -> JSONResponse:
 @router.get(
     "/stats/tools", operation_id="tool_stats", responses=gives(OBJECT, "By tool, and step by step.") | problems()
 )
-async def tool_stats(desk: Board, _caller: Reader, query: Annotated[SinceQuery, Query()]) -> JSONResponse:
+async def tool_stats(context: Context, _caller: Reader, query: Annotated[SinceQuery, Query()]) -> JSONResponse:
     """How steps went, by tool and name: how many, how well, how long, how long queued."""
-    return await asked(desk, lambda nexus: tools_document(step_ends(nexus, query.since_seconds)))
+    return await asked(context.aside, lambda nexus: tools_document(step_ends(nexus, query.since_seconds)))
 
 
 @router.get(
     "/stats/estimates", operation_id="estimate_stats", responses=gives(OBJECT, "Of all, and by tool.") | problems()
 )
-async def estimate_stats(desk: Board, _caller: Reader, query: Annotated[SinceQuery, Query()]) -> JSONResponse:
+async def estimate_stats(context: Context, _caller: Reader, query: Annotated[SinceQuery, Query()]) -> JSONResponse:
     """How often steps took as long as was expected when they began."""
-    return await asked(desk, lambda nexus: estimates_document(step_ends(nexus, query.since_seconds)))
+    return await asked(context.aside, lambda nexus: estimates_document(step_ends(nexus, query.since_seconds)))
 
 
 @router.get(

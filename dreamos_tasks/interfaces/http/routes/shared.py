@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import AgentNotNamed, UsageError
+from dreamos_tasks.interfaces.http.aside import AsideDesk
 from dreamos_tasks.interfaces.http.context import WebContext
 from dreamos_tasks.interfaces.http.sign_in import Caller
 from dreamos_tasks.interfaces.http.tokens import Scope
@@ -139,6 +140,6 @@ def answered(document: Any, *, status: int = 200, headers: Mapping[str, str] | N
     return JSONResponse(document, status_code=status, headers=dict(headers or {}))
 
 
-async def asked(desk: BoardDesk, ask: Callable[[TaskNexus], Result]) -> JSONResponse:
+async def asked(desk: BoardDesk | AsideDesk, ask: Callable[[TaskNexus], Result]) -> JSONResponse:
     """What the board says, as an answer."""
     return answered(await desk.read(ask))
