@@ -37,7 +37,14 @@ def read_episode(path: Path) -> EpisodePlan:
             cause="; ".join(map(str, layer.problems)),
             fix=problem.fix,
         )
-    plan = _Reader(layer.data).plan()
+    return episode_plan(layer.data)
+
+
+def episode_plan(value: Any) -> EpisodePlan:
+    """The plan of a value, as the file's text gives it. Raises InvalidDrafts and other InvalidInput kinds."""
+    if not isinstance(value, dict):
+        raise InvalidInput("an episode is an object", cause=f"this is {shown(value)}", fix=EXAMPLE)
+    plan = _Reader(value).plan()
     try:
         check_plan(plan)
         drafts_of(plan, episode_id="episode", by="check")

@@ -17,7 +17,7 @@ from dreamos_tasks.intake.problems import nearest
 from dreamos_tasks.intake.schema_words import WORDS
 from dreamos_tasks.intake.step_forms import MAX_STEPS, SHELL
 from dreamos_tasks.intake.typed import JITTERS
-from dreamos_tasks.model.mail import Message, MessageDraft
+from dreamos_tasks.model.mail import SUBJECT_MAX_LENGTH, VERSION, Message, MessageDraft
 from dreamos_tasks.model.plan import Plan, Step, StepResult
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import NAME_PATTERN, PRIORITY_WORDS, TASK_FIELDS, TASK_ID_PATTERN, Task, TaskDraft
@@ -65,6 +65,9 @@ def schema_for(name: str) -> Schema:
         _describe(one, WORDS.get(title, {}))
         if name in _GOES_IN:
             _loosen(one, title)
+    if name == "message-draft":
+        schema["properties"].update(_message_rules())
+        schema["additionalProperties"] = False
     if name == "task":
         schema["required"] = list(TASK_FIELDS)
     return _published(name, schema, definitions)
@@ -137,6 +140,21 @@ def _loosen(schema: Schema, title: str) -> None:
             ]
         case "RetryPolicy":
             schema["additionalProperties"] = False
+
+
+def _message_rules() -> Mapping[str, Schema]:
+    """What a message's readers hold that its class's annotations do not say."""
+    name = {"type": "string", "pattern": _whole(NAME_PATTERN.pattern)}
+    return {
+        "to_agent_id": name,
+        "from_agent_id": name,
+        "subject": {"type": "string", "minLength": 1, "maxLength": SUBJECT_MAX_LENGTH, "pattern": r"\S"},
+        "version": {"const": VERSION, "default": VERSION},
+        "message_id": {"type": "string", "format": "uuid", "description": "left out, it is given one"},
+        "body": {
+            "description": "text where the type is text/...; a task for application/dreamos-task; any value otherwise"
+        },
+    }
 
 
 def _input_rules(title: str) -> Mapping[str, Schema]:

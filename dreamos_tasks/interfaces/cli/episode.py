@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +12,10 @@ from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.interfaces.cli.call import SOMEBODY, Call
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, reason_option
-from dreamos_tasks.interfaces.cli.task_view import state_word, task_document
+from dreamos_tasks.interfaces.cli.task_view import state_word
 from dreamos_tasks.interfaces.cli.text import count, harmless, local_and_ago
 from dreamos_tasks.interfaces.cli.verb_group import verb_group
+from dreamos_tasks.interfaces.documents import episode_document
 from dreamos_tasks.model.task import Status
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def start(call: Call, file: str, dry_run: bool) -> None:
     episodes = Episodes(call.nexus)
     begun = episodes.start(plan, by=call.actor(None))
     if call.out.as_json:
-        call.out.document(_document(call, begun, episodes.tasks_of(begun)))
+        call.out.document(episode_document(call.nexus, begun, call.home))
         return
     call.out.line(begun.episode_id)
     call.out.note(f"{count(len(begun.task_ids), 'task')} added; dt episode status {begun.episode_id} shows how it goes")
@@ -93,7 +94,7 @@ def status(call: Call, episode_id: str | None) -> None:
         found = episodes.get(episode_id)
     tasks = episodes.tasks_of(found)
     if call.out.as_json:
-        call.out.document(_document(call, found, tasks))
+        call.out.document(episode_document(call.nexus, found, call.home))
         return
     _show(call, found, tasks)
 
@@ -112,7 +113,7 @@ def stop(call: Call, episode_id: str, reason: str) -> None:
     tasks = episodes.tasks_of(stopped)
     path = write_log(stopped, tasks, call.home)
     if call.out.as_json:
-        call.out.document(_document(call, stopped, tasks))
+        call.out.document(episode_document(call.nexus, stopped, call.home))
         return
     call.out.line(f"{stopped.episode_id}  stopped")
     call.out.note(f"what became of it: {path}")
@@ -131,7 +132,7 @@ def _list(call: Call) -> None:
     episodes = Episodes(call.nexus)
     found = [(each, episodes.tasks_of(each)) for each in episodes.all()]
     if call.out.as_json:
-        call.out.document([_document(call, each, tasks) for each, tasks in found])
+        call.out.document([episode_document(call.nexus, each, call.home) for each, _ in found])
         return
     now = call.nexus.clock.now()
     rows = [
@@ -187,15 +188,3 @@ def _show(call: Call, found: Episode, tasks: Sequence[Task]) -> None:
 
 def _progress(tasks: Sequence[Task]) -> str:
     return f"{sum(task.status is Status.COMPLETED for task in tasks)}/{len(tasks)}"
-
-
-def _document(call: Call, found: Episode, tasks: Sequence[Task]) -> Mapping[str, Any]:
-    from dreamos_tasks.app.episodes import log_of
-    from dreamos_tasks.model.episode import EpisodeState, episode_to_form
-
-    log = str(log_of(found, call.home)) if found.state is not EpisodeState.RUNNING else None
-    return {
-        **episode_to_form(found),
-        "tasks": [task_document(call.nexus, task) for task in tasks],
-        "completion_log": log,
-    }

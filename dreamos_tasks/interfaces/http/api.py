@@ -20,7 +20,18 @@ from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.interfaces.http.answers import PROBLEM_HANDLERS, problem_response
 from dreamos_tasks.interfaces.http.dashboard import board_routes
 from dreamos_tasks.interfaces.http.openapi import complete
-from dreamos_tasks.interfaces.http.routes import agents, approvals, board, events, looking, steering, tasks, working
+from dreamos_tasks.interfaces.http.routes import (
+    agents,
+    approvals,
+    board,
+    episodes,
+    events,
+    looking,
+    mail,
+    steering,
+    tasks,
+    working,
+)
 from dreamos_tasks.interfaces.http.routes.shared import known_parameters
 
 if TYPE_CHECKING:
@@ -34,6 +45,8 @@ ROUTERS = (
     steering.router,
     approvals.router,
     agents.router,
+    mail.router,
+    episodes.router,
     board.router,
     events.router,
     board_routes.router,

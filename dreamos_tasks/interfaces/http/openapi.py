@@ -105,6 +105,7 @@ def complete(api: FastAPI, *, prefix: str) -> dict[str, Any]:
             {"name": "work", "description": "What an agent does: claim, and finish its own."},
             {"name": "steering", "description": "What people do: pause, resume, cancel, retry, undo."},
             {"name": "approvals", "description": "What people are asked, and what they say."},
+            {"name": "mail", "description": "What agents write to one another."},
             {"name": "board", "description": "The board and the daemon as a whole."},
         ],
     )
@@ -161,6 +162,8 @@ def _forms() -> dict[str, Any]:
     forms |= _taken_in(schema_named("task"), "Task", prefix="")
     forms |= _taken_in(schema_named("file"), "Drafts", prefix="Draft")
     forms |= _taken_in(schema_named("event"), "Event", prefix="Event")
+    forms |= _taken_in(schema_named("message"), "Message", prefix="Message")
+    forms |= _taken_in(schema_named("message-draft"), "MessageDraft", prefix="MessageDraft")
     task = forms["Task"]
     task["properties"]["waiting_for"] = {
         "type": "array",

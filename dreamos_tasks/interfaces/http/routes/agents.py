@@ -13,14 +13,16 @@ from starlette.responses import JSONResponse
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.http.openapi import gives, problems
 from dreamos_tasks.interfaces.http.routes import shared
-from dreamos_tasks.interfaces.http.routes.shared import Board, Operator, Reader, Reason, answered, asked
+from dreamos_tasks.interfaces.http.routes.shared import Agent, Board, Operator, Reader, Reason, answered, asked
+from dreamos_tasks.model.agent import AgentProfile
 from dreamos_tasks.model.json_form import to_json
 
 router = APIRouter(tags=["board"])
 OBJECT = {"type": "object"}
 OBJECTS = {"type": "array", "items": OBJECT}
 REFUSALS = problems(404, 409, 413, 415)
-Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9_@][A-Za-z0-9_.:@+-]{0,99}$", description="An agent.")]
+NAME = r"^[A-Za-z0-9_@][A-Za-z0-9_.:@+-]{0,99}$"
+Name = Annotated[str, Path(pattern=NAME, description="An agent.")]
 Word = Annotated[str, Path(min_length=1, max_length=200, description="The id of an incident, or its beginning.")]
 
 
@@ -28,6 +30,17 @@ class Why(shared.Body):
     """Why."""
 
     reason: Reason = ""
+
+
+class Profile(shared.Body):
+    """What is said of an agent."""
+
+    capabilities: list[Annotated[str, Field(pattern=NAME)]] = Field(default_factory=list, max_length=100)
+    max_in_progress: shared.WholeNumber | None = Field(
+        default=None, description="How many tasks it may hold; null: any."
+    )
+    kind: str = Field(default="", max_length=500, description="Which program it is, such as claude-code.")
+    note: str = Field(default="", max_length=500)
 
 
 class Quiet(shared.Body):
@@ -47,6 +60,38 @@ async def agents(desk: Board, _caller: Reader) -> JSONResponse:
 async def agent(name: Name, desk: Board, _caller: Reader) -> JSONResponse:
     """All that is known of an agent, and what was done to it."""
     return await asked(desk, lambda nexus: to_json(nexus.agent(name)))
+
+
+@router.put("/agents/{name}", operation_id="register_agent", responses=gives(OBJECT, "The agent.") | REFUSALS)
+async def register_agent(name: Name, desk: Board, caller: Agent, body: Profile) -> JSONResponse:
+    """Say who an agent is; said again it replaces what was said. With an agent's token: oneself."""
+    profile = AgentProfile(
+        agent_id=caller.acting_as(name) or name,
+        capabilities=tuple(dict.fromkeys(body.capabilities)),
+        max_in_progress=body.max_in_progress,
+        kind=body.kind,
+        note=body.note,
+    )
+
+    def act(nexus: TaskNexus) -> Any:
+        nexus.register_agent(profile, by=caller.name)
+        return to_json(nexus.agent(name))
+
+    return answered(await desk.write(act))
+
+
+@router.post(
+    "/agents/{name}/heartbeat", operation_id="agent_heartbeat", responses=gives(OBJECT, "The agent.") | REFUSALS
+)
+async def agent_heartbeat(name: Name, desk: Board, caller: Agent) -> JSONResponse:
+    """A sign of life of a registered agent, whether it holds a task or not. Prolongs no lease."""
+    caller.acting_as(name)
+
+    def act(nexus: TaskNexus) -> Any:
+        nexus.agent_heartbeat(name)
+        return to_json(nexus.agent(name))
+
+    return answered(await desk.write(act))
 
 
 @router.post("/agents/{name}/pause", operation_id="pause_agent", responses=gives(OBJECT, "The agent.") | REFUSALS)
