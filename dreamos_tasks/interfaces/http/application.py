@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
+from dreamos_tasks.app.spare_memory import give_back_memory
 from dreamos_tasks.interfaces.http.answers import PROBLEM_HANDLERS
 from dreamos_tasks.interfaces.http.dashboard.pages import dashboard_routes
 from dreamos_tasks.interfaces.http.door import door_routes
@@ -54,6 +55,7 @@ class MadeWhenAsked:
             async with self._making:
                 if self._app is None:
                     self._app = await asyncio.to_thread(self._make)
+                    await asyncio.to_thread(give_back_memory)
         await self._app(scope, receive, send)
 
 

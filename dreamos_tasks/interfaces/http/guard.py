@@ -8,7 +8,8 @@ are not asked.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from time import time
@@ -18,7 +19,14 @@ from loguru import logger
 
 from dreamos_tasks.errors import DreamosError
 from dreamos_tasks.interfaces.http.problems import problem_body, problem_headers, status_of, unexpected
-from dreamos_tasks.interfaces.http.refusals import BrokenRequest, TooLarge, WrongHost, WrongMediaType, WrongOrigin
+from dreamos_tasks.interfaces.http.refusals import (
+    BrokenRequest,
+    TooLarge,
+    TooSlow,
+    WrongHost,
+    WrongMediaType,
+    WrongOrigin,
+)
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -40,6 +48,9 @@ ANSWER_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+RawHeaders = Iterable[tuple[bytes, bytes]]
+SHORT_BYTES = 65_536  # a stranger's body may be so long: it is read, and then refused by the route
+BODY_TIMEOUT_SECONDS = 30.0  # between two parts of a body
 BREAKS_OFF = 1008  # the WebSocket's code for a violated policy
 
 
@@ -74,9 +85,11 @@ def rules_for(*, host: str, port: int, scheme: str, others: tuple[str, ...], mos
 class Guard:
     """The outermost of all that a request comes through."""
 
-    def __init__(self, app: AsgiApp, rules: GuardRules) -> None:
+    def __init__(self, app: AsgiApp, rules: GuardRules, *, require_known: Callable[[RawHeaders], object]) -> None:
+        """`require_known` refuses requests of strangers; it is asked before room is made for a body."""
         self._app = app
         self._rules = rules
+        self._require_known = require_known
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -88,6 +101,8 @@ class Guard:
             _check_sender(scope, headers, self._rules)
             if scope["type"] == "http":
                 _check_body(headers, self._rules)
+                if headers.may_be_long:
+                    self._require_known(scope["headers"])
                 receive = await _whole_body(headers, receive, most_bytes=self._rules.most_bytes)
         except DreamosError as error:
             await _refuse(scope, answer, error)
@@ -133,6 +148,12 @@ class _Headers:
         if len(found) > 1:
             raise BrokenRequest(f"the header {name.decode()} comes {len(found)} times")
         return found[0] if found else None
+
+    @property
+    def may_be_long(self) -> bool:
+        """Whether a body comes that is worth the room for friends only."""
+        length = self.one(b"content-length")
+        return self.one(b"transfer-encoding") is not None or (length is not None and int(length) > SHORT_BYTES)
 
 
 class _Gone(Exception):
@@ -181,7 +202,10 @@ async def _whole_body(headers: _Headers, receive: Receive, *, most_bytes: int) -
     parts: list[bytes] = []
     size, more = 0, True
     while more:
-        message = await receive()
+        try:
+            message = await asyncio.wait_for(receive(), BODY_TIMEOUT_SECONDS)
+        except TimeoutError:
+            raise TooSlow from None
         if message["type"] != "http.request":
             raise _Gone
         parts.append(message.get("body", b""))

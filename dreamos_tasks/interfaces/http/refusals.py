@@ -87,6 +87,16 @@ class TooLarge(HttpRefused):
         super().__init__(f"the body has more than {most} bytes", fix="send less at once, or raise inbox.max_bytes")
 
 
+class TooSlow(HttpRefused):
+    """The rest of the body does not come."""
+
+    code = "too_slow"
+    status = 408
+
+    def __init__(self) -> None:
+        super().__init__("the rest of the body has not come", fix="send it again")
+
+
 class BrokenRequest(HttpRefused):
     """The request cannot be understood."""
 

@@ -75,7 +75,9 @@ class WebServer:
         self.context.sign_in.tokens.owner_token()
         app = build_application(self.context)
         for listening, rules, over_tls in self._bound:
-            listener = _Listener(self._config(Guard(app, rules), over_tls=over_tls), listening)
+            listener = _Listener(
+                self._config(Guard(app, rules, require_known=self.context.sign_in.who), over_tls=over_tls), listening
+            )
             self._listeners.append(listener)
             await listener.start()
         self._bound = []

@@ -173,6 +173,12 @@ async def test_what_comes_twice_is_refused(served: Served) -> None:
     assert status == 400
 
 
+async def test_a_strangers_long_body_is_refused_before_there_is_room_for_it(served: Served) -> None:
+    for more in ({"Content-Length": "1000000"}, {"Content-Length": None, "Transfer-Encoding": "chunked"}):
+        status, answer = await send(served, Ask(what="stranger", headers=dict(more), body=b" "), {})
+        assert status == 401, answer
+
+
 async def test_every_answer_tells_browsers_to_be_careful(served: Served) -> None:
     for path in ("/", "/healthz", "/api/v1/stats", "/nowhere", "/api/v1/nowhere"):
         headers = (await served.client.get(path)).headers
