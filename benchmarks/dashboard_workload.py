@@ -103,7 +103,7 @@ def _update(page: Any, nexus: TaskNexus, task_id: str, note: str) -> float:
     """Milliseconds from the commit to the changed card."""
     from dreamos_tasks.model.task import Progress
 
-    page.evaluate(f"window.shown = ({AWAIT_TEXT})({json.dumps(note)})")
+    page.evaluate(f"void (window.shown = ({AWAIT_TEXT})({json.dumps(note)}))")  # evaluate waits for what it is given
     nexus.record_progress(task_id, Progress(note=note), agent_id="ada")
     committed = time.time() * 1000
     shown: float = page.evaluate("window.shown")

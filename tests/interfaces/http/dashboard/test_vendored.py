@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import re
 from importlib.resources import files
 from typing import Any
@@ -48,10 +49,27 @@ def test_the_pages_load_nothing_from_elsewhere_and_have_nothing_inline() -> None
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=", index)
 
 
+def imports_of(path: str) -> set[str]:
+    """What a module imports at once, by its place in the dashboard's folder."""
+    text = (DASHBOARD / path).read_text()
+    named = re.findall(r"""(?:from|^import) ?"(\.[^"]+)";?""", text, re.MULTILINE)
+    return {posixpath.normpath(posixpath.join(posixpath.dirname(path), name)) for name in named}
+
+
+def all_imports_of(path: str, *, seen: set[str]) -> set[str]:
+    for name in imports_of(path) - seen:
+        seen.add(name)
+        all_imports_of(name, seen=seen)
+    return seen
+
+
 def test_every_module_that_is_imported_is_there() -> None:
-    scripts = {each.name: each.read_text() for each in (DASHBOARD / "page" / "script").iterdir()}
-    for name, text in scripts.items():
-        for target in re.findall(r"""from "\./([^"]+)";""", text):
-            assert target in scripts, f"{name} imports {target}"
-        for target in re.findall(r"""from "\.\./\.\./vendor/([^"]+)";""", text):
-            assert (VENDOR / target).is_file(), f"{name} imports {target}"
+    for script in (DASHBOARD / "page" / "script").iterdir():
+        for name in imports_of(f"page/script/{script.name}"):
+            assert (DASHBOARD / name).is_file(), f"{script.name} imports {name}"
+
+
+def test_the_page_names_all_modules_that_it_loads_at_once_so_that_none_waits_for_another() -> None:
+    index = (DASHBOARD / "page" / "index.html").read_text()
+    named = set(re.findall(r'rel="modulepreload" href="([^"]+)"', index))
+    assert named == all_imports_of("page/script/app.js", seen=set())

@@ -7,7 +7,7 @@ import { tellTrouble } from "./notices.js";
 
 export const STATES = ["scheduled", "blocked", "ready", "stalled", "in_progress", "awaiting_approval", "paused", "failed", "completed", "cancelled"];
 const FIRST_PAGE = 60, PAGE = 1000, MOST_ROWS = 20_000, OVER_PAGES = 1;
-const GATHER_MS = 120; // what happens within this time is asked for at once
+const GATHER_MS = 120, AT_ONCE_MS = 4; // what happens soon after a question is gathered for the next one
 const MOST_IDS = 150;
 
 const rows = new Map(); // id -> signal of its row
@@ -17,7 +17,7 @@ export const states = Object.fromEntries(STATES.map((state) => [state, { version
 export const isLoaded = signal(false);
 export const requests = signal(0); // grows when people are asked something, or have answered
 const dirty = new Set();
-let timer = 0, isAsking = false, order = 0, seen = null;
+let askedAt = 0, timer = 0, isAsking = false, order = 0, seen = null;
 
 export const rowOf = (id) => rows.get(id);
 export const idsOf = (state) => members.get(state);
@@ -108,7 +108,7 @@ function hear(message) {
 
 export function touch(id) {
   dirty.add(id);
-  if (!timer && !isAsking) timer = setTimeout(ask, GATHER_MS);
+  if (!timer && !isAsking) timer = setTimeout(ask, Math.max(AT_ONCE_MS, askedAt + GATHER_MS - performance.now()));
 }
 
 // A task that ends, or lets its concurrency key go, sets others free of which no event tells.
@@ -125,6 +125,7 @@ async function ask() {
   timer = 0;
   if (isAsking || !dirty.size) return;
   isAsking = true;
+  askedAt = performance.now();
   const ids = [...dirty].slice(0, MOST_IDS);
   ids.forEach((id) => dirty.delete(id));
   try {

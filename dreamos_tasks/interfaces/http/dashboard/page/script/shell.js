@@ -1,5 +1,5 @@
 // The shell: navigation, the banner when something must not be missed, and the view that is chosen.
-import { html, useEffect } from "./view.js";
+import { html, useEffect, useSignal } from "./view.js";
 import { isSignedOut } from "./api.js";
 import { connection, tryNow } from "./live.js";
 import { route, VIEWS } from "./route.js";
@@ -18,13 +18,21 @@ import { BoardView } from "./board_view.js";
 import { TaskView } from "./task_view.js";
 import { ApprovalsView } from "./approvals_view.js";
 import { AgentsView } from "./agents_view.js";
-import { HealthView } from "./health_view.js";
 import { FailedView } from "./failed_view.js";
 import { SignedOut } from "./signed_out.js";
 import { count, plain } from "./words.js";
 
+// A view that is fetched when it is first looked at: charts weigh more than all the rest.
+function Later(fetchView) {
+  return function Fetched(props) {
+    const found = useSignal(null);
+    useEffect(() => { fetchView().then((View) => { found.value = { View }; }); }, []);
+    return found.value && html`<${found.value.View} ...${props} />`;
+  };
+}
+
 // A view that is added is named here, in route.VIEWS and in LABELS; its key is "g" and its first letter.
-const SHOWN = { board: BoardView, task: TaskView, approvals: ApprovalsView, agents: AgentsView, health: HealthView, failed: FailedView };
+const SHOWN = { board: BoardView, task: TaskView, approvals: ApprovalsView, agents: AgentsView, health: Later(() => import("./health_view.js").then((module) => module.HealthView)), failed: FailedView };
 const LABELS = { failed: "Dead letters" };
 const SHORT = { failed: "Failed" };
 
