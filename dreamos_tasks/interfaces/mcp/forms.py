@@ -31,4 +31,9 @@ WHY: Schema = {
     "properties": {"task_id": STRING, "state": STRING, "lines": {"type": "array", "items": STRING}},
     "required": ["task_id", "state", "lines"],
 }
+MAIL: Schema = {
+    "type": "object",
+    "properties": {"messages": {"type": "array", "items": {"type": "object"}}},
+    "required": ["messages"],
+}
 STATS: Schema = {"type": "object", "properties": {"status": {"type": "object"}}, "required": ["status"]}

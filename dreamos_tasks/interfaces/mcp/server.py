@@ -12,6 +12,7 @@ from mcp.server.mcpserver.tools import Tool
 from dreamos_tasks import __version__
 from dreamos_tasks.interfaces.mcp.access import BoardAccess
 from dreamos_tasks.interfaces.mcp.board_tools import BoardTools
+from dreamos_tasks.interfaces.mcp.mail_tools import MailTools
 from dreamos_tasks.interfaces.mcp.reading import add_prompt, add_resources
 from dreamos_tasks.interfaces.mcp.running import RunTool
 from dreamos_tasks.interfaces.mcp.tasks_extension import TasksExtension, TaskTool
@@ -30,7 +31,13 @@ def build_server(
 ) -> MCPServer[Any]:
     """The server. `more_tools`, and those of them that may go on as tasks, are for whoever builds upon it."""
     run_tool = RunTool(access)
-    tools = [*WorkTools(access).tools(), *BoardTools(access).tools(), run_tool.tool, *more_tools]
+    tools = [
+        *WorkTools(access).tools(),
+        *BoardTools(access).tools(),
+        *MailTools(access).tools(),
+        run_tool.tool,
+        *more_tools,
+    ]
     task_tools = {run_tool.tool.name: run_tool.as_task_tool(), **(more_task_tools or {})}
     server: MCPServer[Any] = MCPServer(
         NAME,

@@ -66,6 +66,20 @@ async def test_a_call_can_wait_for_a_task_to_come(tmp_path: Path) -> None:
     assert found == ["Here it is"]
 
 
+async def test_agents_write_to_one_another(tmp_path: Path, board: TaskNexus) -> None:
+    async with connected(tmp_path, "--agent", "ada") as ada, connected(tmp_path, "--agent", "bob") as bob:
+        await bob("send_mail", to="ada", subject="look at this", body="src/parse.py", requires_ack=True)
+        asked = await bob("send_mail", to="ada", subject="Fix the parser", type="task", body={"run": "make test"})
+        found = (await ada("read_mail"))["messages"]
+        again = (await ada("read_mail", acknowledge=[found[0]["message_id"]]))["messages"]
+
+    assert [message["subject"] for message in found] == ["look at this", "Fix the parser"]
+    assert {message["from_agent_id"] for message in found} == {"bob"}
+    assert again == []
+    assert board.message("ada", found[0]["message_id"]).acknowledged_at is not None
+    assert board.get_task_by_id(asked["messages"][0]["task_id"]).assigned_to == "ada"
+
+
 async def test_a_late_call_is_refused_and_told_what_to_do(tmp_path: Path, board: TaskNexus) -> None:
     added = board.add_task(TaskDraft(title="Fix the parser"))
 
