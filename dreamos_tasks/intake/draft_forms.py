@@ -25,6 +25,11 @@ BOARD_FIELDS = frozenset(TASK_FIELDS) - frozenset(DRAFT_FIELDS) | {"waiting_for"
 PLAN_FIELDS = tuple(f.name for f in fields(Plan))
 PLAN_CHOICES = tuple(name for name in PLAN_FIELDS if name not in ("steps", "extra"))
 WRITTEN_FIELDS = (*DRAFT_FIELDS, "run")
+# What holds a task back, or keeps it within bounds: without it, something would happen that its author ruled out.
+NEVER_MISSPELT = (
+    *("run", "plan", "verify", "depends_on", "requires", "not_before", "timeout_seconds", "limits", "retry"),
+    "concurrency_key",
+)
 INSTANT_FIELDS = ("not_before", "due_at")
 NAMES = {"tags": "a tag", "requires": "a capability"}
 FILLED = ("parent_id", "related_task_id", "assigned_to", "dedupe_key", "concurrency_key", "created_by")
@@ -96,7 +101,7 @@ def _sort_keys(form: _Form) -> None:
         elif key in BOARD_FIELDS:
             ignored.append(key)
         elif key != "run":
-            form.findings.note_unknown(form.at(key), key, WRITTEN_FIELDS, of="a task")
+            form.findings.note_unknown(form.at(key), key, WRITTEN_FIELDS, of="a task", never_misspelt=NEVER_MISSPELT)
             extra[key] = inner
     if ignored:
         form.findings.note(form.pointer, f"{', '.join(ignored)}: the board's to say; ignored")
@@ -274,7 +279,7 @@ def _take_plan(form: _Form, plan: Mapping[str, Any], steps: list[StepForm], chec
     check_steps(steps, form.findings, check_call, in_order=in_order)
     extra = {key: inner for key, inner in plan.items() if key not in PLAN_FIELDS}
     for key in extra:
-        form.findings.note_unknown(form.at("plan", key), key, PLAN_FIELDS, of="a plan")
+        form.findings.note_unknown(form.at("plan", key), key, PLAN_FIELDS, of="a plan", never_misspelt=PLAN_FIELDS)
     given = plan.get("extra")
     if given is not None and not isinstance(given, dict):
         form.findings.refuse_type(form.at("plan", "extra"), given, expected="an object {...}")

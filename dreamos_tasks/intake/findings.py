@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from dreamos_tasks.intake.problems import Notice, Problem, nearest, shown
+from dreamos_tasks.intake.problems import Notice, Problem, nearest, nearly_is, shown
 
 MOST_KEPT = 1000  # a file can be wrong in a million places; what is kept of them is bounded
 
@@ -50,8 +50,23 @@ class Findings:
         if len(self.notices) < MOST_KEPT:
             self.notices.append(Notice(pointer=pointer, message=message, nearest_field=nearest_field))
 
-    def note_unknown(self, pointer: str, key: str, known: Collection[str], *, of: str) -> None:
-        """A key that is no field: it is kept, and its author hears which one is near."""
+    def note_unknown(
+        self, pointer: str, key: str, known: Collection[str], *, of: str, never_misspelt: Collection[str] = ()
+    ) -> None:
+        """A key that is no field: it is kept, and its author hears which one is near.
+
+        One that can only mean a field of `never_misspelt` is refused: kept, it would let happen what that field holds back.
+        """
         near = nearest(key, known)
         hint = f"; did you mean {near!r}?" if near else ""
-        self.note(pointer, f"{shown(key)} is no field of {of}; it is kept in extra{hint}", nearest_field=near)
+        if near is not None and near in never_misspelt and nearly_is(key, near):
+            self.refuse(
+                pointer,
+                f"{shown(key)} is no field of {of}{hint}",
+                expected=near,
+                found=shown(key),
+                nearest_field=near,
+                fix=f'write {shown(near)}, or put {shown(key)} into "extra" if it is meant',
+            )
+        else:
+            self.note(pointer, f"{shown(key)} is no field of {of}; it is kept in extra{hint}", nearest_field=near)

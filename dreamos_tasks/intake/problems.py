@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 from dreamos_tasks.errors import InvalidInput
 
+SURELY_MEANT = 0.8  # as difflib counts: nedds/needs, aproval/approval; but not visible/idempotent or notes/needs
+LONG_ENOUGH = 5  # characters: what a word begins with stands for it (timeout, depends)
 SHOWN_CHARACTERS = 60  # of a value that does not fit
 SHOWN_PROBLEMS = 100  # of one file: more help nobody, and a file can hold a million
 SHOWN_IN_CAUSE = 8
@@ -112,6 +114,14 @@ def nearest(word: object, known: Iterable[str]) -> str | None:
     folded = {name.casefold(): name for name in known}
     found = get_close_matches(str(word)[:SHOWN_CHARACTERS].casefold(), folded, n=1, cutoff=0.6)
     return folded[found[0]] if found else None
+
+
+def nearly_is(word: str, known: str) -> bool:
+    """Whether a word can hardly be anything but the known one, misspelt or cut short."""
+    word, known = word[:SHOWN_CHARACTERS].casefold(), known.casefold()
+    if len(word) >= LONG_ENOUGH and known.startswith(word):
+        return True
+    return SequenceMatcher(None, word, known).ratio() >= SURELY_MEANT
 
 
 def shown(value: object) -> str:

@@ -19,6 +19,7 @@ from dreamos_tasks.model.tool import NoSuchTool, ParamProblem
 CheckCall = Callable[[str, Mapping[str, Any]], Sequence[ParamProblem]]
 
 STEP_FIELDS = tuple(f.name for f in fields(Step))
+WRITTEN_STEP_FIELDS = (*STEP_FIELDS, "run")
 RESULT_FIELDS = frozenset(f.name for f in fields(StepResult)) - frozenset(STEP_FIELDS)
 MAX_STEPS = 1000  # of one task; each is recorded on the board when it runs
 SHELL = "shell"
@@ -179,7 +180,7 @@ def _object_form(value: Mapping[str, Any], pointer: str, findings: Findings) -> 
         elif key in RESULT_FIELDS:
             findings.note(at, f"{key} is the board's to say; it was ignored")
         elif key not in STEP_FIELDS:
-            findings.note_unknown(at, key, (*STEP_FIELDS, "run"), of="a step")
+            findings.note_unknown(at, key, WRITTEN_STEP_FIELDS, of="a step", never_misspelt=WRITTEN_STEP_FIELDS)
             extra[key] = inner
         elif inner is not None:
             step.form[key] = _FORMS[key](inner) if key in _FORMS else inner

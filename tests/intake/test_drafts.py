@@ -462,3 +462,28 @@ def test_a_tool_that_is_not_there_is_told_where_it_is_named() -> None:
     found = problems({"title": "x", "plan": {"steps": [{"tool": "shel", "params": {}}]}}, door)
 
     assert (found["/plan/steps/0/tool"].found, found["/plan/steps/0/tool"].nearest_field) == ('"shel"', "shell")
+
+
+@pytest.mark.parametrize(
+    ("task", "place", "meant"),
+    [
+        ({"plan": {"steps": [{"run": "rm -r build", "aproval": "required"}]}}, "/plan/steps/0/aproval", "approval"),
+        ({"plan": {"steps": [{"run": "a"}, {"run": "b", "nedds": ["run"]}]}}, "/plan/steps/1/nedds", "needs"),
+        ({"plan": {"steps": [{"run": "a", "timeout": 5}]}}, "/plan/steps/0/timeout", "timeout_seconds"),
+        ({"plan": {"steps": ["a"], "rollbak": True}}, "/plan/rollbak", "rollback"),
+        ({"run": "a", "verfy": ["b"]}, "/verfy", "verify"),
+        ({"run": "a", "Depends_On": ["dt-1aaa"]}, "/Depends_On", "depends_on"),
+    ],
+)
+def test_a_misspelt_field_that_would_hold_something_back_is_refused(task: Any, place: str, meant: str) -> None:
+    found = problems({"title": "x", **task})
+
+    assert found[place].nearest_field == meant
+    assert f'write "{meant}"' in found[place].fix
+
+
+def test_a_key_that_only_resembles_a_field_of_a_step_is_kept() -> None:
+    plan = draft({"title": "x", "plan": {"steps": [{"run": "a", "notes": "first", "critical_path": True}]}}).plan
+
+    assert plan is not None
+    assert plan.steps[0].extra == {"notes": "first", "critical_path": True}
