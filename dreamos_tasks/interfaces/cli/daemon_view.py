@@ -43,6 +43,9 @@ def show_up(call: Call, card: DaemonCard, *, started: bool, made: tuple[Path, ..
     if link is not None:
         out.line(f"  {'dashboard':<10} {link}")
         out.note(f"  {'':<10} the link signs one browser in, once, within ten minutes; dt dashboard prints another")
+        wanted = call.settings.server.port
+        if wanted and not card.endpoints["http"].endswith(f":{wanted}"):
+            out.note(f"  {'':<10} port {wanted} was taken, so it is on the next free one; server.port sets another")
     out.line("next:")
     for command in commands:
         out.line(f"  {command}")

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from dreamos_tasks.config.settings import LimitSettings, ServerSettings, Settings
+from dreamos_tasks.interfaces.http.tokens import Scope
 from tests.interfaces.http.serving import Served, serve
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -57,6 +59,36 @@ async def test_the_form_of_a_task_is_made_of_the_model(served: Served) -> None:
 
     task = (await document(served))["components"]["schemas"]["Task"]
     assert {field.name for field in fields(Task)} <= set(task["properties"])
+
+
+FOR_AGENTS = frozenset(
+    {
+        *("add_task", "claim_next", "claim_task", "heartbeat", "report_progress"),
+        *("complete_task", "fail_task", "release_task", "ask"),
+        *("register_agent", "agent_heartbeat"),  # of itself
+    }
+)
+
+
+async def test_every_request_asks_who_it_is_and_what_changes_something_asks_for_more(served: Served) -> None:
+    found = await document(served)
+    reader, agent = served.bearer(Scope.READ), served.bearer(Scope.AGENT, "ada")
+    async with httpx2.AsyncClient(base_url=served.url) as stranger:
+        for path, operations in found["paths"].items():
+            place = "/api/v1" + path.replace("{", "").replace("}", "")
+            for method, operation in operations.items():
+                name = operation["operationId"]
+                nobody = await stranger.request(method, place, headers={"Origin": served.url})
+                assert nobody.status_code == 401, name
+                if method == "get":
+                    continue
+                refused = await stranger.request(method, place, headers=reader)
+                assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed"), name
+                if name in FOR_AGENTS or "mail" in operation["tags"]:
+                    continue
+                refused = await stranger.request(method, place, headers=agent)
+                assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed"), name
+    assert (await served.stats())["status"] == {}
 
 
 @pytest.mark.torture
