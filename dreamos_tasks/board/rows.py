@@ -41,8 +41,12 @@ def board_form(nexus: TaskNexus, *, limit: int) -> dict[str, Any]:
 
 
 def page_of(nexus: TaskNexus, state: str, *, limit: int, after: str | None = None) -> dict[str, Any]:
-    """Tasks of one state in the order of claiming, those that are over newest first; `next` None: there are no more."""
+    """Tasks of one state in the order of claiming, those that are over newest first; `next` None: there are no more.
+
+    Raises TaskNotFound for an unknown `after`.
+    """
     order = Order.NEWEST if state in FINAL_WORDS else Order.QUEUE
+    after = nexus.fetch(after).task_id if after is not None else None
     tasks = nexus.find_tasks(TaskQuery(statuses=frozenset({state}), order=order, limit=limit + 1, after=after))
     shown = tasks[:limit]
     return {

@@ -4,30 +4,23 @@ import { get } from "./api.js";
 import { Text } from "./harmless.js";
 import { usePolled } from "./polled.js";
 import { ago, clock, now } from "./times.js";
+import { count } from "./words.js";
 
 const EVERY_MS = 5000;
 
 export function Daemon() {
   const { form } = usePolled(() => get("/status"), EVERY_MS);
-  const report = form?.daemon ?? form;
+  const report = form?.daemon;
   if (!report) return html`<section class="panel"><header><h2>Daemon</h2></header><p class="body dim">…</p></section>`;
-  const checked = checkedAt(report.monitor);
+  const { monitor } = report;
   return html`<section class="panel"><header><h2>Daemon</h2>${report.draining && html`<span class="pill paused">draining</span>`}</header><div class="body">
     ${report.trouble.map((words) => html`<p class="trouble-box" key=${words}><${Text} of=${words} /></p>`)}
     <dl class="facts numbers">
       <div><dt>Places taken</dt><dd>${report.running.length} of ${report.capacity}<span class="bar" aria-hidden="true"><i style=${{ transform: `scaleX(${report.capacity ? report.running.length / report.capacity : 0})` }}></i></span></dd></div>
-      ${report.pressure && html`<div><dt>Under pressure</dt><dd class="stalled"><${Text} of=${words(report.pressure)} /></dd></div>`}
-      <div><dt>Monitor looked</dt><dd>${checked ? html`${ago(checked, now.value)} <span class="dim">${clock(checked)}</span>` : "not yet"}</dd></div>
+      ${report.pressure && html`<div><dt>Under pressure</dt><dd class="stalled"><${Text} of=${report.pressure} /></dd></div>`}
+      <div><dt>Monitor looked</dt><dd>${monitor.last_check_at ? html`${ago(monitor.last_check_at, now.value)} <span class="dim">next ${ago(monitor.next_check_at, now.value)}</span>` : "not yet"}
+        ${monitor.stalled > 0 && html`<p class="stalled">${count(monitor.stalled, "task")} wait too long</p>`}${monitor.error && html`<p class="failed"><${Text} of=${monitor.error} /></p>`}</dd></div>
       <div><dt>Runs since</dt><dd>${clock(report.started_at)} <span class="dim">pid ${report.pid}, version ${report.version}</span></dd></div>
       <div><dt>Inbox</dt><dd><code><${Text} of=${report.inbox} /></code></dd></div>
     </dl></div></section>`;
-}
-
-const words = (pressure) => (typeof pressure === "string" ? pressure : JSON.stringify(pressure));
-
-// The newest instant of a check, wherever the report keeps it.
-function checkedAt(monitor) {
-  if (!monitor || typeof monitor !== "object") return null;
-  const found = Object.entries(monitor).flatMap(([name, value]) => (name === "checked_at" || name === "last_check_at" ? [value] : value && typeof value === "object" ? [checkedAt(value)] : []));
-  return found.filter(Boolean).sort().at(-1) ?? null;
 }

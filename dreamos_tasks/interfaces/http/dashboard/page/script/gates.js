@@ -12,7 +12,7 @@ const TONES = { open: "failed", half_open: "stalled", closed: "completed" };
 
 export function Gates() {
   const { form } = usePolled(() => get("/gates"), EVERY_MS);
-  const gates = form?.gates ?? form ?? [];
+  const gates = form ?? [];
   return html`<section class="panel"><header><h2>Breakers and limits</h2></header><div class="body">
     ${!gates.length ? html`<p class="dim">No tool or host is held back</p>` : html`<table class="table"><thead><tr><th>Tool or host</th><th>Breaker</th><th>In use</th><th>This minute</th><th>Waiting</th></tr></thead>
       <tbody>${gates.map((gate) => html`<tr key=${gate.key}><td class="mono"><${Text} of=${gate.key} /></td>

@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { usePolled } from "./polled.js";
 import { Chart } from "./chart.js";
 import { Gates } from "./gates.js";
+import { Incidents } from "./incidents.js";
 import { Daemon } from "./daemon_panel.js";
 import { Trouble } from "./trouble.js";
 import { duration } from "./times.js";
@@ -19,6 +20,7 @@ export function HealthView() {
       <div class="buttons" role="group" aria-label="How far back">${["hour", "day"].map((one) => html`<button key=${one} class="small" aria-pressed=${String(window_.value === one)} onClick=${() => { window_.value = one; }}>Last ${one}</button>`)}</div></div>
     <div class="page" tabIndex="0"><div class="inner health">
       ${trouble && html`<${Trouble} error=${trouble} />`}
+      <${Incidents} />
       ${form && html`<${Charts} form=${form} />`}
       <div class="halves"><${Daemon} /><${Gates} /></div>
     </div></div>`;

@@ -58,7 +58,7 @@ async function pollOnce() {
   if (isSignedOut.value) return;
   try {
     const answer = await get("/events", { after: lastId.value });
-    (answer.messages ?? answer.events ?? answer).forEach(receive);
+    answer.forEach(receive);
   } catch {
     connect();
     return;

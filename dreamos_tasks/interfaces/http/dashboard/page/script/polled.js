@@ -22,5 +22,5 @@ export function usePolled(read, everyMs, key = "") {
     const timer = setInterval(() => { if (!document.hidden && isLive) again(); }, everyMs);
     return () => { isOpen = false; clearInterval(timer); };
   }, [key, isLive]);
-  return { form: form.value, trouble: trouble.value };
+  return { form: form.value, trouble: trouble.value, again: () => read().then((given) => { form.value = given; }).catch(() => {}) };
 }

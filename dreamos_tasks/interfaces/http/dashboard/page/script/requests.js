@@ -6,7 +6,7 @@ import { harmless } from "./harmless.js";
 import { route } from "./route.js";
 import { plain } from "./words.js";
 
-const GATHER_MS = 60;
+const GATHER_MS = 60, MOST = 1000;
 export const open = signal([]); // the requests that wait for a decision, oldest first
 export const mayNotify = signal(globalThis.Notification?.permission || "unsupported");
 const known = new Set();
@@ -23,8 +23,7 @@ export function watchRequests() {
 }
 
 async function read() {
-  const form = await get("/approvals");
-  open.value = form.approvals ?? form.requests ?? form;
+  open.value = (await get("/approvals", { limit: MOST })).reverse(); // they come newest first
   for (const request of open.value) {
     if (!isFirst && !known.has(request.request_id)) notify(request);
     known.add(request.request_id);
