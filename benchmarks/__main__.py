@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import board_workloads, daemon_workloads, dashboard_workload, live_workloads
+from benchmarks import board_workloads, daemon_workloads, dashboard_workload, doors_workload, live_workloads
 from benchmarks.measuring import Results
 
 WORKLOADS = {
@@ -19,6 +19,7 @@ WORKLOADS = {
     "W8": board_workloads.w8,
     "W9": live_workloads.w9,
     "W10": dashboard_workload.w10,
+    "W11": doors_workload.w11,
 }
 
 

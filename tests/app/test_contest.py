@@ -62,10 +62,9 @@ def test_a_lost_task_and_work_without_a_claim_are_seen(contest: Contest, monkeyp
     assert "I2 dt-gone" in audit.detail
 
 
-def test_unfinished_work_is_seen(contest: Contest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contests, "PATIENCE_SECONDS", 0.0)
-
-    proof = contest.work(kill_seconds=0)
+def test_unfinished_work_is_seen(tmp_path: Path) -> None:
+    with closing(Contest(tmp_path / "nexus.db", processes=2, rng=random.Random(1), patience_seconds=0)) as contest:
+        proof = contest.work(kill_seconds=0)
 
     assert not proof.ok
     assert "were not finished" in proof.detail

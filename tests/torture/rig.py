@@ -139,9 +139,9 @@ class Rig:
 
     def start_agent(self, name: str) -> subprocess.Popen[bytes]:
         """Start an agent that claims and completes tasks without a plan until it is killed or stdin closes."""
-        files = (str(self.board), name, str(self.ledger.path), str(self.journal.path), str(LEASE_SECONDS))
+        files = ("python", str(self.board), name, str(self.ledger.path), str(self.journal.path), str(LEASE_SECONDS))
         command = [sys.executable, "-m", "dreamos_tasks.app.race.racer", "work", *files]
-        return self.start(command, cwd=PROJECT, stdin=subprocess.PIPE)
+        return self.start(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
     def said(self) -> str:
         """What daemons have said on stdout and stderr."""

@@ -77,10 +77,27 @@ def run_races(
 
 
 class Contest:
-    """The races on one board; each gives its proof. They share the board, so that the audit holds all of them to account."""
+    """The races on one board; each gives its proof. They share the board, so that the audit holds all of them to account.
 
-    def __init__(self, board: Path, *, processes: int, rng: random.Random) -> None:
+    `doors`: by which interface the first racer comes, the second and so on, over and over; all but `python` need the `home`.
+    """
+
+    def __init__(
+        self,
+        board: Path,
+        *,
+        processes: int,
+        rng: random.Random,
+        doors: Sequence[str] = ("python",),
+        home: Path | None = None,
+        tasks_each: int = TASKS_EACH,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self.board = board
+        self.doors = doors
+        self.place = home or board
+        self.tasks_each = tasks_each
+        self.patience_seconds = patience_seconds
         self.processes = processes
         self.rng = rng
         self.nexus = TaskNexus.open(board)
@@ -119,10 +136,12 @@ class Contest:
 
     def work(self, *, kill_seconds: float) -> Proof:
         """All claim and complete until nothing is left; meanwhile processes are killed, and others take their place."""
-        self._add_work(self.processes * TASKS_EACH)
         kills = 0
         with ExitStack() as stack:
             racers = [stack.enter_context(self._worker(number)) for number in range(self.processes)]
+            for racer in racers:
+                _hear(racer)
+            self._add_work(self.processes * self.tasks_each)
             end = time.monotonic() + kill_seconds
             while time.monotonic() < end:
                 time.sleep(self.rng.uniform(*KILL_EVERY_SECONDS))
@@ -137,7 +156,7 @@ class Contest:
         done = self.nexus.stats()["status"].get("completed", 0)
         total = sum(self.nexus.stats()["status"].values())
         how = f", {kills} times a process was killed with kill -9" if kill_seconds else ""
-        left = "" if finished else f"; {total - done} were not finished in {PATIENCE_SECONDS:.0f} s"
+        left = "" if finished else f"; {total - done} were not finished in {self.patience_seconds:.0f} s"
         return Proof(name="work", ok=finished, detail=f"{done} of {total} tasks completed{how}{left}")
 
     def audited(self) -> Sequence[Proof]:
@@ -165,7 +184,7 @@ class Contest:
 
     def _all_finished(self, racers: Sequence[subprocess.Popen[str]]) -> bool:
         """Let them go on until all is done; False when it takes too long, or none of them is left."""
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + self.patience_seconds
         while self._is_open():
             if time.monotonic() > end or all(racer.poll() is not None for racer in racers):
                 return False
@@ -179,15 +198,18 @@ class Contest:
     @contextmanager
     def _worker(self, number: int) -> Iterator[subprocess.Popen[str]]:
         files = (str(self.ledger.path), str(self.journal.path), str(LEASE_SECONDS))
-        with _racer("work", str(self.board), f"racer-{number + 1}", *files) as racer:
+        with _racer("work", *self._place_of(number), *files) as racer:
             yield racer
+
+    def _place_of(self, number: int) -> tuple[str, str, str]:
+        return self.doors[number % len(self.doors)], str(self.place), f"racer-{number + 1}"
 
     @contextmanager
     def _started(self, deed: str, *arguments: str) -> Iterator[Sequence[subprocess.Popen[str]]]:
         """So many processes, all of them at the start line."""
         with ExitStack() as stack:
             racers = [
-                stack.enter_context(_racer(deed, str(self.board), f"racer-{number + 1}", *arguments))
+                stack.enter_context(_racer(deed, *self._place_of(number), *arguments))
                 for number in range(self.processes)
             ]
             for racer in racers:

@@ -1,11 +1,11 @@
-"""Racer: one process of a race, by the public Python interface.
+"""Racer: one process of a race, by one door.
 
-    python -m dreamos_tasks.app.race.racer claim BOARD NAME        claims the task of each line of stdin: `won` or `held`
-    python -m dreamos_tasks.app.race.racer add BOARD NAME COUNT    adds so many once a line comes, tells their ids
-    python -m dreamos_tasks.app.race.racer work BOARD NAME LEDGER JOURNAL LEASE_SECONDS
+    python -m dreamos_tasks.app.race.racer claim DOOR PLACE NAME          claims the task of each line of stdin: `won` or `held`
+    python -m dreamos_tasks.app.race.racer add DOOR PLACE NAME COUNT      adds so many once a line comes, tells their ids
+    python -m dreamos_tasks.app.race.racer work DOOR PLACE NAME LEDGER JOURNAL [LEASE_SECONDS]
 
 `work` claims and completes over and over, and notes what the board acknowledged; it ends when stdin is closed and nothing is
-ready. It may be killed at any moment.
+ready. It may be killed at any moment. PLACE is a home, or for the door `python` the board's file.
 """
 
 from __future__ import annotations
@@ -13,67 +13,51 @@ from __future__ import annotations
 import select
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
-from dreamos_tasks import TaskDraft, TaskNexus
+from dreamos_tasks.app.race.doors import Door, door_to
 from dreamos_tasks.app.race.journal import WORK, Entry, Journal
 from dreamos_tasks.app.race.ledger import Ledger
-from dreamos_tasks.board.writer import BoardRules
-from dreamos_tasks.errors import ClaimHeld, Refused
-from dreamos_tasks.model.task import Progress
 
 IDLE_SECONDS = 0.05  # between two looks at a board on which nothing is ready
-MOST_LOST_LEASES = 100_000  # being killed is what this is about: a task is never given up for it
 
 
 def main() -> None:
     """Do what the first argument says."""
-    deed, *arguments = sys.argv[1:]
-    DEEDS[deed](*arguments)
+    deed, kind, place, name, *arguments = sys.argv[1:]
+    lease_seconds = float(arguments.pop()) if deed == "work" and len(arguments) > 2 else None
+    with closing(door_to(kind, Path(place), name, lease_seconds=lease_seconds)) as door:
+        _say("ready")
+        DEEDS[deed](door, name, *arguments)
 
 
-def claim(board: str, name: str) -> None:
+def claim(door: Door, _: str) -> None:
     """Claim each task that is named, at once with all others who are told of it."""
-    with TaskNexus.open(board) as nexus:
-        _say("ready")
-        for line in sys.stdin:
-            try:
-                nexus.claim_task(line.strip(), name)
-                _say("won")
-            except ClaimHeld:
-                _say("held")
+    for line in sys.stdin:
+        _say("won" if door.claim(line.strip()) else "held")
 
 
-def add(board: str, name: str, count: str) -> None:
+def add(door: Door, name: str, count: str) -> None:
     """Add so many tasks, each in a commit of its own."""
-    with TaskNexus.open(board) as nexus:
-        _say("ready")
-        if sys.stdin.readline():
-            drafts = [TaskDraft(title=f"{name} {number}") for number in range(int(count))]
-            _say(" ".join(nexus.add_task(draft).task_id for draft in drafts))
+    if sys.stdin.readline():
+        _say(" ".join(door.add(f"{name} {number}") for number in range(int(count))))
 
 
-def work(board: str, name: str, ledger_path: str, journal_path: str, lease_seconds: str) -> None:
+def work(door: Door, name: str, ledger_path: str, journal_path: str) -> None:
     """Work until there is nothing left to do and nobody needs us."""
     ledger, journal = Ledger(Path(ledger_path)), Journal(Path(journal_path))
-    rules = BoardRules(lease_seconds=float(lease_seconds), max_lost_leases=MOST_LOST_LEASES)
-    with TaskNexus.open(board, rules=rules) as nexus:
-        while True:
-            task = nexus.get_next_task(name)
-            if task is None:
-                if select.select([sys.stdin], [], [], IDLE_SECONDS)[0]:
-                    return
-                continue
-            assert task.claim is not None
-            token = task.claim.token
-            ledger.note("claim", task.task_id, token)
-            journal.append(Entry(task.task_id, WORK, task.attempt, token))
-            try:
-                nexus.record_progress(task.task_id, Progress(percent=50.0), token=token)
-                nexus.mark_task_completed(task.task_id, result={"by": name}, token=token)
-            except Refused:
-                continue  # it took longer than the lease: somebody else does it, or has done it
-            ledger.note("complete", task.task_id, token)
+    while True:
+        held = door.take()
+        if held is None:
+            if select.select([sys.stdin], [], [], IDLE_SECONDS)[0]:
+                return
+            continue
+        task_id, token, attempt = held
+        ledger.note("claim", task_id, token)
+        journal.append(Entry(task_id, WORK, attempt, token))
+        if door.complete(held, result={"by": name}):  # else it took longer than the lease: somebody else does it
+            ledger.note("complete", task_id, token)
 
 
 def _say(words: str) -> None:

@@ -1,0 +1,54 @@
+"""Races as others fail them, by every interface: one winner of a claim, no add lost, each task done once; also mixed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from dreamos_tasks.app.race.contest import Contest
+from tests.torture.rig import Rig
+
+pytestmark = pytest.mark.torture
+
+PROCESSES = 8
+ROUNDS = 10
+TASKS_EACH = 3  # a claim and a completion by the command is two processes
+DOORS = {
+    "python": ("python",),
+    "cli": ("cli",),
+    "mcp": ("mcp",),
+    "http": ("http",),
+    "all at once": ("mcp", "http", "cli", "python"),
+}
+
+
+@pytest.fixture(params=list(DOORS))
+def contest(request: pytest.FixtureRequest, make_rig: Callable[..., Rig]) -> Iterator[Contest]:
+    """Eight processes at a board with a daemon."""
+    rig = make_rig(claims={"lease_seconds": 60, "heartbeat_seconds": 10})
+    rig.start_daemon()
+    contest = Contest(
+        rig.board,
+        processes=PROCESSES,
+        rng=random.Random(1),
+        doors=DOORS[request.param],
+        home=rig.home.path,
+        tasks_each=TASKS_EACH,
+    )
+    with closing(contest):
+        yield contest
+
+
+def test_races_have_one_winner_lose_nothing_and_do_each_task_once(contest: Contest) -> None:
+    claims, adds = contest.claims(ROUNDS), contest.adds()
+    work = contest.work(kill_seconds=0)
+    once, audit = contest.audited()
+
+    assert claims.detail == "8 processes claimed one task: exactly one winner in 10 of 10 rounds"
+    assert adds.detail == "8 x 5 tasks added at once: 40 of 40 kept"
+    assert work.ok, work.detail
+    assert once.ok, once.detail
+    assert audit.ok, audit.detail
