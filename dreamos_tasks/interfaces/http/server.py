@@ -50,7 +50,7 @@ class WebServer:
         if scheme == "https":
             self._check_certificate()
         try:
-            tcp = bind_tcp(settings.host, settings.port, by_hand=self._port_is_set())
+            tcp = self._bind_tcp()
             port: int = tcp.getsockname()[1]
             rules = rules_for(
                 host=settings.host, port=port, scheme=scheme, others=settings.hosts, most_bytes=self._most_bytes
@@ -136,6 +136,15 @@ class WebServer:
                 cause=str(error),
                 fix="server.certfile and server.keyfile name PEM files that belong together",
             ) from error
+
+    def _bind_tcp(self) -> socket.socket:
+        host, port = self._settings.host, self._settings.port
+        try:
+            return bind_tcp(host, port, by_hand=True)
+        except ConfigError:
+            if self._port_is_set():
+                raise
+            return bind_tcp(host, port, by_hand=False)
 
     def _port_is_set(self) -> bool:
         """Whether somebody has set the port, be it to what is the default anyway."""
