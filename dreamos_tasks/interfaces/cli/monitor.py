@@ -27,9 +27,9 @@ def monitor(call: Call, once: bool) -> None:
     Without --once it goes on every monitoring.check_interval_seconds until Ctrl-C; with --json it prints one line a check.
     The daemon does this by itself. Two monitors at once do no harm: each stall is dealt with once.
     """
-    from dreamos_tasks.app.watching import check_now, keep_watching
-
     from loguru import logger
+
+    from dreamos_tasks.app.watching import check_now, keep_watching
 
     logger.remove()  # each check is told of here, the failed ones too
     if once:

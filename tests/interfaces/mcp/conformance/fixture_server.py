@@ -185,7 +185,8 @@ def build_fixture_application(context: WebContext, *, port: int) -> AsgiApp:
     door = McpDoor(context, lambda context: McpFace(context, build_fixture_server))
     app = Starlette(routes=[Route(MCP_PATH, door)], exception_handlers=PROBLEM_HANDLERS)
     rules = rules_for(host=HOST, port=port, scheme="http", others=(), most_bytes=context.settings.inbox.max_bytes)
-    return WithToken(Guard(app, rules), context.sign_in.tokens.owner_token())
+    guard = Guard(app, rules, require_known=context.sign_in.who)
+    return WithToken(guard, context.sign_in.tokens.owner_token())
 
 
 class WithToken:
