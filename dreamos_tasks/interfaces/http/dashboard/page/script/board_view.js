@@ -8,7 +8,7 @@ import { bindAll } from "./keys.js";
 import { focusedId, isAdding, sayIfLegal, setPriority, shiftPriority } from "./steering.js";
 import { CARD_HEIGHT, layoutOf, shownIds } from "./queue.js";
 import { Icon } from "./icons.js";
-import { PRIORITIES, stateWord } from "./words.js";
+import { columnWord, PRIORITIES } from "./words.js";
 
 const isNarrow = matchMedia("(max-width: 760px)");
 const ALWAYS = new Set(["ready", "in_progress", "completed"]);
@@ -43,7 +43,7 @@ export function BoardView() {
     </div>
     <div class="tabs" role="tablist" aria-label="States">
       ${columns.map((state) => html`<button key=${state} role="tab" class=${`small ${state}`} aria-selected=${state === visible ? "true" : "false"}
-        onClick=${() => { chosen.value = state; }}><${Icon} of=${state} size=${13} />${stateWord(state)} <${Shown} state=${state} /></button>`)}
+        onClick=${() => { chosen.value = state; }}><${Icon} of=${state} size=${13} />${columnWord(state)} <${Shown} state=${state} /></button>`)}
     </div>
     ${isLoaded.value && html`<div class="board">${columns.map((state) => (folded.value.has(state) && !isNarrow.matches
       ? html`<${Folded} key=${state} state=${state} />` : html`<${Column} key=${state} state=${state} isChosen=${state === visible} />`))}</div>`}`;

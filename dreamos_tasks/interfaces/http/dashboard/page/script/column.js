@@ -7,7 +7,7 @@ import { Card } from "./card.js";
 import { Icon } from "./icons.js";
 import { dragged, dragSource, dropPlace } from "./dragging.js";
 import { fold } from "./folding.js";
-import { FINAL, stateWord } from "./words.js";
+import { columnWord, FINAL, stateWord } from "./words.js";
 
 const scrolled = new Map(); // how far each column was, when the board is come back to
 const NEAR_END = 1500;
@@ -33,7 +33,7 @@ export function Column({ state, isChosen }) {
   }, [hasMore, whole, top.value, height.value]);
   const onScroll = () => { top.value = place.current.scrollTop; scrolled.set(state, top.value); };
   return html`<section class=${`column ${isChosen ? "chosen" : ""}`} aria-label=${stateWord(state)} data-state=${state}>
-    <header><${Icon} of=${state} /><h2>${stateWord(state)}</h2><${Count} state=${state} shown=${ids.length} />
+    <header><${Icon} of=${state} /><h2>${columnWord(state)}</h2><${Count} state=${state} shown=${ids.length} />
       <button class="plain fold" onClick=${() => fold(state)} aria-label=${`Fold ${stateWord(state)}`} title="Fold">‹</button></header>
     <div class="list" ref=${place} onScroll=${onScroll} tabIndex=${-1} ...${isFinal ? {} : dropPlace(state, place, places)}>
       ${!places.length && html`<p class="nothing">${filter.value.isSet ? "Nothing fits the filter" : "Nothing here"}</p>`}
@@ -62,5 +62,5 @@ function Slot({ place, canDrag }) {
 // A folded column: its name and number, until it is pressed.
 export function Folded({ state }) {
   return html`<button class="folded" data-state=${state} onClick=${() => fold(state)} aria-expanded="false" title=${`Unfold ${stateWord(state)}`}>
-    <${Icon} of=${state} /><${Count} state=${state} shown=${shownIds[state].value.length} /><span class="name">${stateWord(state)}</span></button>`;
+    <${Icon} of=${state} /><${Count} state=${state} shown=${shownIds[state].value.length} /><span class="name">${columnWord(state)}</span></button>`;
 }

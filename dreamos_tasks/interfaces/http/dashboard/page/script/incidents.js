@@ -8,7 +8,7 @@ import { usePolled } from "./polled.js";
 import { taskHref } from "./route.js";
 import { plain } from "./words.js";
 
-const EVERY_MS = 5000, HOUR_SECONDS = 3600;
+const EVERY_MS = 5000, HOUR_SECONDS = 3600, MOST = 8;
 const SHOWN = new Set(["open", "acknowledged", "snoozed"]);
 const ORDER = ["critical", "high", "medium", "low"];
 
@@ -17,7 +17,8 @@ export function Incidents() {
   const shown = (form ?? []).filter((incident) => SHOWN.has(incident.state)).sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
   if (!shown.length) return null;
   return html`<section class="panel"><header><h2>To be looked into</h2></header><ul class="body incidents">
-    ${shown.map((incident) => html`<${Incident} key=${incident.incident_id} incident=${incident} again=${again} />`)}</ul></section>`;
+    ${shown.slice(0, MOST).map((incident) => html`<${Incident} key=${incident.incident_id} incident=${incident} again=${again} />`)}
+    ${shown.length > MOST && html`<li class="dim">and ${shown.length - MOST} more: <code>dt incidents</code> lists all</li>`}</ul></section>`;
 }
 
 function Incident({ incident, again }) {

@@ -8,6 +8,7 @@ export const PRIORITIES = ["critical", "high", "medium", "low"];
 export const FINAL = new Set(["completed", "failed", "cancelled"]);
 export const VERB_WORDS = { pause: "Pause", resume: "Resume", retry: "Retry", cancel: "Cancel task", undo: "Undo steps" };
 export const DONE_WORDS = { pause: "Pausing", resume: "Resumed", retry: "Queued again", cancel: "Cancelled", undo: "Taking its steps back" };
+export const columnWord = (state) => (state === "awaiting_approval" ? "Awaiting you" : stateWord(state)); // columns are narrow
 export const stateWord = (state) => STATE_WORDS[state] || plain(state);
 export const plain = (word) => { const text = String(word).replaceAll("_", " "); return text[0]?.toUpperCase() + text.slice(1); };
 export const count = (number, noun) => `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
