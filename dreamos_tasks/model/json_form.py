@@ -35,6 +35,7 @@ _draft_values = attrgetter(*DRAFT_FIELDS)
 SCALARS = frozenset({str, int, bool, type(None)})
 # Values whose defaults say nothing: they are written sparsely. (A retry policy is not: an empty one means the board's own.)
 SPARSE = (Step, StepResult, Plan, TaskError, Progress, Request, Pause, Usage, Undone, Rollback)
+TOLD_ANYWAY = frozenset({(Request, "state")})  # whether it is still open: who reads a request asks that first
 
 
 def instant_to_text(instant: datetime) -> str:
@@ -142,7 +143,10 @@ def _fields(cls: Any) -> tuple[tuple[str, Any, bool], ...]:
     """Each field, the default that is left out (MISSING: none is), and whether an empty one is left out."""
     if not issubclass(cls, SPARSE):
         return tuple((f.name, MISSING, False) for f in fields(cls))
-    return tuple((f.name, f.default, f.default_factory is not MISSING) for f in fields(cls))
+    return tuple(
+        (f.name, MISSING if (cls, f.name) in TOLD_ANYWAY else f.default, f.default_factory is not MISSING)
+        for f in fields(cls)
+    )
 
 
 @cache

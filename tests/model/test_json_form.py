@@ -23,6 +23,7 @@ from dreamos_tasks.model.json_form import (
     to_json,
 )
 from dreamos_tasks.model.json_reading import event_from_json, field_from_json, task_from_json
+from dreamos_tasks.model.request import Request, RequestKind
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import TASK_FIELDS, Task
 from dreamos_tasks.stores.typed_form import reader_of
@@ -166,3 +167,9 @@ def test_an_instant_of_another_zone_is_kept_as_utc() -> None:
 
     assert instant_from_text(there.isoformat()) == START
     assert instant_from_text(there.isoformat()).tzinfo is UTC
+
+
+def test_a_request_says_that_it_is_open() -> None:
+    request = Request(request_id="dt-7k2m.r1", kind=RequestKind.QUESTION, asked_by="ada", asked_at=START, text="which?")
+
+    assert to_json(request)["state"] == "open"
