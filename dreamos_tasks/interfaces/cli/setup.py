@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -171,5 +172,9 @@ def _tell(
     for path in written:
         call.out.note(f"wrote {path}" if path.exists() else f"removed {path}")
     call.out.note(done)
+    if then and find_spec("mcp") is None:
+        call.out.note("note: dt mcp needs the extra `mcp`, which is not installed: pip install 'dreamos-tasks[mcp]'")
+    if then and shutil.which("dt") is None:
+        call.out.note(f"note: dt is not on the PATH, so {sys.executable} was written; it fits this machine alone")
     if then:
         call.out.note(f"next: {then}")
