@@ -51,6 +51,20 @@ async def test_mail_is_sent_under_ones_own_name_read_and_acknowledged(served: Se
     assert seen["acknowledged_at"]
 
 
+async def test_the_mailboxes_are_listed_with_what_is_unread_in_each(served: Served) -> None:
+    ada = served.bearer(Scope.AGENT, "ada")
+    await served.client.put(f"{API}/agents/eve", json={})
+    letters = [{"to_agent_id": "ada", "from_agent_id": "bob", "subject": subject} for subject in ("one", "two")]
+    ids = [(await served.client.post(f"{API}/mail", json=letter)).json()["message_id"] for letter in letters]
+    await served.client.post(f"{API}/mail/ada/{ids[0]}/read", headers=ada)
+    found = (await served.client.get(f"{API}/mail", headers=ada)).json()
+    assert found["you"] == "ada"
+    assert found["mailboxes"] == [
+        {"agent_id": "ada", "messages": 2, "unread": 1},
+        {"agent_id": "eve", "messages": 0, "unread": 0},
+    ]
+
+
 async def test_a_message_that_is_none_is_refused_with_its_place(served: Served) -> None:
     answer = await served.client.post(f"{API}/mail", json={"to_agent_id": "ada", "from_agent_id": "bob", "subjec": "x"})
     assert (answer.status_code, answer.json()["pointer"]) == (422, "/subjec")

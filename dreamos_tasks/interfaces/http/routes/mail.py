@@ -23,6 +23,25 @@ router = APIRouter(tags=["mail"])
 REFUSALS = problems(404, 409, 413, 415)
 MESSAGE = gives("Message", "The message.")
 EVERYBODY = "everybody"  # stands for the receiver until a broadcast names each
+BOXES = {
+    "type": "object",
+    "properties": {
+        "you": {"type": "string", "description": "who asks, as a sender is named"},
+        "mailboxes": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "agent_id": {"type": "string"},
+                    "messages": {"type": "integer", "minimum": 0},
+                    "unread": {"type": "integer", "minimum": 0},
+                },
+                "required": ["agent_id", "messages", "unread"],
+            },
+        },
+    },
+    "required": ["you", "mailboxes"],
+}
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9_@][A-Za-z0-9_.:@+-]{0,99}$", description="Whose mailbox.")]
 MessageId = Annotated[str, Path(min_length=1, max_length=100, description="The id of a message, or its beginning.")]
 
@@ -34,6 +53,21 @@ class MailQuery(BaseModel):
 
     unread: bool = Field(default=False, description="Only what has not been read.")
     sent: bool = Field(default=False, description="What the agent has sent instead.")
+
+
+@router.get("/mail", operation_id="mailboxes", responses=gives(BOXES, "By name.") | problems())
+async def mailboxes(context: Context, caller: Reader) -> JSONResponse:
+    """Who has mail or is registered, with how much of it has not been read."""
+
+    def look(nexus: TaskNexus) -> dict[str, Any]:
+        boxes = [(name, nexus.mail_of(name)) for name in nexus.mailboxes()]
+        listed = [
+            {"agent_id": name, "messages": len(found), "unread": sum(message.read_at is None for message in found)}
+            for name, found in boxes
+        ]
+        return {"you": caller.agent_id or caller.name, "mailboxes": listed}
+
+    return await asked(context.aside, look)
 
 
 @router.get("/mail/{name}", operation_id="mail", responses=gives(list_of("Message"), "Oldest first.") | problems())
