@@ -187,9 +187,15 @@ class Daemon:
             logger.warning("{} was running when the daemon died; it goes on from its last recorded step", task.task_id)
 
     def _committed(self, events: Sequence[Event]) -> None:
-        self._orchestrator.wake()
+        self._orchestrator.wake(others_wrote=self._steered(events))
         self._monitoring.wake()
         self._pulse.committed(events)
+
+    def _steered(self, events: Sequence[Event]) -> bool:
+        """Whether somebody who comes by way of this daemon (over HTTP, MCP) may have ended or paused what it runs."""
+        running = frozenset(self._orchestrator.load().running)
+        agent_id = self.settings.daemon.agent_id
+        return any(event.task_id in running and event.by != agent_id for event in events)
 
     def _others_wrote(self) -> None:
         self._orchestrator.wake(others_wrote=True)

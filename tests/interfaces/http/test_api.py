@@ -227,6 +227,35 @@ async def test_completing_runs_the_tasks_own_checks(served: Served) -> None:
     assert green.json()["evidence"][0]["exit_code"] == 0
 
 
+@pytest.mark.parametrize(("verb", "body"), [("cancel", {}), ("pause", {"now": True})])
+async def test_what_the_daemon_runs_ends_at_once_when_it_is_steered_over_http(
+    served: Served, verb: str, body: dict[str, Any]
+) -> None:
+    mark = served.daemon.home.path / "begun"
+    task = await add(served, plan={"steps": [{"name": "long", "params": {"command": f"touch {mark}; sleep 1000"}}]})
+    await until(lambda: os.path.lexists(mark), what="it runs")
+    answer = await served.client.post(f"{API}/tasks/{task['task_id']}/{verb}", json=body)
+    assert answer.status_code == 200, answer.text
+    await until(lambda: not served.daemon.report()["running"], what="it was ended")
+
+
+async def test_a_running_task_pauses_at_the_end_of_its_step(served: Served) -> None:
+    gate = served.daemon.home.path / "gate"
+    wait = f"touch {gate}.begun; while [ ! -e {gate} ]; do sleep 0.02; done"
+    steps = [{"name": "one", "params": {"command": wait}}, {"name": "two", "params": {"command": "true"}}]
+    task = await add(served, plan={"steps": steps})
+    await until(lambda: os.path.lexists(f"{gate}.begun"), what="it runs")
+    await served.client.post(f"{API}/tasks/{task['task_id']}/pause")
+    gate.touch()
+
+    async def paused() -> Any:
+        found = await served.daemon.desk.read(lambda nexus: nexus.get_task_by_id(task["task_id"]))
+        return found.status.value == "paused" and found
+
+    await eventually(paused)
+    assert [record.name for record in (await paused()).steps] == ["one"]
+
+
 async def test_a_step_is_taken_back(served: Served) -> None:
     file = served.daemon.home.path / "note.txt"
     step = {"name": "write", "tool": "files", "params": {"action": "write", "path": "note.txt", "content": "new"}}
