@@ -17,14 +17,23 @@ from dreamos_tasks.app.setup.placed_file import PlacedFile
 from dreamos_tasks.app.setup.programs import BESIDE, PROGRAMS, SERVER, Form, Part, Program, Scope
 from dreamos_tasks.errors import DreamosError, InvalidInput
 
-TEXT = """\
+HOW = """\
+Claim a task before you work on it, with the tools of the MCP server `dreamos-tasks` or with `dt next --agent NAME`; complete, \
+fail or release it when you are done. Put work that you find but do not do on the board (`dt add`). Never edit the board's \
+files by hand.
+"""
+TEXTS = {
+    Scope.PROJECT: f"""\
 ## Tasks
 
 The work on this project is kept on a task board that agents and people share. Begin each session with `dt prime`: it says \
-what you hold, what is ready, and which commands there are. Claim a task before you work on it, with the tools of the MCP \
-server `dreamos-tasks` or with `dt next --agent NAME`; complete, fail or release it when you are done. Put work that you find \
-but do not do on the board (`dt add`). Never edit the board's files by hand.
-"""
+what you hold, what is ready, and which commands there are. {HOW}""",
+    Scope.USER: f"""\
+## Tasks
+
+A project may keep its work on a task board that agents and people share: `dt prime` says whether this one does, what you \
+hold, what is ready, and which commands there are. If so: {HOW}""",
+}
 CONTEXT_LINES = 2  # around a change; what stands further away need not be shown
 
 
@@ -136,7 +145,7 @@ def _edit(part: Part, to: Installation, program: Program, *, remove: bool) -> Ca
     if part.form is Form.TEXT:
         if remove:
             return lambda text: marked_file.without_block(text, marks=MARKDOWN)
-        return lambda text: marked_file.with_block(text, TEXT, marks=MARKDOWN)
+        return lambda text: marked_file.with_block(text, TEXTS[to.scope], marks=MARKDOWN)
     if part.form is Form.MCP_TOML:
         if remove:
             return toml_file.without_table

@@ -39,9 +39,12 @@ def prime(call: Call, agent: str | None, hook: str | None) -> None:
 
 
 def _words_in_any_case(call: Call, agent: str | None) -> str:
-    """A session must begin also when the board cannot be read: then the agent is told so."""
+    """A session must begin also when the board cannot be read: then the agent is told so.
+
+    Without a board there is nothing to tell: a hook that is set up for a user runs in every project.
+    """
     try:
-        return _words(call, agent)
+        return _words(call, agent) if _is_there(call) else ""
     except DreamosError as error:
         fix = f" To mend it: {error.fix}" if error.fix else ""
         return f"This project has a dreamos-tasks board that cannot be read now: {error.message} ({error.cause}).{fix}"
@@ -64,10 +67,12 @@ def _briefing(call: Call, agent: str | None) -> Briefing | None:
     """How the board stands; None when there is none yet, and none is made by asking."""
     from dreamos_tasks.app.briefing import brief
 
+    return brief(call.nexus, call.agent_or_none(agent)) if _is_there(call) else None
+
+
+def _is_there(call: Call) -> bool:
     board = call.settings.board
-    if not call.home.board(board).exists() and not call.home.board_lock(board).exists():
-        return None
-    return brief(call.nexus, call.agent_or_none(agent))
+    return call.home.board(board).exists() or call.home.board_lock(board).exists()
 
 
 def _place(call: Call) -> str:

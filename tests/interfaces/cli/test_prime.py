@@ -58,6 +58,12 @@ def test_a_place_without_a_board_is_told_of_and_none_is_made(unmade: Dt) -> None
     assert not unmade.home.exists()
 
 
+def test_a_hook_says_nothing_where_there_is_no_board(unmade: Dt) -> None:
+    told = unmade("prime", "--hook", "codex")
+
+    assert (told.code, told.json["hookSpecificOutput"]["additionalContext"]) == (0, "")
+
+
 def test_who_may_not_claim_is_told_why(dt: Dt) -> None:
     dt.add("one")
     dt("agents", "register", "ada", "--max-tasks", "1")

@@ -113,6 +113,7 @@ def test_the_text_that_several_programs_read_stays_as_long_as_one_is_set_up(dt: 
 def test_the_hook_that_is_written_answers_the_program(dt: DtProcess, project: Path) -> None:
     dt("setup", "gemini", "--yes")
     dt("--home", str(project / ".dreamos"), "init")
+    dt("--home", str(project / ".dreamos"), "add", "Write the guide")
     command = json.loads((project / ".gemini/settings.json").read_text())["hooks"]["SessionStart"][0]["hooks"][0][
         "command"
     ]
@@ -121,7 +122,7 @@ def test_the_hook_that_is_written_answers_the_program(dt: DtProcess, project: Pa
         command, shell=True, cwd=project, env=dt.environment, capture_output=True, timeout=60, check=True
     )
 
-    assert "dreamos-tasks" in json.loads(said.stdout)["hookSpecificOutput"]["additionalContext"]
+    assert "Write the guide" in json.loads(said.stdout)["hookSpecificOutput"]["additionalContext"]
 
 
 def test_without_a_terminal_it_refuses_and_names_the_flag(dt: DtProcess, tmp_path: Path) -> None:
