@@ -13,11 +13,13 @@ export const route = signal(read());
 export const view = computed(() => route.value.view);
 export const taskHref = (id) => `#/task/${encodeURIComponent(id)}`;
 
-addEventListener("hashchange", () => { route.value = read(); });
+let before = "#/board"; // the view from which a task was opened, with its filters
+export const goBack = () => { location.hash = before; };
 
-export function go(hash) {
-  location.hash = hash;
-}
+addEventListener("hashchange", () => {
+  if (route.value.view !== "task") before = `#/${route.value.view}${route.value.query.size ? `?${route.value.query}` : ""}`;
+  route.value = read();
+});
 
 // Changes the part behind "?" without a new entry in the history: what is typed into a filter is no place to go back to.
 export function setQuery(values) {

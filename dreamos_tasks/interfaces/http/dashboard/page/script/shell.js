@@ -2,7 +2,7 @@
 import { html, useEffect, useSignal } from "./view.js";
 import { isSignedOut } from "./api.js";
 import { connection, tryNow } from "./live.js";
-import { route, VIEWS } from "./route.js";
+import { goBack, route, VIEWS } from "./route.js";
 import { idsOf, states } from "./rows.js";
 import { open } from "./requests.js";
 import { clock, now } from "./times.js";
@@ -41,7 +41,7 @@ export function Shell() {
     "?": ["this list", () => { isHelpOpen.value = true; }],
     n: ["add a task", () => { isAdding.value = true; }],
     t: ["light, dark, or as the system has it", nextTheme],
-    Escape: ["back to the board", () => { if (route.value.view === "task") history.length > 1 ? history.back() : (location.hash = "#/board"); }],
+    Escape: ["back from a task", () => { if (route.value.view === "task") goBack(); }],
     ...Object.fromEntries(VIEWS.map((view) => [`g ${view[0] === "a" && view !== "approvals" ? "w" : view[0]}`, [`go to ${LABELS[view]?.toLowerCase() || view}`, () => { location.hash = `#/${view}`; }]])),
   }), []);
   const { view, id } = route.value;

@@ -10,6 +10,7 @@ import { Steps } from "./steps.js";
 import { Output } from "./output.js";
 import { Attempts, History } from "./history.js";
 import { RequestCard } from "./request_card.js";
+import { goBack } from "./route.js";
 import { Trouble } from "./trouble.js";
 import { Icon } from "./icons.js";
 import { bindAll } from "./keys.js";
@@ -49,7 +50,7 @@ export function TaskView({ id }) {
 }
 
 const Head = ({ id, task, children }) => html`<div class="page-head task-head">
-  <a class="button plain small" href="#/board" aria-label="Back to the board"><${Icon} of="back" /></a>
+  <button class="plain small" onClick=${goBack} aria-label="Back"><${Icon} of="back" /></button>
   <div class="named"><h1>${task ? html`<${Text} of=${task.title} />` : id}</h1>
     <p class="dim"><span class="mono">${id}</span>${task && html` · <span class=${task.priority}>${plain(task.priority)}</span>${task.tags.map((tag) => html` <span class="tag" key=${tag}>${tag}</span>`)}`}</p></div>
   ${children}
