@@ -4,6 +4,7 @@ import { Shell } from "./shell.js";
 import { isSignedOut } from "./api.js";
 import { isLoaded, start } from "./rows.js";
 import { watchRequests } from "./requests.js";
+import { watchIncidents } from "./incident_watch.js";
 import "./theme.js";
 
 const AGAIN_MS = 1500;
@@ -21,3 +22,4 @@ render(html`<${Shell} />`, document.getElementById("app"));
 effect(() => { if (isLoaded.value) performance.mark("board"); });
 begin();
 watchRequests();
+watchIncidents();

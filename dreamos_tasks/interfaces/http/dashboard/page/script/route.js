@@ -1,7 +1,7 @@
 // Where in the dashboard we are, as the address after # says it: every view, task and filter can be linked to.
 import { computed, signal } from "./view.js";
 
-export const VIEWS = ["board", "approvals", "agents", "health", "failed"];
+export const VIEWS = ["board", "approvals", "incidents", "episodes", "agents", "mail", "health", "failed"];
 
 function read() {
   const [path, search] = location.hash.replace(/^#\/?/, "").split("?");
@@ -12,6 +12,7 @@ function read() {
 export const route = signal(read());
 export const view = computed(() => route.value.view);
 export const taskHref = (id) => `#/task/${encodeURIComponent(id)}`;
+export const mailHref = (name) => `#/mail/${encodeURIComponent(name)}`;
 
 let before = "#/board"; // the view from which a task was opened, with its filters
 export const goBack = () => { location.hash = before; };

@@ -5,6 +5,7 @@ import { connection, tryNow } from "./live.js";
 import { goBack, route, VIEWS } from "./route.js";
 import { idsOf, states } from "./rows.js";
 import { open } from "./requests.js";
+import { unheeded } from "./incident_watch.js";
 import { clock, now } from "./times.js";
 import { bindAll, isHelpOpen } from "./keys.js";
 import { nextTheme, theme } from "./theme.js";
@@ -32,7 +33,7 @@ function Later(fetchView) {
 }
 
 // A view that is added is named here, in route.VIEWS and in LABELS; its key is "g" and its first letter.
-const SHOWN = { board: BoardView, task: TaskView, approvals: ApprovalsView, agents: AgentsView, health: Later(() => import("./health_view.js").then((module) => module.HealthView)), failed: FailedView };
+const SHOWN = { board: BoardView, task: TaskView, approvals: ApprovalsView, agents: AgentsView, episodes: Later(() => import("./episodes_view.js").then((module) => module.EpisodesView)), incidents: Later(() => import("./incidents_view.js").then((module) => module.IncidentsView)), mail: Later(() => import("./mail_view.js").then((module) => module.MailView)), health: Later(() => import("./health_view.js").then((module) => module.HealthView)), failed: FailedView };
 const LABELS = { failed: "Dead letters" };
 const SHORT = { failed: "Failed" };
 
@@ -79,6 +80,7 @@ function Navigation({ current }) {
 
 function Number({ view }) {
   if (view === "approvals" && open.value.length) return html`<span class="count urgent" aria-label=${`${count(open.value.length, "request")} open`}>${open.value.length}</span>`;
+  if (view === "incidents" && unheeded.value) return html`<span class="count urgent" aria-label=${`${unheeded.value} not acknowledged`}>${unheeded.value}</span>`;
   if (view !== "failed") return null;
   void states.failed.version.value;
   const failed = Math.max(states.failed.count.value, idsOf("failed").size);
