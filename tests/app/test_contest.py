@@ -90,6 +90,7 @@ def test_doctor_tells_of_the_races_and_needs_no_board(unmade: Dt) -> None:
     assert raced.json["proofs"][0]["detail"] == "2 processes claimed one task: exactly one winner in 2 of 2 rounds"
     assert not (unmade.home / "runtime" / "nexus.db").exists()
     assert unmade("doctor", "--kill").code == 2
+    assert unmade("doctor", "--race", "2", "--fix").code == 2
     assert unmade("doctor", "--race", "1").code == 2
 
 

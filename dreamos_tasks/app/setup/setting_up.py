@@ -34,6 +34,7 @@ what you hold, what is ready, and which commands there are. {HOW}""",
 A project may keep its work on a task board that agents and people share: `dt prime` says whether this one does, what you \
 hold, what is ready, and which commands there are. If so: {HOW}""",
 }
+PROJECT_MARKS = (".git", ".dreamos")  # the nearest folder upwards with one of these is the project
 CONTEXT_LINES = 2  # around a change; what stands further away need not be shown
 
 
@@ -80,7 +81,10 @@ class FileChange:
 def root_of(program: Program, scope: Scope, *, environ: Mapping[str, str], start: Path) -> Path:
     """The folder that the program's files are named from: the project around `start`, or the user's."""
     if scope is Scope.PROJECT:
-        return next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
+        around = (
+            folder for folder in (start, *start.parents) if any((folder / mark).exists() for mark in PROJECT_MARKS)
+        )
+        return next(around, start)
     if program.folder_variable and environ.get(program.folder_variable):
         return Path(environ[program.folder_variable]).expanduser().absolute()
     if program.folder.startswith(".config/") and os.path.isabs(environ.get("XDG_CONFIG_HOME", "")):

@@ -38,6 +38,8 @@ def doctor(
     """
     from dreamos_tasks.app.checkup import Level, check_up, mend
 
+    if processes is not None and fix:
+        raise UsageError("--race mends nothing", fix="dt doctor --fix, then dt doctor --race 8 --kill")
     if processes is not None:
         from dreamos_tasks.interfaces.cli.race import race
 

@@ -10,6 +10,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp_types import Implementation
 
 from dreamos_tasks.app.setup.programs import PROGRAMS
 from tests.command import DtProcess, own_environment
@@ -123,6 +126,32 @@ def test_the_hook_that_is_written_answers_the_program(dt: DtProcess, project: Pa
     )
 
     assert "Write the guide" in json.loads(said.stdout)["hookSpecificOutput"]["additionalContext"]
+
+
+async def test_the_server_that_is_written_serves_the_board(dt: DtProcess, project: Path) -> None:
+    dt("--home", str(project / ".dreamos"), "init")
+    dt("setup", "claude", "--agent", "ada", "--yes")
+    server = json.loads((project / ".mcp.json").read_text())["mcpServers"]["dreamos-tasks"]
+    parameters = StdioServerParameters(**server, env=dict(dt.environment), cwd=str(project))
+
+    async with Client(stdio_client(parameters), client_info=Implementation(name="test", version="1")) as client:
+        added = await client.call_tool("add_task", {"title": "Write the guide"})
+        taken = await client.call_tool("get_next_task", {})
+
+    assert added.structured_content is not None
+    assert taken.structured_content is not None
+    assert taken.structured_content["task"]["task_id"] == added.structured_content["task_id"]
+    assert taken.structured_content["task"]["claim"]["agent_id"] == "ada"
+
+
+def test_a_project_is_where_its_board_is_when_there_is_no_repository(tmp_path: Path) -> None:
+    dt = DtProcess(tmp_path, own_environment(tmp_path / "user"))
+    dt("init")
+    (tmp_path / "src").mkdir()
+
+    DtProcess(tmp_path / "src", dt.environment)("setup", "opencode", "--yes")
+
+    assert (tmp_path / "opencode.json").exists()
 
 
 def test_without_a_terminal_it_refuses_and_names_the_flag(dt: DtProcess, tmp_path: Path) -> None:
