@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from dreamos_tasks.model.limits import Limits, Usage
 from dreamos_tasks.tools.breach import Breach
 from dreamos_tasks.tools.cgroup import Cgroups, StepGroup
 from dreamos_tasks.tools.guard import Guard
+from dreamos_tasks.tools.hurry import before_all_others
 from dreamos_tasks.tools.metering import Reading, TreeMeter, reading_at_end
 from dreamos_tasks.tools.process import Process
 from dreamos_tasks.tools.process_table import ProcessStat, send_signal, with_descendants
@@ -31,6 +32,7 @@ class Bounds:
 
     def __init__(self, process: Process, limits: Limits, cgroups: Cgroups | None, *, find: Find) -> None:
         self.spreads = False  # so that there is no time to ask it to end
+        self._hurry = ExitStack()
         self._process = process
         self._limits = limits
         self._cgroups = cgroups
@@ -61,11 +63,12 @@ class Bounds:
         return replace(reading, written_bytes=self._tree.read().written_bytes)
 
     def stop_looking(self) -> None:
-        """The run is over, or is to be."""
+        """The run is over."""
         self._guard.stop()
 
     def close(self, status: int | None) -> tuple[Usage, Breach | None]:
         """What the run has used in all, and the limit it broke. The process is closed, and nothing of the run is alive."""
+        self._hurry.close()
         tally = self._guard.tally
         if self._process.used is not None:
             tally.add(reading_at_end(self._process.used))
@@ -77,6 +80,8 @@ class Bounds:
 
     def _end(self, breach: Breach) -> None:
         self.spreads = breach.spreads
+        if self.spreads:
+            self._hurry.enter_context(before_all_others())
         self._process.give_up()
 
     def _all(self, visit: Callable[[ProcessStat], object]) -> Sequence[ProcessStat]:

@@ -12,7 +12,6 @@ from dreamos_tasks.tools.bounds import Bounds
 from dreamos_tasks.tools.breach import Breach
 from dreamos_tasks.tools.cgroup import Cgroups
 from dreamos_tasks.tools.ending import Ended, end_processes
-from dreamos_tasks.tools.hurry import before_all_others
 from dreamos_tasks.tools.orphans import Orphans
 from dreamos_tasks.tools.process import Command, Process
 from dreamos_tasks.tools.process_table import ProcessStat, with_descendants
@@ -66,7 +65,8 @@ class Children:
         """Run a command to its end, and end whatever it leaves behind: afterwards no process of it is alive.
 
         At the timeout, at a limit, or when cancelled, the whole tree is asked by TERM to end, and killed after the grace (at
-        once when it spreads); a cancellation goes on when that is done. Raises OSError and ValueError as `Process.start` does.
+        once when it spreads, as what a bomb leaves behind does); a cancellation goes on when that is done. Raises OSError and
+        ValueError as `Process.start` does.
         """
         environment = {**command.environment, **self._origin.environment(tag)}
         arguments = limited(command.arguments, limits)
@@ -78,14 +78,16 @@ class Children:
         try:
             in_time = await process.wait(timeout_seconds)
         finally:
-            bounds.stop_looking()
             try:
-                if bounds.spreads:
-                    with before_all_others():
-                        ended = await end_processes(bounds.living, grace_seconds=0.0, kill=bounds.kill)
-                elif bounds.living():
-                    ended = await end_processes(bounds.living, grace_seconds=grace_seconds, kill=bounds.kill)
+                if bounds.spreads or bounds.living():
+                    ended = await end_processes(
+                        bounds.living,
+                        grace_seconds=grace_seconds,
+                        kill=bounds.kill,
+                        is_pressing=lambda: bounds.spreads,
+                    )
             finally:
+                bounds.stop_looking()
                 status = process.close()
                 usage, breach = bounds.close(status)
                 self._finish(process.pid, ended)

@@ -27,13 +27,14 @@ async def end_processes(
     *,
     grace_seconds: float,
     kill: Callable[[], Sequence[ProcessStat]] | None = None,
+    is_pressing: Callable[[], bool] = lambda: False,
 ) -> Ended:
     """End all that `find` gives, until it gives none; done within grace + 1 s. Without a grace they are killed unasked.
 
     `kill` is a better way to find and kill them: it gives those that it found. A cancellation cuts the grace short and is
-    passed on when the processes are gone.
+    passed on when the processes are gone; so does `is_pressing`, once it says so.
     """
-    ending = _Ending(find, kill)
+    ending = _Ending(find, kill, is_pressing)
     try:
         if grace_seconds > 0:
             await ending.ask(grace_seconds)
@@ -44,9 +45,13 @@ async def end_processes(
 
 class _Ending:
     def __init__(
-        self, find: Callable[[], Sequence[ProcessStat]], kill: Callable[[], Sequence[ProcessStat]] | None
+        self,
+        find: Callable[[], Sequence[ProcessStat]],
+        kill: Callable[[], Sequence[ProcessStat]] | None,
+        is_pressing: Callable[[], bool],
     ) -> None:
         self._find = find
+        self._is_pressing = is_pressing
         self._kill = kill or self._find_and_kill
         self.seen: set[Identity] = set()
         self.living: Sequence[ProcessStat] = ()
@@ -56,14 +61,14 @@ class _Ending:
         """TERM to each, once. What a program starts in order to clean up may work; left alone, it is asked too."""
         deadline = _now() + grace_seconds
         pause = FIRST_PAUSE_SECONDS
-        while (living := self._find()) and _now() < deadline:
+        while not self._is_pressing() and (living := self._find()) and _now() < deadline:
             if not any(stat.identity in self.seen for stat in living):
                 self._signal(living, signal.SIGTERM)
                 self._signal((stat for stat in living if stat.is_stopped), signal.SIGCONT)
                 pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(min(pause, max(0.0, deadline - _now())))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-        self._are_gone = not living
+        self._are_gone = not self._is_pressing() and not living
 
     async def kill(self) -> None:
         """KILL to all, again and again: some may fork while they are looked for."""

@@ -159,6 +159,21 @@ async def test_a_fork_bomb_is_put_out_while_others_go_on(workshop: Workshop, for
     assert not any(map(is_running, adopted_by_us()))
 
 
+async def test_a_fork_bomb_whose_first_process_ends_at_once_is_put_out_too(workshop: Workshop) -> None:
+    """Fault 18: what a step leaves behind may grow while it is asked to end."""
+    spread = ("import os, signal, time", "signal.signal(signal.SIGTERM, signal.SIG_IGN)", "if os.fork(): os._exit(0)")
+    bomb = program(*spread, "for _ in range(9): time.sleep(0.1); os.fork()", "time.sleep(60)")
+    began = time.monotonic()
+
+    result = await workshop.run(bomb, {"limits": Limits(processes=100)})
+
+    assert result.category is ErrorCategory.RESOURCE
+    assert result.message.startswith("it grew to 101 processes; it may have 100 processes")
+    assert time.monotonic() - began < SOON - 1, "its grace is not waited for"
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    assert not any(map(is_running, adopted_by_us()))
+
+
 async def test_what_a_short_command_used_is_known_without_a_look(workshop: Workshop) -> None:
     result = await workshop.run(program("for n in range(10**6): pass"), {"limits": Limits(processes=100)})
 
