@@ -81,7 +81,7 @@ export function put(row) {
   const known = rows.get(row.task_id);
   const before = known?.peek();
   seen?.add(row.task_id);
-  if (before && before.updated_at > row.updated_at) return; // an answer that was overtaken
+  if (before && !seen && before.updated_at > row.updated_at) return; // an answer that was overtaken
   row.order = before?.order ?? (order += 1);
   if (known) known.value = row;
   else rows.set(row.task_id, signal(row));
