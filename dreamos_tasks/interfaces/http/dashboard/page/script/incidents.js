@@ -1,35 +1,17 @@
-// Incidents: what somebody should look into, until its cause is gone.
+// What somebody should look into, in a few lines; what can be said to it is in its own view.
 import { html } from "./view.js";
-import { get, post } from "./api.js";
 import { Text } from "./harmless.js";
+import { incidents } from "./incident_watch.js";
 import { ago, now } from "./times.js";
-import { attempt } from "./notices.js";
-import { usePolled } from "./polled.js";
-import { taskHref } from "./route.js";
-import { plain } from "./words.js";
+import { count, plain } from "./words.js";
 
-const EVERY_MS = 5000, HOUR_SECONDS = 3600, MOST = 8;
-const SHOWN = new Set(["open", "acknowledged", "snoozed"]);
-const ORDER = ["critical", "high", "medium", "low"];
+const MOST = 8;
 
 export function Incidents() {
-  const { form, again } = usePolled(() => get("/incidents"), EVERY_MS);
-  const shown = (form ?? []).filter((incident) => SHOWN.has(incident.state)).sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
+  const shown = (incidents.value ?? []).filter((incident) => incident.state !== "closed");
   if (!shown.length) return null;
-  return html`<section class="panel"><header><h2>To be looked into</h2></header><ul class="body incidents">
-    ${shown.slice(0, MOST).map((incident) => html`<${Incident} key=${incident.incident_id} incident=${incident} again=${again} />`)}
-    ${shown.length > MOST && html`<li class="dim">and ${shown.length - MOST} more: <code>dt incidents</code> lists all</li>`}</ul></section>`;
-}
-
-function Incident({ incident, again }) {
-  const id = incident.incident_id;
-  const say = (verb, words, body) => attempt(() => post(`/incidents/${encodeURIComponent(id)}/${verb}`, body), `${id}: ${words}`).then(again);
-  return html`<li class="incident"><div>
-      <p><span class=${`pill ${incident.severity}`}>${plain(incident.severity)}</span> <strong><${Text} of=${incident.text} /></strong></p>
-      <p class="dim">${plain(incident.kind)} since ${ago(incident.opened_at, now.value)}${incident.state !== "open" && ` · ${incident.state}`}${incident.task_id && html` · <a class="mono" href=${taskHref(incident.task_id)}>${incident.task_id}</a>`}</p></div>
-    <div class="buttons">
-      ${incident.state === "open" && html`<button class="small" onClick=${() => say("acknowledge", "somebody looks into it")}>Look into it</button>`}
-      ${incident.state !== "snoozed" && html`<button class="small" onClick=${() => say("snooze", "quiet for an hour", { for_seconds: HOUR_SECONDS })}>Quiet for 1 h</button>`}
-      <button class="small" onClick=${() => say("close", "closed")}>Close</button>
-    </div></li>`;
+  return html`<section class="panel"><header><h2>To be looked into</h2><a class="button small" href="#/incidents">Look at ${count(shown.length, "incident")}</a></header><ul class="body incidents">
+    ${shown.slice(0, MOST).map((incident) => html`<li key=${incident.incident_id} class="incident"><span class=${`pill ${incident.severity}`}>${plain(incident.severity)}</span>
+      <span class="text"><${Text} of=${incident.text} /></span><span class="dim numbers">${incident.state === "open" ? `since ${ago(incident.opened_at, now.value)}` : incident.state}</span></li>`)}
+    ${shown.length > MOST && html`<li class="dim">and ${shown.length - MOST} more</li>`}</ul></section>`;
 }

@@ -14,11 +14,13 @@ export const view = computed(() => route.value.view);
 export const taskHref = (id) => `#/task/${encodeURIComponent(id)}`;
 export const mailHref = (name) => `#/mail/${encodeURIComponent(name)}`;
 
+const pathOf = ({ view: here, id, query }) => `#/${here}${id ? `/${encodeURIComponent(id)}` : ""}${query.size ? `?${query}` : ""}`;
+
 let before = "#/board"; // the view from which a task was opened, with its filters
 export const goBack = () => { location.hash = before; };
 
 addEventListener("hashchange", () => {
-  if (route.value.view !== "task") before = `#/${route.value.view}${route.value.query.size ? `?${route.value.query}` : ""}`;
+  if (route.value.view !== "task") before = pathOf(route.value);
   route.value = read();
 });
 
@@ -29,8 +31,6 @@ export function setQuery(values) {
     if (value) query.set(name, value);
     else query.delete(name);
   }
-  const { view: here, id } = route.value;
-  const path = `#/${here}${id ? `/${encodeURIComponent(id)}` : ""}`;
-  history.replaceState(null, "", query.size ? `${path}?${query}` : path);
+  history.replaceState(null, "", pathOf({ ...route.value, query }));
   route.value = read();
 }

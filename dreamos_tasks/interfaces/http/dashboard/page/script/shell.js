@@ -35,7 +35,7 @@ function Later(fetchView) {
 // A view that is added is named here, in route.VIEWS and in LABELS; its key is "g" and its first letter.
 const SHOWN = { board: BoardView, task: TaskView, approvals: ApprovalsView, agents: AgentsView, episodes: Later(() => import("./episodes_view.js").then((module) => module.EpisodesView)), incidents: Later(() => import("./incidents_view.js").then((module) => module.IncidentsView)), mail: Later(() => import("./mail_view.js").then((module) => module.MailView)), health: Later(() => import("./health_view.js").then((module) => module.HealthView)), failed: FailedView };
 const LABELS = { failed: "Dead letters" };
-const SHORT = { failed: "Failed" };
+const SHORT = { approvals: "Approve", failed: "Failed" };
 
 export function Shell() {
   useEffect(() => bindAll("Everywhere", {
