@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, StorageState, sync_playwright
 
+from dreamos_tasks.app.daemon_lock import read_card
 from tests.command import until
 from tests.end_to_end.project import Project
 
@@ -64,6 +65,14 @@ class Dashboard:
         said = self.project.dt("dashboard", "--json")
         assert said.code == 0, said.err
         self.page.goto(said.form["url"])
+        self.come_back(hash_)
+
+    def come_back(self, hash_: str = "#/board") -> None:
+        """Go there, where the browser is signed in already."""
+        if self.page.url == "about:blank":
+            card = read_card(self.project.runtime / "daemon.json")
+            assert card is not None
+            self.page.goto(card.endpoints["http"])
         self.page.wait_for_selector(".board")
         self.go(hash_)
 
@@ -110,11 +119,20 @@ class Dashboard:
 
 @contextmanager
 def window(
-    project: Project, browser: Browser, *, scheme: Scheme = "light", width: int = 1280, height: int = 800
+    project: Project,
+    browser: Browser,
+    *,
+    scheme: Scheme = "light",
+    width: int = 1280,
+    height: int = 800,
+    session: StorageState | None = None,
 ) -> Iterator[Dashboard]:
-    """A browser of its own, with nothing remembered. The test fails when the browser complained of anything."""
+    """A browser that remembers nothing but a session, if one is given. The test fails when it complained of anything."""
     context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": height}, reduced_motion="reduce"
+        color_scheme=scheme,
+        viewport={"width": width, "height": height},
+        reduced_motion="reduce",
+        storage_state=session,
     )
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, StorageState
 
 from tests.end_to_end.dashboard import Dashboard, Scheme, chromium, free_port, window
 from tests.end_to_end.project import GATE, JOURNAL, Project, project_in, step
@@ -43,10 +43,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield here
 
 
-@pytest.fixture
-def dashboard(served: Project, browser: Browser) -> Iterator[Dashboard]:
+@pytest.fixture(scope="module")
+def session(served: Project, browser: Browser) -> StorageState:
+    """Of a browser that has followed a link."""
     with window(served, browser) as here:
         here.open()
+        return here.page.context.storage_state()
+
+
+@pytest.fixture
+def dashboard(served: Project, browser: Browser, session: StorageState) -> Iterator[Dashboard]:
+    with window(served, browser, session=session) as here:
+        here.come_back()
         yield here
 
 
@@ -168,7 +176,7 @@ def test_priorities_are_set_by_dragging_and_by_keys_and_a_long_column_draws_what
 
 
 def test_every_view_can_be_used_by_everybody_in_light_in_dark_and_on_a_phone(
-    served: Project, browser: Browser, tmp_path: Path
+    served: Project, browser: Browser, session: StorageState, tmp_path: Path
 ) -> None:
     asks = {**step("ask", "echo asked"), "approval": "required"}
     task_id = add(served, title="Asks", priority="high", tags=["core"], plan={"steps": [step("list"), asks]})
@@ -189,8 +197,8 @@ def test_every_view_can_be_used_by_everybody_in_light_in_dark_and_on_a_phone(
     looks: list[tuple[Scheme, int]] = [("light", WIDE), ("dark", 390), ("dark", WIDE)]
     faults: list[str] = []
     for scheme, width in looks:
-        with window(served, browser, scheme=scheme, width=width) as here:
-            here.open()
+        with window(served, browser, scheme=scheme, width=width, session=session) as here:
+            here.come_back()
             for view, sign in views.items():
                 here.go(f"#/{view}")
                 here.see(here.page.locator(sign).filter(visible=True))
