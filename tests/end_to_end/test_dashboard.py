@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, StorageState
 
-from tests.end_to_end.dashboard import Dashboard, Scheme, chromium, free_port, window
-from tests.end_to_end.project import GATE, JOURNAL, Project, project_in, step
+from tests.end_to_end.dashboard import Dashboard, Scheme, window
+from tests.end_to_end.project import GATE, JOURNAL, Project, step
 
 MARK = "for (const card of document.querySelectorAll('.card')) card.seen = true;"
 WIDE = 1280
@@ -27,35 +25,6 @@ WATCH_READY_CARDS = """() => {
   new MutationObserver(look).observe(document.querySelector('.column[data-state=ready]'), all);
 }"""
 NEW_CARDS = "() => [...document.querySelectorAll('.card')].filter(card => !card.seen).map(card => card.dataset.id)"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project whose daemon serves the dashboard on a port of its own, also after a restart; one for all these tests."""
-    with project_in(tmp_path_factory.mktemp("served"), DREAMOS_TASKS_SERVER__PORT=str(free_port())) as here:
-        here.up()
-        yield here
-
-
-@pytest.fixture(scope="module")
-def session(served: Project, browser: Browser) -> StorageState:
-    """Of a browser that has followed a link."""
-    with window(served, browser) as here:
-        here.open()
-        return here.page.context.storage_state()
-
-
-@pytest.fixture
-def dashboard(served: Project, browser: Browser, session: StorageState) -> Iterator[Dashboard]:
-    with window(served, browser, session=session) as here:
-        here.come_back()
-        yield here
 
 
 def add(project: Project, **form: Any) -> str:
