@@ -27,11 +27,13 @@ from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
-from dreamos_tasks.errors import Refused
+from dreamos_tasks.errors import InvalidInput, Refused
 from dreamos_tasks.execution.error_handler import outcome_of, output_excerpt
+from dreamos_tasks.intake.dropped import read_dropped
+from dreamos_tasks.intake.json_text import read_json
 from dreamos_tasks.model.json_form import task_to_json
-from dreamos_tasks.model.outcome import Failed, Outcome, RetryLater, Snoozed, Succeeded
-from dreamos_tasks.model.plan import Step, StepResult, StepStatus
+from dreamos_tasks.model.outcome import Failed, Outcome, RetryLater, Snoozed, Succeeded, outcome_from_payload
+from dreamos_tasks.model.plan import Evidence, Step, StepResult, StepStatus
 from dreamos_tasks.model.ruling import record_of
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.tool import ToolContext, ToolResult
@@ -174,13 +176,20 @@ class _Work:
         )
         if verdict.error is not None:
             return Failed(error=verdict.error)
-        return Succeeded(result=self._result(result), evidence=verdict.evidence)
+        return self._said(result, evidence=verdict.evidence)
 
-    def _result(self, result: ToolResult) -> Any:
+    def _said(self, result: ToolResult, *, evidence: tuple[Evidence, ...]) -> Succeeded | Failed:
         """What the command wrote as its result; otherwise how it ended and the last that it printed."""
-        with suppress(OSError, ValueError), self._result_file.open("rb") as file:
-            return json.loads(file.read(LARGEST_RESULT_BYTES))
-        return {"exit_code": result.exit_code, "output": output_excerpt(result)}
+        printed = {"exit_code": result.exit_code, "output": output_excerpt(result)}
+        try:
+            content = read_dropped(self._result_file, max_bytes=LARGEST_RESULT_BYTES)
+            value = read_json(content.text)
+            outcome = outcome_from_payload(value) if isinstance(value, dict) else None
+        except FileNotFoundError:
+            return Succeeded(result=printed, evidence=evidence)
+        except (OSError, InvalidInput) as error:  # the work is done: it is not lost for how it was told
+            return Succeeded(result={**printed, "result_refused": str(error)}, evidence=evidence)
+        return outcome if isinstance(outcome, Failed) else Succeeded(result=value, evidence=evidence)
 
     def _record(
         self, result: ToolResult, outcome: Outcome, *, started_at: datetime, finished_at: datetime

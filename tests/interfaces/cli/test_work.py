@@ -47,6 +47,42 @@ def test_exit_code_0_completes_the_task_and_what_was_printed_is_kept(dt: DtProce
     assert kept["steps"][0]["name"] == "work"
 
 
+@pytest.mark.parametrize(
+    ("writes", "what"),
+    [
+        ('printf \'{"a": "\\\\ud800"}\'', "half a character"),
+        ("printf '{\"a\": NaN}'", "NaN"),
+        ("echo [1,,2]", "no JSON"),
+        ("head -c 200000 /dev/zero | tr '\\0' '['", "nested"),
+        ("head -c 2000000 /dev/zero", "most"),
+    ],
+    ids=["surrogate", "NaN", "text", "deep", "large"],
+)
+def test_a_result_file_that_is_no_json_loses_neither_the_work_nor_the_reason(
+    dt: DtProcess, writes: str, what: str
+) -> None:
+    task_id = added(dt, "Fix the parser")
+    said = dt("work", "--once", *SHELL, f"echo done; {writes} > $DREAMOS_TASKS_RESULT_FILE")
+    assert said.code == 0
+    result = task(dt, task_id)["result"]
+    assert (result["exit_code"], result["output"]) == (0, "done")
+    assert what in result["result_refused"]
+
+
+def test_a_result_file_that_is_no_file_is_not_waited_for(dt: DtProcess) -> None:
+    task_id = added(dt, "Fix the parser")
+    assert dt("work", "--once", *SHELL, "mkfifo $DREAMOS_TASKS_RESULT_FILE").code == 0
+    assert "FIFO" in task(dt, task_id)["result"]["result_refused"]
+
+
+def test_a_result_that_says_error_fails_the_task(dt: DtProcess) -> None:
+    task_id = added(dt, "Fix the parser")
+    form = '{"status": "error", "error_code": "X", "message": "no such grammar"}'
+    assert dt("work", "--once", *SHELL, f"echo '{form}' > $DREAMOS_TASKS_RESULT_FILE").code == 1
+    kept = task(dt, task_id)
+    assert (kept["status"], kept["error"]["message"]) == ("failed", "no such grammar")
+
+
 def test_the_command_reads_the_task_and_writes_its_result(dt: DtProcess) -> None:
     task_id = added(dt, "Count", "--description", "three $(words) here")
     program = (
