@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dreamos_tasks.app.call_checks import call_check
@@ -13,7 +13,7 @@ from dreamos_tasks.errors import InvalidInput, Refused
 from dreamos_tasks.intake.draft_forms import Door
 from dreamos_tasks.intake.drafts import read_drafts
 from dreamos_tasks.intake.formats.found import Found, Note
-from dreamos_tasks.intake.formats.listed import linked
+from dreamos_tasks.intake.formats.listed import linked, without_rings
 from dreamos_tasks.intake.formats.sources import Source
 from dreamos_tasks.intake.problems import InvalidDrafts
 from dreamos_tasks.model.plan import ErrorCategory, TaskError
@@ -48,23 +48,26 @@ def import_tasks(nexus: TaskNexus, source: Source, *, home: Home, dry_run: bool 
     """Put the tasks on the board, in one commit; those that are here already stay as they are.
 
     A task that cannot be taken is refused by itself, and what depends on it comes without it. With `dry_run` nothing is
-    written. Raises DependencyCycle, BoardUnavailable kinds.
+    written. Raises BoardUnavailable kinds.
     """
     refused: dict[str, str] = {}
     notes = [*source.notes]
     here = {found.source_id: known for found in source.tasks if (known := _known(nexus, found)) is not None}
     door = Door(created_by=IMPORTER, check_call=call_check(tools_to_ask(home)))
     coming = [_typed(found, door) for found in source.tasks if found.source_id not in here]
-    accepted: list[Found] = []
+    accepted: dict[str, Found] = {}  # by the id here
     for found, reason in coming:
-        taken = nexus.store.get(str(found.form["task_id"]))
+        task_id = str(found.form["task_id"])
+        taken = nexus.store.get(task_id)
         if reason is None and taken is not None:
             reason = f"{taken.task_id} is another task on this board: {taken.title}"
+        if reason is None and task_id in accepted:
+            reason = f"its id is {task_id} here, and so is that of {accepted[task_id].source_id!r}"
         if reason is None:
-            accepted.append(found)
+            accepted[task_id] = found
         else:
             refused[found.source_id] = reason
-    linked_up = linked(accepted, known=_ids_needed(accepted, nexus))
+    linked_up = without_rings(linked(tuple(accepted.values()), known=_ids_needed(accepted.values(), nexus)))
     drafts = [_Coming(found=found, draft=_draft(found, door)) for found in linked_up]
     notes += [note for found in linked_up for note in found.notes]
     added = {each.found.source_id: each.draft.task_id for each in drafts}
@@ -122,7 +125,7 @@ def _key_of(found: Found) -> str:
     return KEY.format(found.source_id)
 
 
-def _ids_needed(accepted: Sequence[Found], nexus: TaskNexus) -> frozenset[str]:
+def _ids_needed(accepted: Collection[Found], nexus: TaskNexus) -> frozenset[str]:
     """Of the tasks that these link to, those that are on the board."""
     wanted = {str(other) for found in accepted for other in found.form.get("depends_on", ())}
     wanted |= {str(found.form["parent_id"]) for found in accepted if "parent_id" in found.form}

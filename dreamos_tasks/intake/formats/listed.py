@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 from dreamos_tasks.intake.formats.found import Found, Note, NoteKind
 from dreamos_tasks.intake.formats.words import UNDER_WAY, priority_of, status_of, word_of
 from dreamos_tasks.intake.problems import pointer_to, shown
+from dreamos_tasks.model.dependencies import ring_closers
 from dreamos_tasks.model.instants import read_instant
 from dreamos_tasks.model.task import FINAL, TASK_FIELDS, Status
 
@@ -46,6 +48,7 @@ _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")  # in an id
 _UNFIT_NAME = re.compile(r"[^A-Za-z0-9._:@+-]+")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\[\[?[A-Z_ ]+\]?\]|<[a-zA-Z_ ]+>|PLACEHOLDER|YYYY")
 LONGEST_ID = 128
+MARK_LENGTH = 8
 
 
 def found_task(value: Mapping[str, Any], *, index: int, file: str, pointer: str, default: Status) -> Found:
@@ -69,8 +72,15 @@ def tasks_in(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def fit_id(source_id: str) -> str:
-    """An id for this board: the other board's own wherever it can be one."""
-    return _UNFIT.sub("-", source_id).strip("-._")[:LONGEST_ID]
+    """An id for this board: the other board's own wherever it can be one.
+
+    Letters that no id has would leave the same of many: what is left then has a mark of the whole behind it.
+    """
+    fit = _UNFIT.sub("-", source_id).strip("-._")
+    if fit and source_id.isascii():
+        return fit[:LONGEST_ID]
+    mark = hashlib.sha256(source_id.encode("utf-8")).hexdigest()[:MARK_LENGTH]
+    return f"{fit[: LONGEST_ID - MARK_LENGTH - 1] or 'id'}-{mark}"
 
 
 class _Mapping:
@@ -223,15 +233,28 @@ def linked(found: Sequence[Found], *, known: frozenset[str]) -> Sequence[Found]:
     return [_linked(task, there) for task in found]
 
 
+def without_rings(found: Sequence[Found]) -> Sequence[Found]:
+    """The tasks without those dependencies that would close a ring, in which none could ever start; they are kept, and said."""
+    closers = ring_closers({str(task.form["task_id"]): task.form.get("depends_on", ()) for task in found})
+    said = "it would close a ring of dependencies"
+    return [_without(task, lost, said=said) if (lost := closers.get(task.form["task_id"])) else task for task in found]
+
+
+def _without(task: Found, lost: Sequence[str], *, said: str) -> Found:
+    """The task without these dependencies."""
+    form = dict(task.form)
+    form["depends_on"] = [other for other in form["depends_on"] if other not in lost]
+    kept = form.get("extra", {})
+    form["extra"] = {**kept, "lost_dependencies": [*kept.get("lost_dependencies", ()), *lost]}
+    note = Note(kind=NoteKind.REFUSED, where=task.where, said=f"{said}: {', '.join(lost)}")
+    return replace(task, form=form, notes=(*task.notes, note))
+
+
 def _linked(task: Found, there: frozenset[str]) -> Found:
-    form, notes = dict(task.form), list(task.notes)
-    lost = [other for other in form.get("depends_on", ()) if other not in there or other == form["task_id"]]
+    lost = [other for other in task.form.get("depends_on", ()) if other not in there or other == task.form["task_id"]]
     if lost:
-        form["depends_on"] = [other for other in form["depends_on"] if other not in lost]
-        form["extra"] = {**form.get("extra", {}), "lost_dependencies": lost}
-        notes.append(
-            Note(kind=NoteKind.REFUSED, where=task.where, said=f"it depends on what is not there: {', '.join(lost)}")
-        )
+        task = _without(task, lost, said="it depends on what is not there")
+    form, notes = dict(task.form), list(task.notes)
     if task.status is Status.PAUSED and form.get("depends_on"):
         said = "it is pending: its dependencies say what it waits for"
         notes.append(Note(kind=NoteKind.MAPPED, where=task.where, said=said))

@@ -61,7 +61,7 @@ def priority_of(value: Any) -> Priority | None:
     word = word_of(value)
     if word in PRIORITY_WORDS:
         return PRIORITY_WORDS[word]
-    if word.isdigit() and int(word) > 3:
+    if word.isascii() and word.isdigit() and word.lstrip("0") not in ("", "1", "2", "3"):
         return Priority.LOW
     try:
         return priority_from(word)

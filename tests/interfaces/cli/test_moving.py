@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,47 @@ def test_an_id_that_is_another_tasks_here_is_refused(dt: Dt, tmp_path: Path) -> 
     assert said.code == 7
     assert "X-1 is another task on this board: Ours" in said.json["refused"]["X-1"]
     assert [task["title"] for task in board(dt).values()] == ["Ours"]
+
+
+def imported(dt: Dt, folder: Path, tasks: Sequence[Mapping[str, Any]], *options: str) -> Any:
+    (folder / "other.json").write_text(json.dumps(tasks))
+    return dt("import", str(folder / "other.json"), *options, "--json")
+
+
+def test_two_ids_that_are_the_same_here_cost_one_task_and_not_the_import(dt: Dt, tmp_path: Path) -> None:
+    said = imported(dt, tmp_path, [{"id": "a b", "title": "x"}, {"id": "a-b", "title": "y"}, {"id": "c", "title": "z"}])
+    assert (set(board(dt)), list(said.json["refused"])) == ({"a-b", "c"}, ["a-b"])
+    assert "'a b'" in said.json["refused"]["a-b"]
+
+
+def test_ids_in_another_script_stay_apart_and_linked(dt: Dt, tmp_path: Path) -> None:
+    tasks: list[dict[str, Any]] = [
+        {"id": "задача-1", "title": "x"},
+        {"id": "日本", "title": "y", "depends_on": ["задача-1"]},
+    ]
+    said = imported(dt, tmp_path, tasks)
+    first, second = said.json["added"]["задача-1"], said.json["added"]["日本"]
+    assert board(dt)[second]["depends_on"] == [first]
+    assert imported(dt, tmp_path, tasks).json["added"] == {}
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["import", "dry run"])
+def test_a_ring_is_opened_and_said(dt: Dt, tmp_path: Path, options: tuple[str, ...]) -> None:
+    tasks: list[dict[str, Any]] = [
+        {"id": "a", "title": "x", "depends_on": ["b"]},
+        {"id": "b", "title": "y", "depends_on": ["c", "a"]},
+    ]
+    said = imported(dt, tmp_path, [*tasks, {"id": "c", "title": "z"}], *options)
+    assert set(said.json["added"]) == {"a", "b", "c"}
+    assert "it would close a ring of dependencies: a" in json.dumps(said.json["notes"])
+    if not options:
+        tasks_here = board(dt)
+        assert (tasks_here["a"]["depends_on"], tasks_here["b"]["depends_on"]) == (["b"], ["c"])
+
+
+@pytest.mark.parametrize("priority", ["²", "9" * 5000])
+def test_a_priority_that_only_looks_like_a_number_is_no_crash(dt: Dt, tmp_path: Path, priority: str) -> None:
+    assert imported(dt, tmp_path, [{"id": "a", "title": "x", "priority": priority}]).code == 0
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl", "boards"])
