@@ -96,12 +96,16 @@ def why_document(nexus: TaskNexus, task: Task) -> dict[str, Any]:
 def why_lines(nexus: TaskNexus, task: Task) -> list[str]:
     """The same for a person, line by line."""
     from dreamos_tasks.interfaces.cli.queue_place import place_of
-    from dreamos_tasks.interfaces.cli.task_page import next_commands
+    from dreamos_tasks.interfaces.cli.task_page import next_commands, pause_words
     from dreamos_tasks.interfaces.cli.task_view import title_line
 
     if task.status not in QUEUED:
-        commands = next_commands(task)
-        return [f"it is {task.status.value.replace('_', ' ')}", *(f"next: {command}" for command in commands[:1])]
+        pause = pause_words(task, nexus.clock.now())
+        return [
+            f"it is {task.status.value.replace('_', ' ')}",
+            *((f"pause: {pause}",) if pause else ()),
+            *(f"next: {command}" for command in next_commands(task)[:1]),
+        ]
     reasons = nexus.waiting_for(task)
     if not reasons:
         return list(place_of(nexus, task).lines)

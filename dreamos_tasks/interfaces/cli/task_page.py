@@ -13,6 +13,7 @@ from dreamos_tasks.interfaces.cli.task_view import claim_line, state_word, title
 from dreamos_tasks.interfaces.cli.text import COLUMN_GAP, columns_of, duration, harmless, harmless_block, local_and_ago
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.plan import Step, StepResult, StepStatus
+from dreamos_tasks.model.request import PauseEnd
 from dreamos_tasks.model.ruling import was_cut
 from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.model.undone import Rollback
@@ -23,6 +24,7 @@ LONGEST_RESULT = 4000
 TELLING = ("action", "method", "function", "url", "path", "pattern", "query", "subject")  # of a call: what it is about
 LABEL_WIDTH = 11
 CUT_OFF = "cut off"
+_PAUSE_ENDS = {PauseEnd.RESUME: "goes on", PauseEnd.CANCEL: "is cancelled"}
 
 
 def show_page(
@@ -109,6 +111,17 @@ def rollback_words(rollback: Rollback, now: datetime) -> str:
     return f"{what} is being taken back" if rollback.is_under_way else f"{what} is to be taken back"
 
 
+def pause_words(task: Task, now: datetime) -> str:
+    """Who has paused a task, why, and how that ends by itself; one at work pauses when its step has ended. Empty: nobody."""
+    pause = task.pause
+    if pause is None or task.is_final:
+        return ""
+    begins = "when what runs has ended; " if task.status is Status.IN_PROGRESS else ""
+    why = f": {harmless(pause.reason)}" if pause.reason else ""
+    end = "" if pause.until is None else f"; {_PAUSE_ENDS[pause.then]} {local_and_ago(pause.until, now)}"
+    return f"{begins}{local_and_ago(pause.at, now)} by {harmless(pause.by)}{why}{end}"
+
+
 def _facts(task: Task, now: datetime) -> Iterator[tuple[str, str]]:
     yield "priority", task.priority.value
     if task.claim is not None:
@@ -127,6 +140,8 @@ def _facts(task: Task, now: datetime) -> Iterator[tuple[str, str]]:
     yield "added", f"{local_and_ago(task.created_at, now)} by {harmless(task.created_by)}"
     if task.rollback is not None:
         yield "rollback", rollback_words(task.rollback, now)
+    if pause := pause_words(task, now):
+        yield "pause", pause
     later = task.not_before if task.finished_at is None else None
     for label, instant in (("not before", later), ("due", task.due_at), ("ended", task.finished_at)):
         if instant is not None:

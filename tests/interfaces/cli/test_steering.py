@@ -14,6 +14,33 @@ def test_a_task_is_paused_resumed_cancelled_and_retried(dt: Dt) -> None:
         assert dt(verb, task_id, "--json").json["status"] == state
 
 
+def test_a_paused_task_says_who_paused_it_and_why_and_how_that_ends(dt: Dt) -> None:
+    task_id = dt.add("x")
+    dt("pause", task_id, "--reason", "waits for the release", "--for", "2h", "--then", "cancel")
+
+    page, why = dt("show", task_id).out, dt("why", task_id).out
+
+    (line,) = [line for line in page.splitlines() if line.startswith("  pause ")]
+    assert "by cli: waits for the release; is cancelled" in line
+    assert "it is paused\n  pause: " in why
+    assert "by cli: waits for the release; is cancelled" in why
+    dt("resume", task_id)
+    assert "waits for the release" not in dt("show", task_id).out + dt("why", task_id).out
+
+
+def test_a_task_that_is_to_pause_says_so(dt: Dt) -> None:
+    from dreamos_tasks import TaskNexus
+
+    task_id = dt.add("x")
+    dt("claim", task_id, "--agent", "ada")
+    with TaskNexus.open(dt.home / "runtime" / "nexus.db") as nexus:
+        nexus.pause_task(task_id, by="eve", reason="lunch", at_boundary=True)
+
+    for said in (dt("show", task_id).out, dt("why", task_id).out):
+        assert "when what runs has ended; " in said
+        assert "by eve: lunch" in said
+
+
 def test_several_ids_give_an_array_and_one_refusal_does_not_hold_up_the_others(dt: Dt) -> None:
     first, second = dt.add("a"), dt.add("b")
     answer = dt("cancel", first, "dt-nope", second, "--json")
