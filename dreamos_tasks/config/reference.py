@@ -22,6 +22,7 @@ _HEAD = """\
 # right.
 """
 _TOOL_EXAMPLE = "shell"
+_LEFT_OUT = frozenset({"server.port"})  # that it is set means something, be it to its default
 
 
 def reference() -> str:
@@ -52,7 +53,7 @@ def _lines(section: SectionInfo, *, mark: str) -> Iterator[str]:
         open_keys = tuple(above)
         indent = mark + "  " * len(above)
         yield from wrap(_comment(setting), _WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
-        yield from _assignment(name, setting.default, indent)
+        yield from _assignment(name, setting.default, f"{indent}# " if setting.key in _LEFT_OUT else indent)
 
 
 def _comment(setting: SettingInfo) -> str:

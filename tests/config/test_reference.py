@@ -26,8 +26,9 @@ def keys_of(section: dict[str, Any], above: tuple[str, ...] = ()) -> set[str]:
 
 
 def with_its_example(text: str) -> dict[str, Any]:
-    """The reference with the commented example of a tool taken in."""
-    document = yaml.safe_load(re.sub(r"(?m)^# ( +[a-z#])", r"\1", text))
+    """The reference with what it has as a comment taken in: the example of a tool, and what is left out."""
+    text = re.sub(r"(?m)^# ( +[a-z#])", r"\1", text)
+    document = yaml.safe_load(re.sub(r"(?m)^( +)# ([a-z_]+: \S+)$", r"\1\2", text))
     assert isinstance(document, dict)
     return document
 
@@ -40,7 +41,9 @@ def test_the_file_is_read_as_exactly_the_defaults(home: Home, environ: dict[str,
     home.config.write_text(CONFIG.read_text())
     loaded = load(home, environ)
     assert loaded.settings == Settings()
-    assert {key for key, origin in loaded.origins.items() if origin == "default"} == set()
+    assert {key for key, origin in loaded.origins.items() if origin == "default"} == {"server.port"}, (
+        "set, no other would be taken"
+    )
 
 
 def test_the_file_names_every_setting_and_nothing_else() -> None:
