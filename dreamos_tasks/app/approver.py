@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dreamos_tasks.app.call_checks import call_check
+from dreamos_tasks.app.daemon_lock import running_daemon
 from dreamos_tasks.app.tool_shop import home_id, tools_to_ask
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.variables import AGENT_VARIABLE
@@ -26,10 +27,14 @@ def require_person(home: Home, *, verb: str) -> None:
     if os.environ.get(AGENT_VARIABLE):
         raise NoPerson(verb, why=f"{AGENT_VARIABLE} is set: an agent asks")
     us = os.getpid()
-    for pid in (us, *ancestors_of(us)):
+    above = ancestors_of(us)
+    for pid in (us, *above):
         marks = marks_on(pid)
         if marks is not None and marks.home_id == home_id(home):
             raise NoPerson(verb, why=f"it was started by a step of {marks.run.partition(':')[0]}")
+    daemon = running_daemon(home.daemon_file)
+    if daemon is not None and daemon.process.pid in above - {1}:  # it adopts what steps cut loose; process 1, everybody
+        raise NoPerson(verb, why="it was started by a step: it stands below the daemon")
 
 
 def require_fit(home: Home, task: Task, request: Request, params: Mapping[str, Any]) -> None:
