@@ -63,9 +63,10 @@ async def test_what_is_no_message_is_put_aside_and_the_next_one_taken(
     tmp_path: Path, desk: BoardDesk, room: MailRoom
 ) -> None:
     dropped(tmp_path, "a-bad.json", "[]")
-    dropped(tmp_path, "b-good.json", json.dumps({"from_agent_id": "eve", "subject": "good"}))
+    good = dropped(tmp_path, "b-good.json", json.dumps({"from_agent_id": "eve", "subject": "good"}))
     rejected = tmp_path / "runtime" / "agent_mailboxes" / "ada" / "rejected"
-    await until(lambda: (rejected / "a-bad.json").exists())
+    await until(lambda: not good.exists())
+    assert (rejected / "a-bad.json").exists()
     (message,) = await desk.read(lambda nexus: nexus.mail_of("ada"))
     assert message.subject == "good"
 
