@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from dreamos_tasks.intake.findings import Findings
 from dreamos_tasks.intake.problems import InvalidDrafts, nearest, pointer_to, shown
 from dreamos_tasks.intake.typed import typed
-from dreamos_tasks.model.mail import LONGEST_BODY, Message, MessageDraft
+from dreamos_tasks.model.mail import Message, MessageDraft
 
 WRITTEN = tuple(f.name for f in fields(MessageDraft))
 OF_THE_BOARD = tuple(f.name for f in fields(Message) if f.name not in WRITTEN)
@@ -32,8 +32,6 @@ def read_message(value: Any, *, to_agent_id: str | None = None) -> MessageDraft:
         form = _known(value, findings)
         _check_receiver(form, to_agent_id, findings)
         draft = typed(adapter(), form, lambda loc: pointer_to(*loc), findings)
-        if draft is not None and isinstance(draft.body, str) and len(draft.body) > LONGEST_BODY:
-            findings.refuse("/body", "it is too long", expected=f"at most {LONGEST_BODY:,} characters", found="more")
     if findings.problems or draft is None:
         raise InvalidDrafts(findings.problems)
     return draft

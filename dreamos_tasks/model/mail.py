@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import field, replace
 from datetime import datetime
@@ -101,7 +102,8 @@ class Message(MessageDraft):
 
 
 def received(draft: MessageDraft, *, now: datetime, task_id: str | None = None) -> Message:
-    """The message that is put into a mailbox."""
+    """The message that is put into a mailbox. Raises InvalidInput when its body is too long."""
+    _check_length(draft.body)
     values = {name: getattr(draft, name) for name in MessageDraft.__dataclass_fields__}
     values["message_id"] = draft.message_id or fresh_message_id()
     values["timestamp_created"] = draft.timestamp_created or now
@@ -169,6 +171,17 @@ def fresh_message_id() -> str:
     return str(uuid4())
 
 
+def _check_length(body: Any) -> None:
+    length = len(body) if isinstance(body, str) else len(json.dumps(body, ensure_ascii=False))
+    if length > LONGEST_BODY:
+        raise InvalidInput(
+            f"the body has {length:,} characters",
+            pointer="/body",
+            cause=f"{LONGEST_BODY:,} are the most",
+            fix="write it to a file, and say in the message where it lies",
+        )
+
+
 def _uuid(text: str) -> str:
     try:
         return str(UUID(text))
@@ -187,6 +200,4 @@ def _quoted(message: Message) -> list[str]:
         return [line if not line.startswith("#") else f"##{line}" for line in str(message.body).splitlines()]
     if message.body_type is BodyType.TEXT:
         return [f"> {line}" for line in str(message.body).splitlines()]
-    import json
-
     return ["```json", *json.dumps(message.body, indent=2, ensure_ascii=False).splitlines(), "```"]

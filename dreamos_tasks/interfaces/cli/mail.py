@@ -190,8 +190,7 @@ def _draft(
     requires_ack: bool,
     tags: tuple[str, ...],
 ) -> MessageDraft:
-    import json
-
+    from dreamos_tasks.intake.json_text import UnreadableJson, parse
     from dreamos_tasks.model.mail import BodyType, MessageDraft
     from dreamos_tasks.model.task import priority_from
 
@@ -204,9 +203,11 @@ def _draft(
     value: Any = text
     if kind in (BodyType.JSON, BodyType.TASK):
         try:
-            value = json.loads(text) if text else {}
-        except ValueError as error:
-            raise InvalidInput("the body is not JSON", pointer="/body", cause=str(error), fix="--type text") from error
+            value = parse(text) if text else {}
+        except UnreadableJson as error:
+            raise InvalidInput(
+                "the body is not JSON", pointer="/body", cause=error.message, fix=error.fix or "--type text"
+            ) from error
     return MessageDraft(
         to_agent_id=to,
         from_agent_id=call.agent(agent, verb="mail send"),

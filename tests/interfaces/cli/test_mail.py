@@ -33,6 +33,28 @@ def folder(home: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("body", ["[" * 50_000, '{"a": NaN}', '{"a": "\\ud800"}'], ids=["deep", "NaN", "surrogate"])
+def test_a_body_that_is_no_json_is_refused_with_the_reason(dt: Dt, body: str) -> None:
+    answer = dt("mail", "send", "ada", "--agent", "bob", "--subject", "x", "--type", "json", "--body", body)
+    assert (answer.code, box(dt)) == (7, [])
+    assert "the body is not JSON" in answer.err
+
+
+@pytest.mark.parametrize("body_type", ["text", "json"])
+def test_a_body_that_is_too_long_is_refused_at_every_door(dt: Dt, folder: Path, tmp_path: Path, body_type: str) -> None:
+    words = "x" * 1_048_577
+    said = tmp_path / "body"
+    said.write_text(words if body_type == "text" else json.dumps([words]))
+    answer = dt("mail", "send", "ada", "--agent", "bob", "--subject", "x", "--type", body_type, "--body", f"@{said}")
+    assert (answer.code, "are the most" in answer.err) == (7, True)
+    kind = "text/plain" if body_type == "text" else "application/json"
+    body = words if body_type == "text" else [words]
+    message = {"from_agent_id": "bob", "subject": "x", "body_type": kind, "body": body}
+    (folder / "long.json").write_text(json.dumps(message))
+    assert box(dt) == []
+    assert (folder.parent / "rejected" / "long.json").exists()
+
+
 def test_a_message_is_sent_read_and_acknowledged(dt: Dt) -> None:
     message = sent(dt, "--subject", "Hello", "--body", "two\nlines", "--ack", "--priority", "high", "--tag", "core")
     assert [found["subject"] for found in box(dt, "--unread")] == ["Hello"]
