@@ -26,6 +26,8 @@ from dreamos_tasks.model.task import Task, TaskDraft
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dreamos_tasks.intake.drafts import Reading
+
 STDIN = "-"
 
 
@@ -145,9 +147,15 @@ def _drafts_from(call: Call, source: str, *, created_by: str) -> tuple[Sequence[
     from dreamos_tasks.app.reading import read_work
 
     reading = read_work(content, home=call.home, limits=call.settings.inbox, created_by=created_by)
-    for notice in reading.notices:
-        call.out.note(f"note: {notice.pointer}: {harmless(notice.message)}")
+    say_notices(call, reading)
     return reading.drafts, reading.is_array
+
+
+def say_notices(call: Call, reading: Reading) -> None:
+    """What was let pass, and where."""
+    for notice in reading.notices:
+        where = f"{harmless(notice.pointer)}: " if notice.pointer else ""
+        call.out.note(f"note: {where}{harmless(notice.message)}")
 
 
 def _say_added(call: Call, tasks: Sequence[Task]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from dreamos_tasks.errors import BoardUnavailable, DreamosError, InvalidInput, NoPerson, NotFound, UsageError
+from dreamos_tasks.interfaces.cli.adding import say_notices
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.command_verb import CommandVerb, command_behind
 from dreamos_tasks.interfaces.cli.option import option
@@ -154,7 +155,9 @@ def _task_of(call: Call, source: str) -> Task:
         text = call.read_stdin() if source == "-" else Path(source).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{source} cannot be read", cause=str(error), fix=f"ls -l {source}") from error
-    drafts = read_work(text, home=call.home, limits=call.settings.inbox, created_by="cli").drafts
+    reading = read_work(text, home=call.home, limits=call.settings.inbox, created_by="cli")
+    say_notices(call, reading)
+    drafts = reading.drafts
     if len(drafts) != 1:
         raise InvalidInput(
             f"it holds {len(drafts)} tasks; one is run at a time", fix=f"dt add --file {source}; dt up runs them all"

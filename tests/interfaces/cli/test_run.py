@@ -90,6 +90,11 @@ def test_what_is_neither_a_file_nor_a_task_is_not_found(dt: DtProcess) -> None:
     assert (said.code, said.error["code"]) == (3, "not_found")
 
 
+def test_a_key_that_is_no_field_is_told_of(dt: DtProcess, tmp_path: Path) -> None:
+    (tmp_path / "task.json").write_text('{"title": "x", "run": "true", "colour": "red"}')
+    assert 'note: /colour: "colour" is no field of a task' in dt("run", "task.json").err
+
+
 def test_a_transient_failure_is_tried_again_with_the_attempts_there_are(dt: DtProcess, tmp_path: Path) -> None:
     said = dt("run", "--json", "--", "sh", "-c", "echo x >> tries; test $(wc -l < tries) -ge 3 || exit 75")
     assert said.code == 0
