@@ -228,10 +228,8 @@ class Attempt:
                 self._held_back[name] = refusal
         begun = {(record.name, record.token) for record in self._task.steps if record.status is StepStatus.RUNNING}
         for name, (step, started) in decided.start.items():
-            if (
-                name,
-                self._token,
-            ) in begun:  # not when a pause came between, or it was held back; a cut one may stand there
+            # Not when a pause came between, or it was held back; a cut one may stand there under an older token.
+            if (name, self._token) in begun:
                 await self._start(step, started)
 
     def _gates_of(self, decided: _Round) -> dict[str, Sequence[Gate]]:

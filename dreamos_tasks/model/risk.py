@@ -70,6 +70,14 @@ DESTRUCTIVE: tuple[Pattern, ...] = (
         example="find . -name '*.orig' -delete",
     ),
     Pattern(
+        name="fs-remove-listed",
+        kind="fs",
+        expression=_BEGIN + rf"(?:xargs|parallel)\s+{_WORDS}(?:/[\w./-]*/)?rm\s+{_RECURSIVE}",
+        risk=Risk.HIGH,
+        reason="it removes whatever it is told of",
+        example="ls -d /srv/* | xargs -r rm -rf",
+    ),
+    Pattern(
         name="fs-overwrite-device",
         kind="fs",
         expression=_BEGIN
