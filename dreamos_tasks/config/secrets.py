@@ -25,8 +25,12 @@ def read_secrets(path: Path) -> Mapping[str, str]:
         return {}
     except OSError as error:
         raise ConfigError(f"the secrets in {path} cannot be read", cause=error.strerror or str(error)) from None
-    with open(fd, "rb") as file:
+    try:
         _require_private(path, os.fstat(fd))
+    except ConfigError:
+        os.close(fd)
+        raise
+    with open(fd, "rb") as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ConfigError(f"{path} is too large for a file of secrets", cause=f"{MOST_BYTES:,} bytes are the most")

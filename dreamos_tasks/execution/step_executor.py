@@ -158,7 +158,7 @@ class StepExecutor:
                 return _misused(step, [f"{problem.pointer}: {problem.message}" for problem in problems])
             return await tool.execute(params, replace(context, secrets=used) if used else context)
         except UnknownReference as error:
-            hint = "dt config show secrets.path names the file that they are read from"
+            hint = "write it as a line NAME=VALUE into the file that dt config show secrets.path names, below the board's home"
             return ToolResult(category=ErrorCategory.CONFIGURATION, message=str(error), suggestions=(hint,))
         except Exception as error:  # noqa: BLE001  a tool may raise anything
             logger.opt(exception=True).warning("{} {}: tool {} raised", task.task_id, step.name, step.tool)

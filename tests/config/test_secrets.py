@@ -56,3 +56,9 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="no regular file"):
         read_secrets(tmp_path / "secrets.env")
+
+
+def test_a_folder_is_no_file_of_secrets(tmp_path: Path) -> None:
+    (tmp_path / "secrets.env").mkdir(0o700)
+    with pytest.raises(ConfigError, match="is no regular file"):
+        read_secrets(tmp_path / "secrets.env")
