@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamos_tasks.errors import UsageError
+from dreamos_tasks.errors import (
+    AgentPaused,
+    BoardCorrupt,
+    BoardGone,
+    BoardTooNew,
+    BoardUnavailable,
+    BoardUnsafe,
+    UsageError,
+)
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.command_verb import CommandVerb, command_behind
 from dreamos_tasks.interfaces.cli.option import option
@@ -88,6 +96,7 @@ class _Loop:
         self._waits = waits
         self._view = _View(call, quiet=quiet)
         self._count = 0
+        self._hindrance = ""  # what was said last of why nothing can be claimed now
         self.exit_code = 0
 
     def run(self) -> None:
@@ -118,10 +127,25 @@ class _Loop:
             return self._claim()
         from dreamos_tasks.interfaces.cli.waiting import wait_until
 
-        task = self._claim()
+        task = self._claim_when_free()
         if task is None:
             self._call.out.note(f"{harmless(self._request.agent_id)} waits for a task; Ctrl-C ends")
-            task = wait_until(self._call, self._claim, timeout_seconds=None)
+            task = wait_until(self._call, self._claim_when_free, timeout_seconds=None)
+        return task
+
+    def _claim_when_free(self) -> Task | None:
+        """As `_claim`; an agent that is paused, and a board that is locked or full, are said once and waited for."""
+        try:
+            task = self._claim()
+        except (BoardGone, BoardCorrupt, BoardTooNew, BoardUnsafe):
+            raise
+        except (AgentPaused, BoardUnavailable) as error:
+            said = harmless(f"{error.message}: {error.cause}")
+            if said != self._hindrance:
+                self._call.out.note(said)
+            self._hindrance = said
+            return None
+        self._hindrance = ""
         return task
 
     def _claim(self) -> Task | None:

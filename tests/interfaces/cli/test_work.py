@@ -172,6 +172,18 @@ def test_waiting_is_ended_by_a_signal_and_by_a_task(dt: DtProcess, tmp_path: Pat
     assert worker.wait(60) == 0
 
 
+def test_an_agent_that_is_paused_waits_until_it_is_resumed(dt: DtProcess, tmp_path: Path) -> None:
+    dt("agents", "register", "ada")
+    dt("agents", "pause", "ada", "--reason", "flaky")
+    worker = dt.start("work", *SHELL, "true")
+    task_id = added(dt, "late")
+    assert worker.stderr is not None
+    assert "flaky" in worker.stderr.readline()
+    assert (worker.poll(), task(dt, task_id)["status"]) == (None, "pending")
+    dt("agents", "resume", "ada")
+    until(lambda: task(dt, task_id)["status"] == "completed")
+
+
 def test_what_a_killed_worker_left_running_is_ended_by_the_next_one(dt: DtProcess, tmp_path: Path) -> None:
     added(dt, "lost")
     worker = dt.start("work", *SHELL, "echo $$ > pid; exec sleep 600")
