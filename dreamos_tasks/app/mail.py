@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from dreamos_tasks.app.call_checks import call_check
 from dreamos_tasks.app.tool_shop import tools_to_ask
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
-from dreamos_tasks.errors import InvalidInput, NotFound
+from dreamos_tasks.errors import BoardUnsafe, InvalidInput, NotFound
 from dreamos_tasks.intake.draft_forms import Door
 from dreamos_tasks.intake.drafts import read_drafts
 from dreamos_tasks.intake.json_text import parse
@@ -54,21 +55,33 @@ def broadcast(nexus: TaskNexus, draft: MessageDraft, *, home: Home) -> Sequence[
         raise NotFound("there is nobody to send it to", fix="dt agents register NAME makes an agent known")
     together = fresh_message_id()
     metadata = {**draft.metadata, "broadcast_id": together}
-    return [
-        deliver(nexus, replace(draft, to_agent_id=agent_id, message_id="", metadata=metadata), home=home)
-        for agent_id in others
-    ]
+    with nexus.together():  # to all or to none: whoever is refused may say it again
+        messages = [
+            send(nexus, replace(draft, to_agent_id=agent_id, message_id="", metadata=metadata), home=home)
+            for agent_id in others
+        ]
+    for agent_id in others:
+        mirror(nexus, home, agent_id)
+    return messages
 
 
 def mirror(nexus: TaskNexus, home: Home, agent_id: str) -> None:
-    """Bring an agent's folder up to date with its mailbox. Raises OSError, BoardUnsafe."""
+    """Bring an agent's folder up to date with its mailbox.
+
+    A folder that cannot be used undoes nothing: the board has the mail, and `take_in` and the daemon say what is wrong there.
+    """
     folder = MailboxFolder(home.mailboxes, agent_id)
-    folder.ensure()
-    folder.mirror(nexus.mail_of(agent_id))
+    messages = nexus.mail_of(agent_id)
+    with suppress(OSError, BoardUnsafe):
+        folder.ensure()
+        folder.mirror(messages)
 
 
 def take_in(nexus: TaskNexus, home: Home, agent_id: str) -> Sequence[Message | InvalidInput]:
-    """Take in what was dropped into an agent's folder, and bring the folder up to date; gives what became of each file."""
+    """Take in what was dropped into an agent's folder, and bring the folder up to date; gives what became of each file.
+
+    Raises OSError, BoardUnsafe when the folder cannot be used.
+    """
     folder = MailboxFolder(home.mailboxes, agent_id)
     folder.ensure()
     known = {message.message_id for message in nexus.mail_of(agent_id)}

@@ -40,6 +40,24 @@ def test_a_body_that_is_no_json_is_refused_with_the_reason(dt: Dt, body: str) ->
     assert "the body is not JSON" in answer.err
 
 
+def test_a_mailbox_without_a_usable_folder_gets_its_mail_all_the_same(dt: Dt, folder: Path) -> None:
+    for agent in ("ada", "zoe"):
+        dt("agents", "register", agent)
+    folder.rmdir()
+    folder.parent.rmdir()
+    folder.parent.touch()
+    sent(dt, "--subject", "Hello")
+    assert dt("mail", "broadcast", "--agent", "bob", "--subject", "Frozen").code == 0
+    told = dt("mail", "list", "--agent", "bob", "--sent", "--json").json
+    assert {(one["to_agent_id"], one["subject"]) for one in told} == {
+        ("ada", "Hello"),
+        ("ada", "Frozen"),
+        ("zoe", "Frozen"),
+    }
+    unusable = dt("mail", "list", "--agent", "ada")
+    assert (unusable.code, "is not a folder" in unusable.err) == (6, True)
+
+
 @pytest.mark.parametrize("body_type", ["text", "json"])
 def test_a_body_that_is_too_long_is_refused_at_every_door(dt: Dt, folder: Path, tmp_path: Path, body_type: str) -> None:
     words = "x" * 1_048_577
