@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from dreamos_tasks.app.reading import read_work
@@ -37,4 +38,4 @@ async def draft_from(access: BoardAccess, fields: Mapping[str, Any], more: Mappi
     text = json.dumps(form)
     # In a thread: it loads the tools that plans may name, and asks each whether it can be called so.
     reading = await asyncio.to_thread(read_work, text, home=access.home, limits=access.settings.inbox, created_by=by)
-    return reading.drafts[0]
+    return replace(reading.drafts[0], created_by=by)  # whatever it says: `more` names nobody else

@@ -143,6 +143,15 @@ async def test_waiting_for_a_task_ends_when_one_comes(served: Served) -> None:
     assert (await waiting).json()["task_id"] == task["task_id"]
 
 
+async def test_an_agent_adds_under_its_own_name_whatever_it_says(served: Served) -> None:
+    said = {"title": "Fix the parser", "created_by": "root"}
+    by_ada = await served.client.post(f"{API}/tasks", json=[said, said], headers=served.bearer(Scope.AGENT, "ada"))
+    assert [task["created_by"] for task in by_ada.json()] == ["ada", "ada"]
+    told = await served.client.get(f"{API}/tasks/{by_ada.json()[0]['task_id']}/events")
+    assert [message["data"]["by"] for message in told.json()] == ["ada"]
+    assert (await add(served, created_by="eve"))["created_by"] == "eve"  # an operator says whose it is
+
+
 async def test_people_steer_and_agents_do_not(served: Served) -> None:
     ada = served.bearer(Scope.AGENT, "ada")
     task = await add(served)

@@ -52,6 +52,12 @@ async def test_nothing_to_do_is_no_error_and_says_why(tmp_path: Path) -> None:
     assert mine["task"]["task_id"] == added["task_id"]
 
 
+async def test_an_agent_adds_under_its_own_name_whatever_it_says(tmp_path: Path) -> None:
+    async with connected(tmp_path, "--agent", "ada") as call:
+        added = await call("add_task", title="Fix the parser", more={"created_by": "root"})
+    assert added["created_by"] == "ada"
+
+
 async def test_a_call_can_wait_for_a_task_to_come(tmp_path: Path) -> None:
     async with connected(tmp_path, "--agent", "ada") as waiting, connected(tmp_path, "--agent", "bob") as adding:
         found: list[str] = []

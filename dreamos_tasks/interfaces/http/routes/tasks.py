@@ -83,6 +83,8 @@ async def add_task(
         read_work, content, home=context.home, limits=context.settings.inbox, created_by=caller.name
     )
     drafts = list(reading.drafts)
+    if caller.agent_id is not None:  # an agent adds under its own name, whatever it says
+        drafts = [replace(draft, created_by=caller.agent_id) for draft in drafts]
     if idempotency_key is not None:
         if reading.is_array:
             raise InvalidInput("Idempotency-Key goes with one task", fix="give each task of the array a dedupe_key")
