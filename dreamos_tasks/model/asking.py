@@ -78,9 +78,15 @@ def answer(task: Task, request_id: str, text: str, *, by: str, now: datetime) ->
         raise InvalidInput(
             f"{text!r} is no answer to {request_id}",
             cause=f"it takes one of: {', '.join(request.choices)}",
-            fix=f'dt answer {request_id} "{request.choices[0]}"',
+            fix=answering_command(request_id, request.choices[0]),
         )
     return _decide(task, request, RequestState.ANSWERED, by=by, now=now, answer=text)
+
+
+def answering_command(request_id: str, text: str) -> str:
+    """The command that gives this answer. The text is an agent's: a shell that it is pasted into runs none of it."""
+    quoted = f'"{text}"' if not set('"$`\\!') & set(text) else "'" + text.replace("'", "'\\''") + "'"
+    return f"dt answer {request_id} {quoted}"
 
 
 def lapse(task: Task, *, by: str, now: datetime) -> Change:

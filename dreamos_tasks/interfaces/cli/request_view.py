@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dreamos_tasks.interfaces.cli.text import harmless, harmless_block
+from dreamos_tasks.model.asking import answering_command
 from dreamos_tasks.model.request import Request, RequestKind
 from dreamos_tasks.model.task import Task
 
@@ -32,4 +33,4 @@ def deciding_commands(request: Request) -> str:
     if request.kind is RequestKind.APPROVAL:
         return f"dt approve {request.request_id}   or   dt reject {request.request_id}"
     choices: Sequence[str] = request.choices or ("...",)
-    return "   or   ".join(f'dt answer {request.request_id} "{harmless(choice)}"' for choice in choices)
+    return "   or   ".join(answering_command(request.request_id, harmless(choice)) for choice in choices)

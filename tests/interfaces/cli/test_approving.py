@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,17 @@ def test_a_question_shows_in_the_list_and_on_the_page_with_the_commands_that_dec
     for shown in (dt("approvals").out, dt("show", asked).out):
         assert f'dt answer {asked}.r1 "red"   or   dt answer {asked}.r1 "blue"' in shown
         assert "red or blue?" in shown
+
+
+@pytest.mark.parametrize("choice", ['x"; rm -rf ~; "', "$(rm -rf ~)", "`id`", "it's $HOME"])
+def test_a_choice_of_an_agents_is_shown_so_that_a_shell_runs_none_of_it(dt: Dt, choice: str) -> None:
+    task_id = dt.add("x")
+    dt("claim", task_id, "--agent", "ada")
+    dt("ask", task_id, "--agent", "ada", "which?", "--choice", choice)
+    refused = dt("answer", task_id, "green", "--json")
+    for shown in (dt("approvals").out, dt("show", task_id).out, refused.error["fix"]):
+        (line,) = [line for line in shown.splitlines() if f"dt answer {task_id}.r1" in line]
+        assert shlex.split(line[line.index("dt answer") :])[3] == choice
 
 
 def test_a_destructive_step_waits_and_shows_what_it_would_do(dt: Dt, waiting: str) -> None:
