@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from dreamos_tasks.errors import EpisodeNotFound, EpisodeRunning
+from dreamos_tasks.errors import DuplicateTaskId, EpisodeNotFound, EpisodeRunning
 from dreamos_tasks.model import episode as rules
 from dreamos_tasks.model.episode import SHELF, Episode, EpisodePlan, EpisodeState
 from dreamos_tasks.model.task import FINAL, Task
@@ -28,9 +29,21 @@ class Episodes:
         rules.check_plan(plan)
         with self._nexus.together():
             episode_id = self._free_id(plan)
-            tasks = self._nexus.add_tasks(rules.drafts_of(plan, episode_id=episode_id, by=by))
+            try:
+                tasks = self._nexus.add_tasks(rules.drafts_of(plan, episode_id=episode_id, by=by))
+            except DuplicateTaskId as taken:
+                fix = f"dt show {taken.task_id} tells what it is; the assignment needs a task_id of its own"
+                raise DuplicateTaskId(taken.task_id, fix=fix) from taken
             episode = rules.begun(plan, tasks, episode_id=episode_id, by=by, now=self._nexus.clock.now())
             return self._keep(episode)
+
+    def rehearse(self, plan: EpisodePlan, *, by: str) -> Sequence[Task]:
+        """The tasks that starting it would put on the board; nothing is kept. Raises as `start`."""
+        tasks: Sequence[Task] = ()
+        with suppress(_Rehearsed), self._nexus.together():
+            tasks = self.tasks_of(self.start(plan, by=by))
+            raise _Rehearsed
+        return tasks
 
     def all(self) -> Sequence[Episode]:
         """Every episode, the newest first."""
@@ -95,6 +108,10 @@ class Episodes:
         with self._nexus.verb():
             self._store.keep(SHELF, episode.episode_id, rules.episode_to_form(episode))
             return episode
+
+
+class _Rehearsed(Exception):
+    """Takes back what was rehearsed."""
 
 
 def _numbered(base: str, number: int) -> str:

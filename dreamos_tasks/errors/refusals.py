@@ -61,7 +61,7 @@ class IllegalTransition(Refused):
 
     code = "illegal_transition"
 
-    def __init__(self, task_id: str, *, state: str, verb: str, legal: tuple[str, ...]) -> None:
+    def __init__(self, task_id: str, *, state: str, verb: str, legal: tuple[str, ...], fix: str = "") -> None:
         self.task_id = task_id
         self.state = state
         self.verb = verb
@@ -70,7 +70,7 @@ class IllegalTransition(Refused):
         super().__init__(
             f"cannot {verb} {task_id}: it is {state}",
             cause=f"from {state} the legal verbs are: {words}",
-            fix=f"dt show {task_id}",
+            fix=fix or f"dt show {task_id}",
         )
 
 
@@ -125,9 +125,9 @@ class DuplicateTaskId(Refused):
 
     code = "duplicate_id"
 
-    def __init__(self, task_id: str) -> None:
+    def __init__(self, task_id: str, *, fix: str = "leave task_id out to get a fresh one") -> None:
         self.task_id = task_id
-        super().__init__(f"there is a task {task_id!r} already", fix="leave task_id out to get a fresh one")
+        super().__init__(f"there is a task {task_id!r} already", fix=fix)
 
 
 class VerificationFailed(Refused):

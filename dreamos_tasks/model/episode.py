@@ -140,7 +140,8 @@ def stuck_on(tasks: Sequence[Task]) -> Sequence[Task]:
 def ended(episode: Episode, state: EpisodeState, *, by: str, now: datetime, reason: str = "") -> Episode:
     """The episode once it is over. Raises IllegalTransition when it was."""
     if episode.state is not EpisodeState.RUNNING:
-        raise IllegalTransition(episode.episode_id, state=episode.state.value, verb="stop", legal=("start",))
+        fix = f"dt episode status {episode.episode_id}"
+        raise IllegalTransition(episode.episode_id, state=episode.state.value, verb="stop", legal=(), fix=fix)
     return replace(episode, state=state, ended_at=now, ended_by=by, reason=reason)
 
 

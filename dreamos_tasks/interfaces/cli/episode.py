@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dreamos_tasks.errors import InvalidInput
-from dreamos_tasks.interfaces.cli.call import SOMEBODY, Call
+from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, reason_option
 from dreamos_tasks.interfaces.cli.task_view import state_word
@@ -46,28 +46,27 @@ def episode(call: Call) -> None:
 
 @episode.below("start", examples=("dt episode start parser.yaml", "dt episode start parser.yaml --dry-run --json"))
 @click.argument("file", metavar="FILE.yaml", type=FILLED)
-@option("--dry-run", is_flag=True, help="Check the file and say what would be added; add nothing.")
+@option("--dry-run", is_flag=True, help="Check the file against the board and say what would be added; add nothing.")
 def start(call: Call, file: str, dry_run: bool) -> None:
     """Put the tasks of an episode on the board, all or none. A daemon, or dt episode status, sees it end."""
     from dreamos_tasks.board.episodes import Episodes
     from dreamos_tasks.intake.episode_file import read_episode
-    from dreamos_tasks.model.episode import drafts_of, slug_of
-    from dreamos_tasks.model.json_form import to_json
+    from dreamos_tasks.model.json_form import task_to_json
 
     try:
         plan = read_episode(Path(file))
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read", cause=error.strerror or str(error), fix=f"ls -l {file}") from error
-    if dry_run:
-        drafts = drafts_of(plan, episode_id=f"episode-{slug_of(plan.title)}", by=SOMEBODY)
-        if call.out.as_json:
-            call.out.document([to_json(draft) for draft in drafts])
-            return
-        for draft in drafts:
-            call.out.line(f"{draft.task_id}  {draft.assigned_to or '-'}  {harmless(draft.title)}")
-        call.out.note(f"{count(len(drafts), 'task')} would be added")
-        return
     episodes = Episodes(call.nexus)
+    if dry_run:
+        tasks = episodes.rehearse(plan, by=call.actor(None))
+        if call.out.as_json:
+            call.out.document([task_to_json(task) for task in tasks])
+            return
+        for task in tasks:
+            call.out.line(f"{task.task_id}  {task.assigned_to or '-'}  {harmless(task.title)}")
+        call.out.note(f"{count(len(tasks), 'task')} would be added")
+        return
     begun = episodes.start(plan, by=call.actor(None))
     if call.out.as_json:
         call.out.document(episode_document(call.nexus, begun, call.home))

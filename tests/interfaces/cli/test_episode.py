@@ -131,6 +131,37 @@ def test_a_wrong_file_says_what_and_where_and_adds_nothing(
     assert dt("list", "--json").json == []
 
 
+def assignments(**fields: str) -> str:
+    rest = "".join(f", {name}: {value}" for name, value in fields.items())
+    return f"title: One\nagent_assignments: {{A: {{task_id: one, title: t{rest}}}, B: {{task_id: two, title: t}}}}\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["start", "dry run"])
+def test_a_dry_run_refuses_what_starting_would(dt: Dt, tmp_path: Path, options: tuple[str, ...]) -> None:
+    lost = dt("episode", "start", written(tmp_path, assignments(dependencies="[nowhere]")), *options)
+    assert (lost.code, "'nowhere'" in lost.err) == (7, True)
+    assert dt("list", "--json").json == []
+
+
+def test_a_dry_run_leaves_no_trace(dt: Dt, tmp_path: Path) -> None:
+    before = dt("events", "--json").out
+    assert dt("episode", "start", written(tmp_path, assignments()), "--dry-run").out == "one  A  t\ntwo  B  t\n"
+    assert (dt("events", "--json").out, dt("list", "--json").json, dt("episode", "list", "--json").json) == (
+        before,
+        [],
+        [],
+    )
+
+
+def test_one_that_is_over_says_how_it_can_be_looked_at_and_started_anew(dt: Dt, tmp_path: Path) -> None:
+    file = written(tmp_path, assignments())
+    dt("episode", "start", file)
+    dt("episode", "stop", "episode-one")
+    assert "fix: dt episode status episode-one" in dt("episode", "stop", "episode-one").err
+    again = dt("episode", "start", file)
+    assert (again.code, "a task_id of its own" in again.err) == (4, True)
+
+
 def test_an_episode_that_nobody_started_is_not_found(dt: Dt) -> None:
     for args in (("status",), ("status", "nothing"), ("stop", "nothing")):
         assert dt("episode", *args).code == 3
