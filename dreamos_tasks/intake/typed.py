@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar
@@ -64,8 +64,10 @@ def typed(
         text = json.dumps(form, allow_nan=False)
         return adapter.validate_json(text, strict=True)
     except ValidationError as error:
-        for details in error.errors(include_url=False):
-            _tell(details, pointer_of, findings)
+        found = error.errors(include_url=False)
+        for details in found:
+            if not _is_a_consequence(details, found):
+                _tell(details, pointer_of, findings)
     except (ValueError, TypeError, RecursionError) as error:
         findings.refuse(pointer_of(()), "it has no JSON form", expected="JSON values", found=str(error)[:80])
     return None
@@ -118,6 +120,14 @@ def refuse_retry(value: Any, pointer: str, findings: Findings) -> None:
             _tell(details, lambda loc: pointer + pointer_to(*loc), findings)
     except (ValueError, TypeError, RecursionError) as error:
         findings.refuse(pointer, "it has no JSON form", expected="JSON values", found=str(error)[:80])
+
+
+def _is_a_consequence(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is too short only because what is wrong with its parts was left out."""
+    loc = details["loc"]
+    return details["type"] == "too_short" and any(
+        len(other["loc"]) > len(loc) and other["loc"][: len(loc)] == loc for other in found
+    )
 
 
 def _tell(details: ErrorDetails, pointer_of: PointerOf, findings: Findings) -> None:

@@ -487,3 +487,9 @@ def test_a_key_that_only_resembles_a_field_of_a_step_is_kept() -> None:
 
     assert plan is not None
     assert plan.steps[0].extra == {"notes": "first", "critical_path": True}
+
+
+def test_a_plan_whose_only_step_is_wrong_is_not_called_too_short_besides() -> None:
+    found = problems({"title": "x", "plan": {"steps": [{"name": "a", "run": "ls", "approval": "requierd"}]}})
+
+    assert set(found) == {"/plan/steps/0/approval"}
