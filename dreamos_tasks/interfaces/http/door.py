@@ -28,9 +28,11 @@ def door_routes(context: WebContext) -> list[Route]:
         if request.method == "HEAD" or b"prefetch" in request.headers.get("sec-purpose", "").encode():
             return Response(status_code=204)  # whoever only looks ahead must not use the link up
         secret = context.sign_in.begin_session(request.query_params.get("code", ""))
-        if secret is None:
-            raise NotSignedIn("the link has been used, or is too old")
         answer = RedirectResponse(_own_page(request.query_params.get("to", "")), status_code=303)
+        if secret is None:
+            if "text/html" in request.headers.get("accept", ""):
+                return answer  # a person: the page is there for who is signed in, and tells others how that is done
+            raise NotSignedIn("the link has been used, or is too old")
         answer.set_cookie(
             context.sign_in.cookie,
             secret,

@@ -66,6 +66,19 @@ async def test_a_link_leads_to_no_other_site(served: Served, page: str) -> None:
     assert answer.headers["location"] == "/"
 
 
+async def test_a_link_that_was_used_leads_a_person_to_the_page_and_lets_nobody_in(served: Served) -> None:
+    code = served.context.sign_in.new_link()
+    first, second = [
+        await served.client.get("/login", params={"code": code}, headers={"Accept": "text/html,*/*;q=0.8"})
+        for _ in range(2)
+    ]
+    assert [("set-cookie" in answer.headers, answer.headers["location"]) for answer in (first, second)] == [
+        (True, "/"),
+        (False, "/"),
+    ]
+    assert (await served.client.get("/login", params={"code": code})).status_code == 401
+
+
 async def test_only_an_operator_gets_links(served: Served) -> None:
     answer = await served.client.post("/login/links")
     assert answer.status_code == 201
