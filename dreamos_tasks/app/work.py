@@ -27,7 +27,7 @@ from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
-from dreamos_tasks.errors import InvalidInput, Refused
+from dreamos_tasks.errors import BoardUnavailable, InvalidInput, Refused
 from dreamos_tasks.execution.error_handler import outcome_of, output_excerpt
 from dreamos_tasks.intake.dropped import read_dropped
 from dreamos_tasks.intake.json_text import read_json
@@ -83,7 +83,8 @@ def work_on(task: Task, command: Sequence[str], *, home: Home, settings: Setting
 
     0 completes it, after its checks; 75 puts it off; anything else fails the attempt, in the category that the exit code and
     the output tell. Heartbeats go on while it runs. When the claim ends meanwhile (somebody paused, cancelled or settled the
-    task) the command is ended with all that it started. Raises BoardUnavailable kinds.
+    task) the command is ended with all that it started. Raises BoardUnavailable kinds
+    and OSError; without a place for the run the task is given back before.
     """
     return asyncio.run(_Work(task, command, home, settings, view).run())
 
@@ -108,14 +109,22 @@ class _Work:
         self._signals = 0
 
     async def run(self) -> Worked:
-        make_folder(self._context.run_dir)
-        write_beside(self._context.run_dir / TASK_NAME, [self._asked.encode("utf-8")])
         await self._desk.start()
         try:
+            await self._prepare()
             task = await self._work()
         finally:
             await self._desk.stop()
         return Worked(task=task, is_last=self._signals > 0)
+
+    async def _prepare(self) -> None:
+        """Make the folder of the run, with the task in it."""
+        try:
+            make_folder(self._context.run_dir)
+            write_beside(self._context.run_dir / TASK_NAME, [self._asked.encode("utf-8")])
+        except (OSError, BoardUnavailable):  # a full disk, a folder that is none: elsewhere it may be done
+            await self._given_back()
+            raise
 
     async def _work(self) -> Task:
         running = asyncio.create_task(self._attempt(), name=self._task.task_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -182,6 +183,16 @@ def test_an_agent_that_is_paused_waits_until_it_is_resumed(dt: DtProcess, tmp_pa
     assert (worker.poll(), task(dt, task_id)["status"]) == (None, "pending")
     dt("agents", "resume", "ada")
     until(lambda: task(dt, task_id)["status"] == "completed")
+
+
+def test_without_a_place_for_the_run_the_task_is_given_back(dt: DtProcess, tmp_path: Path) -> None:
+    task_id = added(dt, "Fix the parser")
+    (runs,) = tmp_path.rglob("runtime/runs")
+    shutil.rmtree(runs)
+    runs.touch()
+    assert dt("work", "--once", *SHELL, "true").code != 0
+    kept = task(dt, task_id)
+    assert (kept["status"], kept["claim"]) == ("pending", None)
 
 
 def test_what_a_killed_worker_left_running_is_ended_by_the_next_one(dt: DtProcess, tmp_path: Path) -> None:
