@@ -47,6 +47,8 @@ OURS_AS_THEY_ARE = (
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")  # in an id
 _UNFIT_NAME = re.compile(r"[^A-Za-z0-9._:@+-]+")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\[\[?[A-Z_ ]+\]?\]|<[a-zA-Z_ ]+>|PLACEHOLDER|YYYY")
+_INSTANT_KEY = re.compile(r"(_at|_on|_utc|date|time)$|timestamp|^(created|updated|modified)", re.IGNORECASE)
+INSTANTS = frozenset((*SYNONYMS["due_at"], *SYNONYMS["ended_at"]))  # these are read
 LONGEST_ID = 128
 MARK_LENGTH = 8
 
@@ -198,6 +200,12 @@ class _Mapping:
             self._used.discard(key)
             return None
 
+    def _look_at_instants(self, rest: Mapping[str, Any]) -> None:
+        """The instants that are only kept: of these, too, it is said when one is the text of a template."""
+        for key, value in rest.items():
+            if _INSTANT_KEY.search(key) and isinstance(value, str) and _TEMPLATE.search(value):
+                self._note(NoteKind.REFUSED, f"{key}: {shown(value)} is the text of a template")
+
     def _keep_the_rest(self) -> None:
         given = self._value.get("extra")
         rest = {
@@ -205,6 +213,7 @@ class _Mapping:
             for key, value in self._value.items()
             if key not in self._used and key not in ("extra", "dedupe_key") and value not in (None, "", [], {})
         }
+        self._look_at_instants({key: value for key, value in rest.items() if key not in INSTANTS})
         told = sorted(key for key in rest if key not in TASK_FIELDS)
         if told:
             self._note(NoteKind.KEPT, f"in extra: {', '.join(told)}")

@@ -138,6 +138,15 @@ def test_ids_in_another_script_stay_apart_and_linked(dt: Dt, tmp_path: Path) -> 
     assert imported(dt, tmp_path, tasks).json["added"] == {}
 
 
+def test_a_template_in_place_of_any_instant_is_said_once(dt: Dt, tmp_path: Path) -> None:
+    task = {"id": "a", "title": "x", "created_at": "{{TIMESTAMP}}", "due": "<DATE>", "history": "{{HISTORY}}"}
+    notes = [note["said"] for note in imported(dt, tmp_path, [task]).json["notes"] if note["kind"] == "refused"]
+    assert sorted(notes) == [
+        'created_at: "{{TIMESTAMP}}" is the text of a template',
+        'due: "<DATE>" is the text of a template',
+    ]
+
+
 @pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["import", "dry run"])
 def test_a_ring_is_opened_and_said(dt: Dt, tmp_path: Path, options: tuple[str, ...]) -> None:
     tasks: list[dict[str, Any]] = [
