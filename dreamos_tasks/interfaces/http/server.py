@@ -21,6 +21,7 @@ from dreamos_tasks.interfaces.http.application import build_application
 from dreamos_tasks.interfaces.http.context import WebContext
 from dreamos_tasks.interfaces.http.guard import AsgiApp, Guard, GuardRules, rules_for
 from dreamos_tasks.interfaces.http.live_frames import FrameProtocol
+from dreamos_tasks.interfaces.http.request_head import HeadProtocol
 
 if TYPE_CHECKING:
     import socket
@@ -105,7 +106,7 @@ class WebServer:
         keyfile = self._file(self._settings.keyfile) if over_tls else None
         return uvicorn.Config(
             app,
-            http="h11",
+            http=HeadProtocol,
             ws=FrameProtocol,
             ws_per_message_deflate=False,  # halves what can be delivered, and nothing leaves this machine
             ws_max_size=MOST_SAID_BYTES,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -166,3 +167,37 @@ async def test_an_unexpected_fault_is_told_without_its_words(served: Served, mon
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "c4nary" not in answer.text
     assert json.loads(answer.text)["fix"]
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET /healthz HTTP/1.1\r\nHost: "], ids=["nothing", "half a head"])
+async def test_a_connection_on_which_no_request_comes_is_closed(
+    served: Served, monkeypatch: pytest.MonkeyPatch, beginning: bytes
+) -> None:
+    monkeypatch.setattr("dreamos_tasks.interfaces.http.request_head.HEAD_SECONDS", 0.2)
+    host, _, port = served.host.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(beginning)
+    try:
+        assert await reader.read() == b""
+    except ConnectionResetError:
+        pass
+    finally:
+        writer.close()
+    assert (await served.client.get("/healthz")).status_code == 200
+
+
+async def test_a_connection_is_kept_between_requests_and_while_one_is_answered(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamos_tasks.interfaces.http.request_head.HEAD_SECONDS", 0.2)
+    host, _, port = served.host.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    token = served.context.sign_in.tokens.owner_token()
+    ask = f"GET /api/v1/events?wait=1 HTTP/1.1\r\nHost: {served.host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    for _ in range(2):
+        writer.write(ask.encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        length = next(line for line in head.lower().splitlines() if line.startswith(b"content-length:"))
+        assert await reader.readexactly(int(length.partition(b":")[2])) == b"[]"
+    writer.close()
