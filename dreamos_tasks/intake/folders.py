@@ -103,9 +103,12 @@ def numbered(name: str, number: int) -> str:
     return name if number == 1 else f"{stem if dot else suffix}-{number}{dot}{suffix if dot else ''}"
 
 
-def write_whole(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a JSON document that nobody ever sees in part: beside, to the disk, then renamed. Its folder is synced apart."""
-    beside = path.with_name(f".{path.name}.tmp")
+def write_whole(path: Path, document: Mapping[str, Any], *, writer: str = "") -> None:
+    """Write a JSON document that nobody ever sees in part: beside, to the disk, then renamed. Its folder is synced apart.
+
+    `writer` tells apart those who may write the same document at once; whoever names none is the only one.
+    """
+    beside = path.with_name(f".{path.name}{writer and f'.{writer}'}.tmp")
     content = (json.dumps(document, ensure_ascii=True, indent=2) + "\n").encode()
     write_beside(beside, [content], mode=FILE_MODE)
     replace_with(beside, path)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import NAMESPACE_OID, uuid5
@@ -28,7 +29,9 @@ from dreamos_tasks.whole_file import sync_folder
 
 MAX_BYTES = 10 * 1024 * 1024
 SETTLE_SECONDS = 5.0  # a file that ends midway is still being written, until it has been quiet for so long
+ABANDONED_SECONDS = 60.0  # nobody writes a message for that long: what is older a killed writer has left
 SUFFIX = ".json"
+BESIDE = ".tmp"  # how the names of files end that are not whole yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,7 @@ class MailboxFolder:
     def mirror(self, messages: Sequence[Message]) -> None:
         """Have a file in the inbox for each message that is open, and in the archive for those that were there before."""
         there = set(_names(self.inbox))
+        self._sweep(there)
         changed = False
         for message in messages:
             name = _file_name(message)
@@ -125,11 +129,17 @@ class MailboxFolder:
             sync_folder(self.inbox)
 
     def _mirror(self, message: Message) -> None:
-        write_whole(self.inbox / _file_name(message), message_to_json(message))
+        write_whole(self.inbox / _file_name(message), message_to_json(message), writer=_writer())
+
+    def _sweep(self, names: Iterable[str]) -> None:
+        for name in names:
+            path = self.inbox / name
+            if name.startswith(".") and name.endswith(BESIDE) and not _is_fresh(path, seconds=ABANDONED_SECONDS):
+                path.unlink(missing_ok=True)
 
     def _put_away(self, message: Message) -> None:
         make_private(self.archive)
-        write_whole(self.archive / _file_name(message), message_to_json(message))
+        write_whole(self.archive / _file_name(message), message_to_json(message), writer=_writer())
         sync_folder(self.archive)
         (self.inbox / _file_name(message)).unlink(missing_ok=True)
 
@@ -174,8 +184,13 @@ def _file_name(message: Message) -> str:
     return message.message_id + SUFFIX
 
 
-def _is_fresh(path: Path) -> bool:
+def _writer() -> str:
+    """This thread: the daemon and any number of dt mirror the same messages."""
+    return f"{os.getpid()}-{threading.get_ident()}"
+
+
+def _is_fresh(path: Path, *, seconds: float = SETTLE_SECONDS) -> bool:
     try:
-        return time.time() - path.stat().st_mtime < SETTLE_SECONDS  # a file's own instants are those of the wall clock
+        return time.time() - path.stat().st_mtime < seconds  # a file's own instants are those of the wall clock
     except OSError:
         return False
