@@ -20,7 +20,7 @@ from dreamos_tasks.intake.mailbox_folder import MailboxFolder, mailbox_folders
 from dreamos_tasks.model.mail import BodyType, Message, MessageDraft, fresh_message_id
 from dreamos_tasks.model.task import TaskDraft
 
-KEY = "mail:{}"  # the dedupe key of a task that a message asks for
+KEY = "mail:{}:{}"  # the dedupe key of a task that a message asks for: of whom, by which message
 
 
 def deliver(nexus: TaskNexus, draft: MessageDraft, *, home: Home) -> Message:
@@ -121,7 +121,7 @@ def _task_of(draft: MessageDraft, home: Home) -> TaskDraft:
     form = {
         "title": draft.subject,
         "priority": draft.priority.value,
-        "dedupe_key": KEY.format(draft.message_id),
+        "dedupe_key": KEY.format(draft.to_agent_id, draft.message_id),
         **form,
     }
     door = Door(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -66,13 +66,19 @@ class MailVerbs(BoardWriter):
 
     def mailboxes(self) -> Sequence[str]:
         """The agents that have mail or are registered, by name: to whom a broadcast goes."""
-        agents = dict.fromkeys(self.store.all_kept("agent", limit=PAGE))
+        agents = set(self._keys_of("agent"))
         after = ""
         while page := self.store.all_kept(SHELF, after=after, limit=1):
             agent_id = next(iter(page)).partition("/")[0]
-            agents[agent_id] = None
+            agents.add(agent_id)
             after = f"{agent_id}/\U0010ffff"  # behind all of its messages
         return sorted(agents)
+
+    def _keys_of(self, shelf: str) -> Iterator[str]:
+        after = ""
+        while page := list(self.store.all_kept(shelf, after=after, limit=PAGE)):
+            yield from page
+            after = page[-1]
 
     def _changed_message(self, before: Message, change: Callable[..., Message], now: datetime) -> Message:
         after = change(before, now=now)

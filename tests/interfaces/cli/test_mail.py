@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from dreamos_tasks.board import mailboxes
+
 if TYPE_CHECKING:
     from tests.interfaces.cli.conftest import Dt
 
@@ -135,6 +137,30 @@ def test_a_broadcast_goes_to_everybody_else(dt: Dt) -> None:
     messages = dt("mail", "broadcast", "--agent", "bob", "--subject", "main is frozen", "--json").json
     assert sorted(message["to_agent_id"] for message in messages) == ["ada", "eve"]
     assert len({message["metadata"]["broadcast_id"] for message in messages}) == 1
+
+
+def test_one_message_to_two_agents_asks_each_for_a_task_of_its_own(dt: Dt, tmp_path: Path) -> None:
+    form = {
+        "message_id": "6f9619ff-8b86-d011-b42d-00cf4fc964ff",
+        "from_agent_id": "bob",
+        "subject": "Fix it",
+        "body_type": "application/dreamos-task",
+        "body": {"run": "make test"},
+    }
+    tasks = []
+    for name in ("ada", "eve"):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({**form, "to_agent_id": name}))
+        tasks.append(dt.task(dt("mail", "send", "--file", str(path), "--json").json["task_id"]))
+    assert [task["assigned_to"] for task in tasks] == ["ada", "eve"]
+
+
+def test_a_broadcast_reaches_more_agents_than_fit_on_a_page(dt: Dt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailboxes, "PAGE", 2)
+    for name in ("ada", "eve", "kim", "lee", "max"):
+        dt("agents", "register", name)
+    messages = dt("mail", "broadcast", "--agent", "bob", "--subject", "frozen", "--json").json
+    assert [message["to_agent_id"] for message in messages] == ["ada", "eve", "kim", "lee", "max"]
 
 
 def test_a_broadcast_to_nobody_is_an_error(dt: Dt) -> None:
