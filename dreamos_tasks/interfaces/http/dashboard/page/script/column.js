@@ -7,6 +7,7 @@ import { Card } from "./card.js";
 import { Icon } from "./icons.js";
 import { dragged, dragSource, dropPlace } from "./dragging.js";
 import { fold } from "./folding.js";
+import { focusedId } from "./steering.js";
 import { columnWord, FINAL, stateWord } from "./words.js";
 
 const scrolled = new Map(); // how far each column was, when the board is come back to
@@ -27,6 +28,7 @@ export function Column({ state, isChosen }) {
     watch.observe(element);
     return () => watch.disconnect();
   }, []);
+  const held = useFocusKept(ids, place);
   const hasMore = states[state].next.value !== null;
   useEffect(() => {
     if (hasMore && top.value + height.value > whole - NEAR_END) loadMore(state)?.catch(() => {});
@@ -35,13 +37,31 @@ export function Column({ state, isChosen }) {
   return html`<section class=${`column ${isChosen ? "chosen" : ""}`} aria-label=${stateWord(state)} data-state=${state}>
     <header><${Icon} of=${state} /><h2>${columnWord(state)}</h2><${Count} state=${state} shown=${ids.length} />
       <button class="plain fold" onClick=${() => fold(state)} aria-label=${`Fold ${stateWord(state)}`} title="Fold">‹</button></header>
-    <div class="list" ref=${place} onScroll=${onScroll} tabIndex=${-1} ...${isFinal ? {} : dropPlace(state, place, places)}>
+    <div class="list" ref=${place} onScroll=${onScroll} tabIndex=${-1} ...${held} ...${isFinal ? {} : dropPlace(state, place, places)}>
       ${!places.length && html`<p class="nothing">${filter.value.isSet ? "Nothing fits the filter" : "Nothing here"}</p>`}
       <ul style=${{ height: `${whole}px` }} role="list">
         ${inSight(places, top.value, height.value).map((one) => html`<${Slot} key=${one.key} place=${one} canDrag=${!isFinal} />`)}
       </ul>
     </div>
   </section>`;
+}
+
+// When the card that has the focus goes (far down, to another column), the one that takes its place has it.
+function useFocusKept(ids, place) {
+  const had = useRef(null);
+  useLayoutEffect(() => {
+    const was = had.current;
+    if (!was || was.ids === ids || document.activeElement !== document.body) return;
+    had.current = null;
+    const id = ids[Math.min(was.at, ids.length - 1)];
+    if (!id) return;
+    focusedId.value = id;
+    place.current.querySelector(`[data-id="${CSS.escape(id)}"]`)?.focus({ preventScroll: true });
+  });
+  return {
+    onFocusIn: (event) => { const at = ids.indexOf(event.target.dataset.id); had.current = at < 0 ? null : { ids, at }; },
+    onFocusOut: ({ target }) => setTimeout(() => { if (target.isConnected && target !== document.activeElement && !place.current?.contains(document.activeElement)) had.current = null; }),
+  };
 }
 
 function Count({ state, shown }) {
