@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -53,8 +56,19 @@ def show_up(call: Call, card: DaemonCard, *, started: bool, made: tuple[Path, ..
 
 def next_commands(call: Call) -> list[str]:
     """Three commands to go on with, as they are to be typed here."""
-    dt = "dt" if call.home_option is None else f"dt --home {shlex.quote(call.home_option)}"
+    dt = _this_command()
+    if call.home_option is not None:
+        dt += f" --home {shlex.quote(call.home_option)}"
     return [f'{dt} add "Say hello" --run "echo hello"', f"{dt} list", f"{dt} status"]
+
+
+def _this_command() -> str:
+    """How this command is typed here: by its name, or by its path where the shell would not find it."""
+    called = sys.argv[0]
+    if shutil.which("dt") is not None or os.path.basename(called) != "dt" or not os.path.isfile(called):
+        return "dt"
+    nearer = os.path.relpath(called)
+    return shlex.quote(called if nearer.startswith("..") else nearer)
 
 
 def daemon_form(card: DaemonCard) -> dict[str, Any]:

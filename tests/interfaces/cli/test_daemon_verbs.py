@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,18 @@ def pid_of(home: Path) -> int:
     card = read_card(home / "runtime" / "daemon.json")
     assert card is not None
     return card.process.pid
+
+
+def test_up_names_the_next_commands_as_they_can_be_typed_here(tmp_path: Path, dt: DtProcess) -> None:
+    script = tmp_path / "bin" / "dt"
+    script.parent.mkdir()
+    script.write_text(f"#!{sys.executable} -P\nfrom dreamos_tasks.__main__ import main\nmain()\n")
+    script.chmod(0o755)
+    hidden = {**dt.environment, "PATH": "/usr/bin:/bin"}
+    said = subprocess.run(
+        [script, "up", "--detach"], cwd=tmp_path, env=hidden, capture_output=True, text=True, check=True
+    )
+    assert '  bin/dt add "Say hello" --run "echo hello"\n' in said.stdout
 
 
 def test_up_detached_is_ready_when_it_comes_back(dt: DtProcess, home: Path) -> None:
