@@ -282,7 +282,7 @@ class SqliteStore(SqliteSharing, SqliteShelves):
 
     def _insert(self, connection: apsw.Connection, change: Change) -> None:
         task = change.task
-        seq = self._take_seqs(connection, len(change.events))
+        seq = self._newest_seq(connection)
         unmet = len(task.depends_on) - self._met(task.depends_on) if task.depends_on else 0
         try:
             connection.execute(*insert_of(task, last_seq=seq + len(change.events), unmet=unmet))
@@ -301,7 +301,7 @@ class SqliteStore(SqliteSharing, SqliteShelves):
         n, prev = self._place_of(connection, task.task_id)
         seq = last = prev
         if change.events:
-            seq = self._take_seqs(connection, len(change.events))
+            seq = self._newest_seq(connection)
             last = seq + len(change.events)
         self._append(connection, change.events, n=n, seq=seq, prev=prev)
         differing = differing_fields(before, task)
@@ -331,14 +331,12 @@ class SqliteStore(SqliteSharing, SqliteShelves):
             self._held.clear()
         return self._held
 
-    def _take_seqs(self, connection: apsw.Connection, count: int) -> int:
-        """The newest seq, after which the next `count` are taken. It is asked for once a transaction."""
+    def _newest_seq(self, connection: apsw.Connection) -> int:
+        """The seq after which the next event comes. It is asked for once a transaction."""
         if self._seq_turn != self._session.turn:
             (newest,) = connection.execute(NEWEST_SEQ).fetchone() or (None,)
             self._seq_turn, self._seq = self._session.turn, newest or 0
-        seq = self._seq
-        self._seq += count
-        return seq
+        return self._seq
 
     def _link(self, connection: apsw.Connection, task: Task, n: int) -> None:
         connection.executemany("INSERT INTO task_tag (tag, n) VALUES (?, ?)", [(tag, n) for tag in task.tags])
@@ -356,7 +354,7 @@ class SqliteStore(SqliteSharing, SqliteShelves):
         for event in events:
             seq += 1
             connection.execute(INSERT_EVENT, (seq, n, prev, *event_to_row(event)))
-            prev = seq
+            prev = self._seq = seq
 
     def _met(self, task_ids: Sequence[str]) -> int:
         row = self._session.row(COUNT_MET, (encode(list(task_ids)),))

@@ -144,6 +144,16 @@ def test_an_id_is_taken_once(store: TaskStore) -> None:
     assert store.last_seq() == 1
 
 
+def test_an_id_that_is_taken_leaves_no_gap_between_the_events_of_one_commit(store: TaskStore) -> None:
+    with store.transaction():
+        store.save(added("a"))
+        with pytest.raises(DuplicateTaskId):
+            store.save(added("a"))
+        store.save(added("b"))
+
+    assert [(event.seq, event.task_id) for event in store.events_after(0)] == [(1, "a"), (2, "b")]
+
+
 def test_there_is_no_task_of_an_unknown_id(store: TaskStore) -> None:
     assert store.get("a") is None
 

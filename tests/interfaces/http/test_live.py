@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -175,9 +175,9 @@ async def test_a_client_that_never_reads_is_dropped_and_holds_up_nobody(served: 
     """Fault 24: a hundred clients follow, one of them never reads; claims go on, and all others are told everything."""
     give(served, LiveLimits(ring_bytes=300_000, stuck_seconds=1.0))
     served.context.live._ring._most_bytes = 300_000
-    dead = silent_client(served)
     received: list[list[int]] = [[] for _ in range(99)]
     async with AsyncExitStack() as stack:
+        stack.enter_context(closing(silent_client(served)))
         readers = []
         for ids in received:
             connection = await stack.enter_async_context(following(served, "?after=0"))
@@ -196,7 +196,6 @@ async def test_a_client_that_never_reads_is_dropped_and_holds_up_nobody(served: 
         await asyncio.gather(*readers, return_exceptions=True)
     assert claims == 400
     assert all(ids == list(range(1, last + 1)) for ids in received)
-    dead.close()
 
 
 def silent_client(served: Served) -> socket.socket:
