@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from dreamos_tasks.execution.error_handler import side_by_side
 from dreamos_tasks.model.outcome import Failed
 from dreamos_tasks.model.plan import ErrorCategory, Plan, Step, StepResult, StepStatus, TaskError
 from dreamos_tasks.model.plan_order import DEFAULT_CONCURRENT_STEPS, is_sequence, most_at_once, steps_before
@@ -43,7 +44,7 @@ def turn_of(task: Task, *, running: Collection[str], board: RetryPolicy, most: i
         else:
             standing[step.name] = StepStatus.SKIPPED
             skip.append((step, f"it needs step {broken!r}, which {_fate(task, broken, standing[broken])}"))
-    room = max(0, most_at_once(plan, most=most) - len(running))
+    room = max(0, side_by_side(most_at_once(plan, most=most), task) - len(running))
     return Turn(start=tuple(start[:room]), skip=tuple(skip))
 
 
@@ -62,18 +63,6 @@ def standing_of(task: Task, step: Step, *, board: RetryPolicy) -> StepStatus | N
     if record.status is StepStatus.FAILED and not _runs_again(task, step, record, board):
         return StepStatus.FAILED
     return None
-
-
-def upstream_of(plan: Plan, step: Step) -> Sequence[str]:
-    """The steps that have ended before this one starts: what it may refer to."""
-    before, found = steps_before(plan), dict.fromkeys(steps_before(plan)[step.name])
-    pending = list(found)
-    while pending:
-        for name in before.get(pending.pop(), ()):
-            if name not in found:
-                found[name] = None
-                pending.append(name)
-    return tuple(found)
 
 
 def skipped(step: Step, reason: str, *, token: int) -> StepResult:

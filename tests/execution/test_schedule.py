@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamos_tasks.execution.schedule import Turn, impact_of, skipped, standing_of, turn_of, upstream_of
+from dreamos_tasks.execution.schedule import Turn, impact_of, skipped, standing_of, turn_of
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.plan import ErrorCategory, Plan, Step, StepResult, StepStatus, TaskError
 from dreamos_tasks.model.query import ClaimRequest
@@ -61,6 +62,15 @@ def test_a_number_of_steps_at_once_sets_a_list_free() -> None:
     assert turn(plan, ended("b", StepStatus.COMPLETED), running=["a"]) == (["c"], [])
 
 
+def test_after_a_step_ran_out_of_resources_half_as_many_run_side_by_side() -> None:
+    plan = Plan(steps=(A, B, C, Step(name="d")), max_concurrent_steps=4)
+    exhausted = StepResult(name="a", status=StepStatus.FAILED, token=0, error=LOGIC, failures=(ErrorCategory.RESOURCE,))
+
+    assert turn(plan) == (["a", "b", "c", "d"], [])
+    assert turn(plan, exhausted) == (["a", "b"], [])
+    assert turn(plan, replace(exhausted, failures=(ErrorCategory.RESOURCE,) * 2)) == (["a"], [])
+
+
 def test_what_needs_the_same_runs_side_by_side_and_what_needs_both_comes_after() -> None:
     assert turn(DIAMOND) == (["a"], [])
     done = ended("a", StepStatus.COMPLETED)
@@ -100,13 +110,6 @@ def test_what_an_earlier_attempt_left_is_judged_anew(
     step: Step, record: StepResult, standing: StepStatus | None
 ) -> None:
     assert standing_of(task_of(Plan(steps=(step,)), [record]), step, board=DEFAULT_RETRY) is standing
-
-
-def test_a_step_may_refer_to_all_that_have_ended_before_it() -> None:
-    assert set(upstream_of(DIAMOND, DIAMOND.steps[3])) == {"a", "b", "c"}
-    assert set(upstream_of(DIAMOND, DIAMOND.steps[1])) == {"a"}
-    assert set(upstream_of(SEQUENCE, C)) == {"a", "b"}
-    assert upstream_of(SEQUENCE, A) == ()
 
 
 def test_the_impact_of_what_was_not_done_is_told_step_by_step() -> None:
