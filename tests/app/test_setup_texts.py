@@ -86,7 +86,7 @@ def test_whatever_json_it_is_it_comes_back_byte_for_byte(
 def test_a_new_file_holds_the_entry_alone_and_is_gone_with_it() -> None:
     entry = Entry(path=HOOK.path, value=HOOK.value, is_ours=HOOK.is_ours, beside={"version": 1})
 
-    text = json_file.with_entry("", entry)
+    text = json_file.with_entry(None, entry)
 
     assert json.loads(text) == {"version": 1, "hooks": {"SessionStart": [HOOK.value]}}
     assert json_file.without_entry(text, entry) is None
@@ -119,6 +119,25 @@ def test_what_is_no_settings_is_refused_with_its_place(text: str, told: str) -> 
         json_file.with_entry(text, SERVER)
 
 
+@pytest.mark.parametrize("text", ["", "  \n"])
+def test_an_empty_file_that_was_there_is_empty_again(text: str) -> None:
+    entry = Entry(path=HOOK.path, value=HOOK.value, is_ours=HOOK.is_ours, beside={"version": 1})
+
+    put_in = json_file.with_entry(json_file.with_entry(text, entry), SERVER)
+    left = json_file.without_entry(put_in, entry)
+    assert left is not None
+    assert json_file.without_entry(left, SERVER) is not None
+    assert json_file.without_entry(json_file.with_entry(text, entry), entry) == text
+    assert json_file.without_entry(json_file.with_entry(text, SERVER), SERVER) == text
+
+
+def test_a_new_text_holds_the_block_alone_and_is_gone_with_it() -> None:
+    put_in = marked_file.with_block(None, "work", marks=MARKDOWN)
+
+    assert put_in.startswith(MARKDOWN.begin)
+    assert marked_file.without_block(put_in, marks=MARKDOWN) is None
+
+
 @pytest.mark.parametrize("text", ["", "# Mine\n", "# Mine", "# Mine\r\nmore\r\n", "\n\n", "a\n\n\n"])
 def test_a_block_goes_in_once_and_comes_out_without_a_trace(text: str) -> None:
     put_in = marked_file.with_block(text, "## Tasks\n\nwork\n", marks=MARKDOWN)
@@ -127,7 +146,7 @@ def test_a_block_goes_in_once_and_comes_out_without_a_trace(text: str) -> None:
     assert marked_file.with_block(put_in, "## Tasks\n\nwork\n", marks=MARKDOWN) == put_in
     newer = marked_file.with_block(put_in, "## Other", marks=MARKDOWN)
     assert ("## Tasks" in newer, newer.count("begin")) == (False, 1)
-    assert (marked_file.without_block(newer, marks=MARKDOWN) or "") == text
+    assert marked_file.without_block(newer, marks=MARKDOWN) == text
 
 
 def test_what_is_written_behind_a_block_stays() -> None:
@@ -154,11 +173,21 @@ def test_a_table_goes_in_once_and_comes_out_without_a_trace(text: str) -> None:
 
     assert toml_file.with_table(put_in, name, values) == put_in
     assert toml_file.has_table(put_in)
-    assert (toml_file.without_table(put_in) or "") == text
+    assert toml_file.without_table(put_in) == text
 
 
-@pytest.mark.parametrize("text", ["a = ", '[mcp_servers.dreamos-tasks]\ncommand = "mine"\n', "mcp_servers = 1\n"])
-def test_a_table_that_does_not_fit_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInput):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a = ", "no TOML"),
+        ('[mcp_servers.dreamos-tasks]\ncommand = "mine"\n', "stands there already"),
+        ('[mcp_servers]\ndreamos-tasks = {command = "mine"}\n', "stands there already"),
+        ("mcp_servers = 1\n", "cannot be put"),
+        ('mcp_servers = {git = {command = "uvx"}}\n', "cannot be put"),
+        ("[[mcp_servers]]\na = 1\n", "cannot be put"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(text: str, told: str) -> None:
+    with pytest.raises(InvalidInput, match=told):
         toml_file.with_table(text, ("mcp_servers", "dreamos-tasks"), {"command": "dt"})
     assert HASH.begin not in text

@@ -1,7 +1,8 @@
 """JSON settings: an entry is put in among those that are there, and taken out, all else in the text kept as it is.
 
 What was put in can be told by how it is written, so that taking it out gives the text from before: in an object that was
-empty it begins right behind the bracket; an object that was made for it begins with a space or a new line.
+empty it begins right behind the bracket; an object that was made for it begins with a space or a new line. A file that was made
+for it ends with a new line, what was put into an empty one does not.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ class Entry:
     beside: Mapping[str, Any] | None = None
 
 
-def with_entry(text: str, entry: Entry) -> str:
-    """The text with the entry in it. Raises InvalidInput when the text is no JSON, or holds something else there."""
-    if not text.strip():
-        return json.dumps(_wrapped(entry, entry.path, beside=True), indent=len(INDENT), ensure_ascii=False) + "\n"
+def with_entry(text: str | None, entry: Entry) -> str:
+    """The text with the entry in it. None: no file. Raises InvalidInput when it is no JSON, or holds something else there."""
+    if text is None or not text.strip():
+        written = json.dumps(_wrapped(entry, entry.path, beside=True), indent=len(INDENT), ensure_ascii=False)
+        return f"{written}\n" if text is None else text + written
     root = read_tree(text)
     steps, at = _way(root, entry.path)
     new = _changed(text, entry, steps, at)
@@ -155,7 +157,7 @@ def _taken_out(text: str, root: Node, chain: list[Child], *, beside: Mapping[str
         last -= 1
     parent = chain[last - 1].node
     if last == 1 and _is_file_of_ours(root, chain[1], beside):
-        return None
+        return None if text.endswith("\n") else text[: root.start]  # the end of a line is written into a new file only
     index = parent.children.index(chain[last])
     return _without(text, parent, index)
 

@@ -22,16 +22,18 @@ HASH = Marks(begin="# dreamos-tasks: begin", end="# dreamos-tasks: end")
 NOTE = " (written by `dt setup PROGRAM`, taken out by `dt setup PROGRAM --remove`)"
 
 
-def with_block(text: str, block: str, *, marks: Marks) -> str:
-    """The text with the block: in the place of the one that is there, else at the end. Raises InvalidInput."""
-    newline = "\r\n" if "\r\n" in text else "\n"
+def with_block(text: str | None, block: str, *, marks: Marks) -> str:
+    """The text with the block: in the place of the one that is there, else at the end. None: no file. Raises InvalidInput."""
+    newline = "\r\n" if text is not None and "\r\n" in text else "\n"
     lines = [f"{marks.begin}{NOTE}{marks.ending}", *block.strip("\n").split("\n"), f"{marks.end}{marks.ending}"]
     written = newline.join(lines) + newline
+    if text is None:
+        return written
     place = _place(text, marks)
     if place is not None:
         begin, end = place
         return text[:begin] + written + text[end:]
-    return text + (newline if text else "") + written
+    return text + newline + written
 
 
 def without_block(text: str, *, marks: Marks) -> str | None:
@@ -43,7 +45,7 @@ def without_block(text: str, *, marks: Marks) -> str | None:
     before = text[:begin]
     if before.endswith("\n"):
         before = before[: -2 if before.endswith("\r\n") else -1]
-    return before + text[end:] or None
+    return before + text[end:] if begin > 0 else text[end:] or None
 
 
 def has_block(text: str, *, marks: Marks) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -32,9 +33,12 @@ class PlacedFile:
 
     @classmethod
     def at(cls, root: Path, name: str) -> PlacedFile:
-        """The file of this name below the root. Raises LeadsElsewhere."""
+        """The file of this name below the root. Raises LeadsElsewhere, InvalidInput."""
         base, path = root.resolve(), root / name
-        target = path.resolve()
+        try:
+            target = path.resolve()
+        except RuntimeError:  # what Python before 3.13 says of links in a circle
+            raise _no_file(path, "links lead in a circle") from None
         if not target.is_relative_to(base):
             raise LeadsElsewhere(
                 f"{path} leads out of {root}",
@@ -47,12 +51,19 @@ class PlacedFile:
         """What is in it; None when it is not there. Raises InvalidInput when it is no ordinary file."""
         try:
             fd = os.open(self.target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return None
+        except NotADirectoryError:
+            raise _no_file(self.path, "what should be a folder on the way to it is a file") from None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise _no_file(self.path, "links lead in a circle") from None
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+            os.close(fd)
+            raise InvalidInput(f"{self.path} is no ordinary file, or larger than {MOST_BYTES} bytes")
         with open(fd, "rb") as file:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
-                raise InvalidInput(f"{self.path} is no ordinary file, or larger than {MOST_BYTES} bytes")
             return file.read()
 
     def text(self) -> str:
@@ -106,3 +117,9 @@ class PlacedFile:
             while folder != self.root:
                 folder.rmdir()
                 folder = folder.parent
+
+
+def _no_file(path: Path, cause: str) -> InvalidInput:
+    return InvalidInput(
+        f"{path} cannot be read or written", cause=cause, fix="mend it by hand, or write the file there by hand"
+    )

@@ -103,7 +103,7 @@ def planned(program: Program, to: Installation, *, remove: bool) -> Sequence[Fil
             files[file.target], before[file.target] = file, file.content()
             texts[file.target] = None if before[file.target] is None else file.text()
         text = texts[file.target]
-        if remove and (text is None or _others_need(program, part, to)):
+        if remove and (text is None or _others_need(program, part, file, to)):
             continue
         texts[file.target] = _edited(part, text, file, to, program, remove=remove)
     return [
@@ -136,7 +136,7 @@ def _edited(
     part: Part, text: str | None, file: PlacedFile, to: Installation, program: Program, *, remove: bool
 ) -> str | None:
     mark = "\ufeff" if (text or "").startswith("\ufeff") else ""
-    body = (text or "").removeprefix(mark)
+    body = None if text is None else text.removeprefix(mark)
     try:
         new = _edit(part, to, program, remove=remove)(body)
     except InvalidInput as error:
@@ -144,20 +144,20 @@ def _edited(
     return None if new is None else mark + new
 
 
-def _edit(part: Part, to: Installation, program: Program, *, remove: bool) -> Callable[[str], str | None]:
+def _edit(part: Part, to: Installation, program: Program, *, remove: bool) -> Callable[[str | None], str | None]:
     """What is done to the text of a file for this part."""
     if part.form is Form.TEXT:
         if remove:
-            return lambda text: marked_file.without_block(text, marks=MARKDOWN)
+            return lambda text: marked_file.without_block(text or "", marks=MARKDOWN)
         return lambda text: marked_file.with_block(text, TEXTS[to.scope], marks=MARKDOWN)
     if part.form is Form.MCP_TOML:
         if remove:
-            return toml_file.without_table
+            return lambda text: toml_file.without_table(text or "")
         server = _server(part.form, to)
         return lambda text: toml_file.with_table(text, (*part.keys, SERVER), server)
     entry = _entry(part, to, program)
     if remove:
-        return lambda text: json_file.without_entry(text, entry)
+        return lambda text: json_file.without_entry(text or "", entry)
     return lambda text: json_file.with_entry(text, entry)
 
 
@@ -193,14 +193,15 @@ def _server(form: Form, to: Installation) -> dict[str, Any]:
     return {"command": words[0], "args": words[1:]}
 
 
-def _others_need(program: Program, part: Part, to: Installation) -> bool:
-    """Whether another program that is set up here reads the same text."""
-    return part.form is Form.TEXT and any(_sharing(program, part, to))
+def _others_need(program: Program, part: Part, file: PlacedFile, to: Installation) -> bool:
+    """Whether another program that is set up here reads the same text, be it by way of a link."""
+    return part.form is Form.TEXT and to.scope is Scope.PROJECT and any(_sharing(program, file, to))
 
 
-def _sharing(program: Program, part: Part, to: Installation) -> Iterator[bool]:
+def _sharing(program: Program, file: PlacedFile, to: Installation) -> Iterator[bool]:
     for other in PROGRAMS:
-        if other is not program and to.scope is Scope.PROJECT and part in other.project:
+        texts = (part.file for part in other.project if part.form is Form.TEXT)
+        if other is not program and any((to.root / text).resolve() == file.target for text in texts):
             yield is_set_up(other, to.scope, to.root)
 
 

@@ -205,6 +205,53 @@ def test_a_link_within_the_project_stays_a_link(dt: DtProcess, project: Path) ->
     assert (project / "AGENTS.md").read_text() == THEIRS["AGENTS.md"]
 
 
+def test_a_text_that_two_programs_read_by_way_of_a_link_stays_as_long_as_one_is_set_up(
+    dt: DtProcess, project: Path
+) -> None:
+    (project / "CLAUDE.md").unlink()
+    (project / "CLAUDE.md").symlink_to("AGENTS.md")
+    for name in ("claude", "codex"):
+        assert dt("setup", name, "--yes").code == 0
+
+    assert dt("setup", "claude", "--remove", "--yes").code == 0
+    assert "dt prime" in (project / "AGENTS.md").read_text()
+    assert dt("setup", "codex", "--remove", "--yes").code == 0
+    assert (project / "AGENTS.md").read_text() == THEIRS["AGENTS.md"]
+
+
+def test_empty_files_that_were_there_are_empty_again(dt: DtProcess, project: Path) -> None:
+    for name in (".gemini/settings.json", "GEMINI.md"):
+        (project / name).write_text("")
+    before = files_in(project)
+
+    assert dt("setup", "gemini", "--yes").code == 0
+    assert dt("setup", "gemini", "--remove", "--yes").code == 0
+
+    assert files_in(project) == before
+
+
+@pytest.mark.parametrize("what", ["folder", "circle", "file above it"])
+def test_what_is_no_file_is_named_before_anything_is_written(dt: DtProcess, project: Path, what: str) -> None:
+    path = project / "CLAUDE.md"
+    path.unlink()
+    if what == "folder":
+        path.mkdir()
+    elif what == "circle":
+        path.symlink_to("CLAUDE.md")
+    else:
+        path = project / ".claude/settings.json"
+        path.unlink()
+        path.parent.rmdir()
+        path.parent.write_text("mine")
+    before = files_in(project)
+
+    refused = dt("setup", "claude", "--yes", "--json")
+
+    assert (refused.code, refused.error["code"]) == (7, "invalid_input")
+    assert str(path) in refused.error["message"]
+    assert files_in(project) == before
+
+
 def test_a_file_that_is_not_understood_is_named_and_nothing_is_written(
     dt: DtProcess, project: Path, tmp_path: Path
 ) -> None:
