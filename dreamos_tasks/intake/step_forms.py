@@ -12,7 +12,7 @@ from dreamos_tasks.intake.findings import Findings
 from dreamos_tasks.intake.problems import nearest, pointer_to, shown
 from dreamos_tasks.intake.typed import refuse_retry, retry_form
 from dreamos_tasks.intake.undo_forms import check_undo, undo_form
-from dreamos_tasks.model.plan import Step, StepResult, steps_from_run
+from dreamos_tasks.model.plan import Step, StepResult, line_name, steps_from_run
 from dreamos_tasks.model.references import references_in, trouble_with
 from dreamos_tasks.model.tool import NoSuchTool, ParamProblem
 
@@ -158,7 +158,7 @@ def _forms(
         pointer = pointer_of(index)
         if isinstance(value, str) and value.strip():
             line_number += 1
-            name = lines_called if lines == 1 else f"{lines_called}-{line_number}"
+            name = line_name(lines_called, line_number, of=lines)
             steps.append(StepForm(pointer, pointer, {"name": name, "params": {"command": value}}))
         elif isinstance(value, dict):
             steps.append(_object_form(value, pointer, findings))

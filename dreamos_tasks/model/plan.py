@@ -149,10 +149,15 @@ def likeness_of(step: Step) -> str | None:
     return " ".join(words[:TELLING_WORDS])[:LONGEST_LIKENESS]
 
 
-def steps_from_run(run: str | list[str] | tuple[str, ...]) -> tuple[Step, ...]:
-    """The steps of the shorthand `"run": "make test"`: one shell step a line; names count from `run`."""
+def steps_from_run(run: str | list[str] | tuple[str, ...], *, called: str = "run") -> tuple[Step, ...]:
+    """The steps of the shorthand `"run": "make test"`: one shell step a line, named by `line_name`."""
     lines = (run,) if isinstance(run, str) else tuple(run)
     return tuple(
-        Step(name="run" if len(lines) == 1 else f"run-{number}", params={"command": line})
+        Step(name=line_name(called, number, of=len(lines)), params={"command": line})
         for number, line in enumerate(lines, start=1)
     )
+
+
+def line_name(called: str, number: int, *, of: int) -> str:
+    """The name of a step that is only a shell line: `run`, or `run-1`, `run-2` where there are several."""
+    return called if of == 1 else f"{called}-{number}"

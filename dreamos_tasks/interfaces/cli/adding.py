@@ -14,10 +14,7 @@ from dreamos_tasks.errors import InvalidInput, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.draft_options import draft_options, fields_of
 from dreamos_tasks.interfaces.cli.option import option
-from dreamos_tasks.interfaces.cli.options import (
-    FILLED,
-    agent_option,
-)
+from dreamos_tasks.interfaces.cli.options import FILLED, agent_option
 from dreamos_tasks.interfaces.cli.task_view import state_word, task_document
 from dreamos_tasks.interfaces.cli.text import harmless
 from dreamos_tasks.interfaces.cli.verb import verb
@@ -43,6 +40,7 @@ STDIN = "-"
 )
 @click.argument("title", nargs=-1)
 @draft_options(FILLED)
+@option("--dedupe-key", metavar="KEY", type=FILLED, help="A second add with this key gives the first task.")
 @option("--file", "-f", "file", metavar="FILE", type=FILLED, help="Tasks from a JSON or JSONL file; - is stdin.")
 @option("--body-file", metavar="FILE", type=FILLED, help="The description from a file; - is stdin.")
 @option("--stdin", "body_on_stdin", is_flag=True, help="The description from stdin.")
@@ -60,11 +58,11 @@ def add(
 ) -> None:
     """Add a task, or all tasks of a JSON file, or of stdin when TITLE is -. Prints the ids.
 
-    Options marked + may be given several times.
+    Options marked + may be given several times. The priority is medium unless you say another.
     """
     created_by = call.actor(agent)
     if file is not None or title == (STDIN,):
-        _refuse_beside_file(title, asked, file=file)
+        _refuse_beside_file(title, {**asked, "body_file": body_file, "stdin": body_on_stdin}, file=file)
         drafts, is_array = _drafts_from(call, file or STDIN, created_by=created_by)
     else:
         if body_on_stdin or body_file is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -11,13 +11,13 @@ from dreamos_tasks.errors import TaskNotFound
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import PRIORITY, SECONDS, Decorator, instant_from, several
-from dreamos_tasks.model.plan import Plan, Step, steps_from_run
+from dreamos_tasks.model.plan import Plan, steps_from_run
 from dreamos_tasks.model.task import priority_from
 
 FIELD_OPTIONS = {  # the fields of a draft, and the options that give them
     "description": "description",
     "priority": "priority",
-    "tags": "tags",
+    "tags": "tag",
     "depends_on": "depends_on",
     "parent_id": "parent",
     "assigned_to": "assign",
@@ -36,8 +36,8 @@ def draft_options(text: click.ParamType[Any]) -> Decorator:
     return several(
         (
             option("--description", "-d", metavar="TEXT", help="What is to be done, at length."),
-            option("--priority", "-p", type=PRIORITY, help="critical, high, medium, low. [default: medium]"),
-            option("--tag", "-t", "tags", metavar="TAG", type=text, multiple=True, help="A word to find it by. +"),
+            option("--priority", "-p", type=PRIORITY, help="critical, high, medium, low."),
+            option("--tag", "-t", metavar="TAG", type=text, multiple=True, help="A word to find it by. +"),
             option("--depends-on", metavar="ID", type=text, multiple=True, help="Starts when this one is completed. +"),
             option("--parent", metavar="ID", type=text, help="It is a part of this task."),
             option("--assign", metavar="AGENT", type=text, help="Only this agent may take it."),
@@ -49,7 +49,6 @@ def draft_options(text: click.ParamType[Any]) -> Decorator:
             option("--not-before", metavar="WHEN", type=text, help="Starts then: 2030-01-31T08:00Z, or +2h."),
             option("--due", metavar="WHEN", type=text, help="Taken earlier than others of its priority."),
             option("--timeout", metavar="SECONDS", type=SECONDS, help="How long an attempt of the daemon may take."),
-            option("--dedupe-key", metavar="KEY", type=text, help="A second add with this key gives the first task."),
         )
     )
 
@@ -78,9 +77,9 @@ def _field(call: Call, name: str, given: Any) -> Any:
         case "priority":
             return priority_from(given)
         case "plan":
-            return _plan_of(given)
+            return Plan(steps=steps_from_run(given)) if given else None
         case "verify":
-            return _verification_of(given)
+            return steps_from_run(given, called="verify")
         case "depends_on":
             return tuple(_full_id(call, word) for word in given)
         case "parent_id":
@@ -98,16 +97,3 @@ def _full_id(call: Call, word: str) -> str:
         return call.nexus.get_task_by_id(word).task_id
     except TaskNotFound:
         return word
-
-
-def _plan_of(lines: Sequence[str]) -> Plan | None:
-    """One shell step a line; None without any."""
-    return Plan(steps=steps_from_run(tuple(lines))) if lines else None
-
-
-def _verification_of(lines: Sequence[str]) -> tuple[Step, ...]:
-    """One shell step a line, called `verify`, or `verify-1` and so on."""
-    return tuple(
-        Step(name="verify" if len(lines) == 1 else f"verify-{number}", params={"command": line})
-        for number, line in enumerate(lines, start=1)
-    )

@@ -57,8 +57,6 @@ def update(
 
     An empty value empties the field: --assign "" opens the task to every agent. Options marked + may be given several times.
     """
-    if asked.pop("dedupe_key", None):
-        raise UsageError("--dedupe-key cannot be changed", cause="it is what makes two adds one task")
     if claims and status is not None:
         raise UsageError("--claim and --status say two different things", fix="leave one out")
     fields = {**fields_of(call, asked), **({"title": title} if title is not None else {})}

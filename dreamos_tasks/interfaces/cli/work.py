@@ -60,8 +60,8 @@ def work(
 ) -> None:
     """Do tasks with a command, as one agent: wait for the next ready task, start the command, settle the task by its exit.
 
-    The command gets the task as JSON on stdin, and DREAMOS_TASKS_TASK_ID, _TITLE, _TOKEN, _AGENT, _HOME, _TASK_FILE and
-    _RESULT_FILE in its environment. Exit 0 completes the task (with the JSON that it wrote to the result file, if any),
+    The command gets the task as JSON on stdin, and DREAMOS_TASKS_TASK_ID, _TITLE, _TOKEN, _AGENT, _ATTEMPT, _HOME, _TASK_FILE
+    and _RESULT_FILE in its environment. Exit 0 completes the task (with the JSON that it wrote to the result file, if any),
     75 puts it off, anything else fails the attempt. It may settle the task itself. Heartbeats are sent while it runs.
     Ctrl-C (or TERM) finishes the task and ends; a second one gives it back. --json: one line a task.
     """

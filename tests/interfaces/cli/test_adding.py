@@ -140,9 +140,10 @@ def test_all_tasks_of_a_file_are_added_or_none(dt: Dt, tmp_path: Path) -> None:
 
 
 def test_options_beside_a_file_are_refused(dt: Dt) -> None:
-    answer = dt("add", "--file", "x.json", "--priority", "high")
+    beside = ("--priority", "high", "--tag", "core", "--body-file", "body.md", "--stdin")
+    answer = dt("add", "--file", "x.json", *beside)
     assert answer.code == 2
-    assert "--priority" in answer.err
+    assert "--priority, --tag, --body-file, --stdin cannot go with tasks from a file" in answer.err
 
 
 @pytest.mark.parametrize(
