@@ -47,6 +47,7 @@ def secrets(place: Place) -> Iterator[Finding]:
 
 async def _health(registry: ToolRegistry, name: str) -> Health:
     try:
-        return await asyncio.wait_for(registry.get(name).health(), PATIENCE_SECONDS)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await registry.get(name).health()
     except TimeoutError:
         return Health(ok=False, detail=f"it gave no answer within {PATIENCE_SECONDS:g} s")

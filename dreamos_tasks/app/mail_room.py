@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from loguru import logger
 
@@ -58,10 +59,9 @@ class MailRoom:
             for folder in folders:
                 unfinished |= await self._visit(folder)
             wait_seconds = min(SETTLE_SECONDS, self._rescan_seconds) if unfinished else self._rescan_seconds
-            try:
-                await asyncio.wait_for(self._wake.wait(), wait_seconds)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_seconds):
+                    await self._wake.wait()
 
     async def _visit(self, folder: MailboxFolder) -> bool:
         """Whether something in the mailbox is still being written."""

@@ -99,7 +99,8 @@ async def git_commit(folder: Path) -> str | None:
     except OSError:
         return None
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), GIT_TIMEOUT_SECONDS)
+        async with asyncio.timeout(GIT_TIMEOUT_SECONDS):
+            output, _ = await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()

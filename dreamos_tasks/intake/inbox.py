@@ -160,9 +160,14 @@ class InboxWatcher:
                 if self._troubles.pop(name, None) is not None:
                     logger.info("the {} goes on", name)
                 failures = 0
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(wake.wait(), pause)
+                await _wait(wake, pause)
                 continue
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+            await _wait(self._stopping, BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
             failures += 1
+
+
+async def _wait(woken: asyncio.Event, seconds: float) -> None:
+    """Until woken, so long at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await woken.wait()

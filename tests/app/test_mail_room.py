@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.model.mail import MessageDraft
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
@@ -57,6 +58,15 @@ async def test_a_dropped_message_and_the_task_it_asks_for_are_on_the_board(
     task = await desk.read(lambda nexus: nexus.get_task_by_id(message.task_id or ""))
     assert (task.title, task.assigned_to, task.created_by) == ("Fix it", "ada", "eve")
     assert json.loads((path.parent / f"{message.message_id}.json").read_text())["subject"] == "Fix it"
+
+
+async def test_it_stops_in_the_moment_in_which_it_is_woken(room: MailRoom) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for _ in range(20):
+            await room.start()
+            await asyncio.sleep(0)
+            room._wake.set()
+            await room.stop()
 
 
 async def test_what_is_no_message_is_put_aside_and_the_next_one_taken(

@@ -203,7 +203,8 @@ async def _whole_body(headers: _Headers, receive: Receive, *, most_bytes: int) -
     size, more = 0, True
     while more:
         try:
-            message = await asyncio.wait_for(receive(), BODY_TIMEOUT_SECONDS)
+            async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+                message = await receive()
         except TimeoutError:
             raise TooSlow from None
         if message["type"] != "http.request":

@@ -32,7 +32,8 @@ class Wake:
         self._waiting.add(rung)
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(rung.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await rung.wait()
         finally:
             self._waiting.discard(rung)
 
