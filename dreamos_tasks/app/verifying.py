@@ -13,6 +13,7 @@ from dreamos_tasks.app.tool_shop import build_tools, children_of
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import Refused
 from dreamos_tasks.execution.verification import Verdict, Verifier
+from dreamos_tasks.model.lifecycle import held
 from dreamos_tasks.model.plan import Evidence
 from dreamos_tasks.model.task import Task
 
@@ -37,10 +38,31 @@ def verify_now(nexus: TaskNexus, task: Task, *, token: int, home: Home, settings
     return verdict.evidence
 
 
-async def verify_at_desk(
-    desk: BoardDesk, task: Task, *, token: int, home: Home, settings: Settings
+async def evidence_at_desk(
+    desk: BoardDesk,
+    task_id: str,
+    agent_id: str | None,
+    *,
+    token_of: Callable[[str], int | None],
+    home: Home,
+    settings: Settings,
 ) -> Sequence[Evidence]:
-    """As verify_now, for whoever comes to the board by its desk."""
+    """What proves the checks green of a task that is to be completed; nothing for a task without any.
+
+    `token_of`: the claim's token, by the task's whole id; None where the agent alone says whose claim it is. Raises
+    VerificationFailed, StaleToken, TaskNotFound.
+    """
+
+    def look(nexus: TaskNexus) -> tuple[Task, int | None]:
+        task = nexus.get_task_by_id(task_id)
+        if not task.verify:
+            return task, None
+        lease = held(task, "complete", agent_id=agent_id, token=token_of(task.task_id), now=nexus.clock.now())
+        return task, lease.token
+
+    task, token = await desk.read(look)
+    if token is None:
+        return ()
     verdict = await verdict_at_desk(desk, task, token=token, home=home, settings=settings)
     red = verdict.error
     if red is not None:

@@ -16,7 +16,7 @@ from dreamos_tasks.board.undoing import UndoVerbs
 from dreamos_tasks.errors import AgentAtCapacity, AgentNotRegistered, AgentPaused, VerificationFailed
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Change
-from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_from_payload
+from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_of_result
 from dreamos_tasks.model.plan import ErrorCategory, Evidence, StepResult, TaskError
 from dreamos_tasks.model.query import ClaimRequest
 from dreamos_tasks.model.task import ProcessIdentity, Progress, Task, TaskDraft
@@ -200,10 +200,7 @@ class TaskNexus(AgentVerbs, MailVerbs, UndoVerbs):
         A result of the form {"status": "error", ...} fails the task instead. Raises TaskNotFound, StaleToken,
         IllegalTransition, VerificationFailed (the task has `verify` steps and `evidence` does not prove them green).
         """
-        outcome: Outcome | None = outcome_from_payload(result) if isinstance(result, Mapping) else None
-        if not isinstance(outcome, Failed):
-            outcome = Succeeded(result=result, evidence=tuple(evidence))
-        return self.settle(task_id, outcome, agent_id=agent_id, token=token)
+        return self.settle(task_id, outcome_of_result(result, evidence), agent_id=agent_id, token=token)
 
     def mark_task_failed(
         self,

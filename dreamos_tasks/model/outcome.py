@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -62,6 +62,12 @@ class Cancelled:
 
 
 Outcome = Succeeded | Failed | RetryLater | Snoozed | Cancelled
+
+
+def outcome_of_result(result: Any, evidence: Sequence[Evidence] = ()) -> Succeeded | Failed:
+    """How an attempt ended of which its holder gives this result: the form of an error is a failure, all else a success."""
+    outcome = outcome_from_payload(result) if isinstance(result, Mapping) else None
+    return outcome if isinstance(outcome, Failed) else Succeeded(result=result, evidence=tuple(evidence))
 
 
 def outcome_from_payload(payload: Mapping[str, Any]) -> Succeeded | Failed | None:

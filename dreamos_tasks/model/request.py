@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
@@ -91,6 +91,18 @@ class Pause:
     reason: str = ""
     until: datetime | None = None
     then: PauseEnd = PauseEnd.RESUME
+
+
+def question(text: str, *, choices: Sequence[str] = (), asked_at: datetime) -> Request:
+    """A question, as it is put to the board: who asks, and which number it has, is said when it is asked under a claim."""
+    return Request(
+        request_id="",
+        kind=RequestKind.QUESTION,
+        asked_by="",
+        asked_at=asked_at,
+        text=text,
+        choices=tuple(choices),
+    )
 
 
 def request_id_of(task_id: str, number: int) -> str:

@@ -18,7 +18,7 @@ from dreamos_tasks.interfaces.cli.text import duration, harmless, harmless_block
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.interfaces.documents import request_document, request_meant, requests_on
 from dreamos_tasks.model.json_form import to_json
-from dreamos_tasks.model.request import Request, RequestKind, task_id_of
+from dreamos_tasks.model.request import Request, RequestKind, question, task_id_of
 from dreamos_tasks.model.task import Task
 
 by_option = option("--by", metavar="NAME", type=FILLED, help="Who decides. [default: your user name]")
@@ -91,27 +91,18 @@ def reject(call: Call, requests: tuple[str, ...], by: str | None, reason: str) -
     ),
 )
 @click.argument("task_id", metavar="ID", type=TASK_ID)
-@click.argument("question", type=FILLED)
+@click.argument("text", metavar="QUESTION", type=FILLED)
 @option("--choice", "choices", metavar="TEXT", type=FILLED, multiple=True, help="An answer to choose. Several.")
 @agent_option
 @token_option
-def ask(
-    call: Call, task_id: str, question: str, choices: tuple[str, ...], agent: str | None, token: int | None
-) -> None:
+def ask(call: Call, task_id: str, text: str, choices: tuple[str, ...], agent: str | None, token: int | None) -> None:
     """Ask people something, and let the task go until they answer. No lease is held meanwhile."""
     agent_id = call.agent(agent, verb="ask") if token is None else call.agent_or_none(agent)
-    request = Request(
-        request_id="",
-        kind=RequestKind.QUESTION,
-        asked_by="",
-        asked_at=call.nexus.clock.now(),
-        text=question,
-        choices=choices,
-    )
+    asked = question(text, choices=choices, asked_at=call.nexus.clock.now())
     for_each(
         call,
         (task_id,),
-        lambda one: call.nexus.ask(one, (request,), agent_id=agent_id, token=token, park=True),
+        lambda one: call.nexus.ask(one, (asked,), agent_id=agent_id, token=token, park=True),
         say=lambda task: f'{task.task_id}  asks people; dt answer {task.requests[-1].request_id} "..."',
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.cli.text import ago, harmless
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.model.lifecycle import held
-from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_from_payload
+from dreamos_tasks.model.outcome import outcome_of_result
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.task import Task
 
@@ -67,7 +67,7 @@ def complete(
         return
     assert agent_id is not None
     task_id = one_id(call, ids, because="--next")
-    outcome = _outcome(value, _evidence(call, task_id, agent_id, token=token))
+    outcome = outcome_of_result(value, _evidence(call, task_id, agent_id, token=token))
     done, following = call.nexus.complete_and_claim_next(task_id, outcome, agent_id, token=token, tags=tags)
     if call.out.as_json:
         claimed = task_document(call.nexus, following) if following is not None else None
@@ -144,11 +144,6 @@ def result_from(call: Call, given: str | None) -> Any:
 
 def _no_json_number(word: str) -> Any:
     raise ValueError(f"{word} is no JSON number")
-
-
-def _outcome(value: Any, evidence: Sequence[Evidence]) -> Outcome:
-    outcome = outcome_from_payload(value) if isinstance(value, Mapping) else None
-    return outcome if isinstance(outcome, Failed) else Succeeded(result=value, evidence=tuple(evidence))
 
 
 def _evidence(call: Call, task_id: str, agent_id: str | None, *, token: int | None) -> Sequence[Evidence]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
-from dreamos_tasks.app.verifying import verify_at_desk
+from dreamos_tasks.app.verifying import evidence_at_desk
 from dreamos_tasks.board.idle import nothing_ready
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.cli.task_view import task_document
@@ -16,11 +16,10 @@ from dreamos_tasks.interfaces.mcp import forms
 from dreamos_tasks.interfaces.mcp.access import BoardAccess, Document
 from dreamos_tasks.interfaces.mcp.tool import BoardTool
 from dreamos_tasks.interfaces.mcp.waiting import wait_until
-from dreamos_tasks.model.lifecycle import held
-from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_from_payload
-from dreamos_tasks.model.plan import ErrorCategory, Evidence
+from dreamos_tasks.model.outcome import Outcome, outcome_of_result
+from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.query import ClaimRequest
-from dreamos_tasks.model.request import Request, RequestKind
+from dreamos_tasks.model.request import question as question_of
 from dreamos_tasks.model.task import Progress, Task
 
 LONGEST_WAIT_SECONDS = 300.0  # clients give up on a call sooner or later
@@ -127,11 +126,16 @@ class WorkTools:
         """Finish a task you hold. The checks in its `verify` are run first: when they are red this is refused with their
         output, and you still hold it."""
         agent_id = self._access.agent(ctx.request_context, agent)
-        evidence = await self._evidence(task_id, agent_id, token)
-        payload = outcome_from_payload(result) if isinstance(result, Mapping) else None
-        outcome: Outcome = (
-            payload if isinstance(payload, Failed) else Succeeded(result=result, evidence=tuple(evidence))
+        access = self._access
+        evidence = await evidence_at_desk(
+            access.desk,
+            task_id,
+            agent_id,
+            token_of=lambda whole_id: token if token is not None else access.held.token(agent_id, whole_id),
+            home=access.home,
+            settings=access.settings,
         )
+        outcome = outcome_of_result(result, evidence)
         if not next:
             return await self._access.under_claim(
                 task_id,
@@ -190,33 +194,10 @@ class WorkTools:
         agent_id = self._access.agent(ctx.request_context, agent)
 
         def act(nexus: TaskNexus, whole_id: str, mine: int | None) -> Task:
-            asked = Request(
-                request_id="",
-                kind=RequestKind.QUESTION,
-                asked_by="",
-                asked_at=nexus.clock.now(),
-                text=question,
-                choices=tuple(choices),
-            )
+            asked = question_of(question, choices=choices, asked_at=nexus.clock.now())
             return nexus.ask(whole_id, (asked,), agent_id=agent_id, token=mine, park=True)
 
         return await self._access.under_claim(task_id, agent_id, token, act, ends=True)
-
-    async def _evidence(self, task_id: str, agent_id: str, token: int | None) -> Sequence[Evidence]:
-        """What proves the task's checks green; nothing for a task without any. Raises VerificationFailed, StaleToken."""
-
-        def look(nexus: TaskNexus) -> tuple[Task, int | None]:
-            task = nexus.get_task_by_id(task_id)
-            if not task.verify:
-                return task, None
-            mine = token if token is not None else self._access.held.token(agent_id, task.task_id)
-            return task, held(task, "complete", agent_id=agent_id, token=mine, now=nexus.clock.now()).token
-
-        task, lease_token = await self._access.desk.read(look)
-        if lease_token is None:
-            return ()
-        access = self._access
-        return await verify_at_desk(access.desk, task, token=lease_token, home=access.home, settings=access.settings)
 
     async def _complete_and_claim(self, task_id: str, agent_id: str, token: int | None, outcome: Outcome) -> Document:
         access = self._access

@@ -10,12 +10,11 @@ from pydantic import Field, JsonValue
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 
-from dreamos_tasks.app.verifying import verify_at_desk
+from dreamos_tasks.app.verifying import evidence_at_desk
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.idle import nothing_ready
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.cli.task_view import task_document
-from dreamos_tasks.interfaces.http.context import WebContext
 from dreamos_tasks.interfaces.http.etag import etag_of, require_match
 from dreamos_tasks.interfaces.http.openapi import gives, problems
 from dreamos_tasks.interfaces.http.routes import shared
@@ -34,11 +33,10 @@ from dreamos_tasks.interfaces.http.routes.shared import (
     answered,
 )
 from dreamos_tasks.interfaces.http.wake import wait_until
-from dreamos_tasks.model.lifecycle import held
-from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_from_payload
-from dreamos_tasks.model.plan import ErrorCategory, Evidence
+from dreamos_tasks.model.outcome import outcome_of_result
+from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.query import ClaimRequest
-from dreamos_tasks.model.request import Request, RequestKind
+from dreamos_tasks.model.request import question
 from dreamos_tasks.model.task import Progress, Task
 
 router = APIRouter(tags=["work"])
@@ -178,17 +176,22 @@ async def complete(
     agent_id = agent_of(caller, body, "complete")
     if body.next and agent_id is None:
         raise agent_not_named("complete")
-    evidence = await _evidence(context, task_id, agent_id, token=body.token)
+    evidence = await evidence_at_desk(
+        desk,
+        task_id,
+        agent_id,
+        token_of=lambda _task_id: body.token,
+        home=context.home,
+        settings=context.settings,
+    )
+    outcome = outcome_of_result(body.result, evidence)
 
     def finish(nexus: TaskNexus) -> tuple[dict[str, Any], str]:
         task = nexus.get_task_by_id(task_id)
         require_match(task, if_match)
         if not body.next or agent_id is None:
-            done = nexus.mark_task_completed(
-                task.task_id, agent_id, result=body.result, token=body.token, evidence=evidence
-            )
+            done = nexus.settle(task.task_id, outcome, agent_id=agent_id, token=body.token)
             return task_document(nexus, done), etag_of(done)
-        outcome = _outcome(body.result, evidence)
         done, following = nexus.complete_and_claim_next(
             task.task_id, outcome, agent_id, token=body.token, tags=tuple(body.tags)
         )
@@ -233,15 +236,8 @@ async def ask(task_id: TaskId, desk: Board, caller: Agent, body: Asked) -> JSONR
     agent_id = agent_of(caller, body, "ask")
 
     def act(nexus: TaskNexus, task: Task) -> Task:
-        request = Request(
-            request_id="",
-            kind=RequestKind.QUESTION,
-            asked_by="",
-            asked_at=nexus.clock.now(),
-            text=body.question,
-            choices=tuple(body.choices),
-        )
-        return nexus.ask(task.task_id, (request,), agent_id=agent_id, token=body.token, park=True)
+        asked = question(body.question, choices=body.choices, asked_at=nexus.clock.now())
+        return nexus.ask(task.task_id, (asked,), agent_id=agent_id, token=body.token, park=True)
 
     return await changed(desk, task_id, act, None)
 
@@ -268,25 +264,3 @@ def _preferred_wait(request: HttpRequest) -> float:
         if name.strip().lower() == "wait" and value.strip().isascii() and value.strip().isdigit():
             return min(float(value), MOST_WAIT_SECONDS)
     return 0.0
-
-
-def _outcome(value: Any, evidence: tuple[Evidence, ...]) -> Outcome:
-    outcome = outcome_from_payload(value) if isinstance(value, dict) else None
-    return outcome if isinstance(outcome, Failed) else Succeeded(result=value, evidence=evidence)
-
-
-async def _evidence(
-    context: WebContext, task_id: str, agent_id: str | None, *, token: int | None
-) -> tuple[Evidence, ...]:
-    """What proves the task's verification green; nothing for a task without one. Raises VerificationFailed, StaleToken."""
-
-    def look(nexus: TaskNexus) -> tuple[Task, int | None]:
-        task = nexus.get_task_by_id(task_id)
-        if not task.verify:
-            return task, None
-        return task, held(task, "complete", agent_id=agent_id, token=token, now=nexus.clock.now()).token
-
-    task, live = await context.desk.read(look)
-    if live is None:
-        return ()
-    return tuple(await verify_at_desk(context.desk, task, token=live, home=context.home, settings=context.settings))
