@@ -7,10 +7,10 @@ import { idsOf, isLoaded, rowOf, STATES, states } from "./rows.js";
 import { bindAll } from "./keys.js";
 import { focusedId, isAdding, sayIfLegal, setPriority, shiftPriority } from "./steering.js";
 import { CARD_HEIGHT, layoutOf, shownIds } from "./queue.js";
+import { isNarrow } from "./narrow.js";
 import { Icon } from "./icons.js";
 import { columnWord, PRIORITIES } from "./words.js";
 
-const isNarrow = matchMedia("(max-width: 760px)");
 const ALWAYS = new Set(["ready", "in_progress", "completed"]);
 const FIRST = ["ready", "in_progress", "awaiting_approval", ...STATES];
 const chosen = signal(""); // on a phone, one column is in sight
@@ -35,6 +35,7 @@ export function BoardView() {
   }), []);
   const columns = shownStates.value;
   const visible = columns.includes(chosen.value) ? chosen.value : FIRST.find((state) => shownIds[state].value.length) ?? "ready";
+  useEffect(() => { document.querySelector(".tabs [aria-selected=true]")?.scrollIntoView({ block: "nearest", inline: "center" }); }, [visible, isLoaded.value]);
   return html`
     <div class="page-head">
       <h1>Board</h1>
@@ -45,7 +46,7 @@ export function BoardView() {
       ${columns.map((state) => html`<button key=${state} role="tab" class=${`small ${state}`} aria-selected=${state === visible ? "true" : "false"}
         onClick=${() => { chosen.value = state; }}><${Icon} of=${state} size=${13} />${columnWord(state)} <${Shown} state=${state} /></button>`)}
     </div>
-    ${isLoaded.value && html`<div class="board">${columns.map((state) => (folded.value.has(state) && !isNarrow.matches
+    ${isLoaded.value && html`<div class="board">${columns.map((state) => (folded.value.has(state) && !isNarrow.value
       ? html`<${Folded} key=${state} state=${state} />` : html`<${Column} key=${state} state=${state} isChosen=${state === visible} />`))}</div>`}`;
 }
 

@@ -8,12 +8,12 @@ import { focusedId } from "./steering.js";
 import { Icon } from "./icons.js";
 import { FINAL, stateWord } from "./words.js";
 
-export function Card({ id, drag }) {
+export function Card({ id, isStop, drag }) {
   const row = rowOf(id)?.value;
   if (!row) return null;
   const note = noteOf(row);
   return html`<a class=${`card ${row.priority}`} href=${taskHref(id)} data-id=${id} draggable=${drag ? "true" : "false"}
-    tabIndex=${focusedId.value === id ? 0 : -1} onFocus=${() => { focusedId.value = id; }}
+    tabIndex=${isStop ? 0 : -1} onFocus=${() => { focusedId.value = id; }}
     onDragStart=${drag && ((event) => drag.begin(event, id))} onDragEnd=${drag && drag.end}>
     <span class=${`title ${note ? "one" : ""}`}><${Text} of=${row.title} /></span>
     ${note && html`<span class=${`note ${note.tone}`}><${Text} of=${note.words} /></span>`}
@@ -39,11 +39,11 @@ function noteOf(row) {
 
 function Holder({ row }) {
   if (row.agent_id) {
-    return html`<span class="who end" title=${`held by ${row.agent_id}`}><i aria-hidden="true">${row.agent_id[0]}</i>${row.agent_id}</span><${Since} at=${row.claimed_at} />`;
+    return html`<span class="who end" title=${`held by ${row.agent_id}`}><i aria-hidden="true">${row.agent_id[0]}</i><span>${row.agent_id}</span></span><${Since} at=${row.claimed_at} />`;
   }
   if (row.state === "scheduled" && row.not_before) return html`<span class="end"><${Until} at=${row.not_before} /></span>`;
   if (FINAL.has(row.state)) return html`<span class="end"><${Since} at=${row.finished_at} /></span>`;
-  if (row.assigned_to) return html`<span class="who end" title=${`assigned to ${row.assigned_to}`}><i aria-hidden="true">${row.assigned_to[0]}</i>${row.assigned_to}</span>`;
+  if (row.assigned_to) return html`<span class="who end" title=${`assigned to ${row.assigned_to}`}><i aria-hidden="true">${row.assigned_to[0]}</i><span>${row.assigned_to}</span></span>`;
   if (row.asks) return html`<span class="end awaiting_approval">asks you</span>`;
   return html`<span class="end"><${Since} at=${row.created_at} /></span>`;
 }

@@ -33,6 +33,8 @@ export function Column({ state, isChosen }) {
   useEffect(() => {
     if (hasMore && top.value + height.value > whole - NEAR_END) loadMore(state)?.catch(() => {});
   }, [hasMore, whole, top.value, height.value]);
+  const drawn = inSight(places, top.value, height.value);
+  const stop = drawn.find(({ id }) => id && id === focusedId.value) ?? drawn.find(({ id, y }) => id && y >= top.value); // where Tab comes to
   const onScroll = () => { top.value = place.current.scrollTop; scrolled.set(state, top.value); };
   return html`<section class=${`column ${isChosen ? "chosen" : ""}`} aria-label=${stateWord(state)} data-state=${state}>
     <header><${Icon} of=${state} /><h2>${columnWord(state)}</h2><${Count} state=${state} shown=${ids.length} />
@@ -40,7 +42,7 @@ export function Column({ state, isChosen }) {
     <div class="list" ref=${place} onScroll=${onScroll} tabIndex=${-1} ...${held} ...${isFinal ? {} : dropPlace(state, place, places)}>
       ${!places.length && html`<p class="nothing">${filter.value.isSet ? "Nothing fits the filter" : "Nothing here"}</p>`}
       <ul style=${{ height: `${whole}px` }} role="list">
-        ${inSight(places, top.value, height.value).map((one) => html`<${Slot} key=${one.key} place=${one} canDrag=${!isFinal} />`)}
+        ${drawn.map((one) => html`<${Slot} key=${one.key} place=${one} isStop=${one === stop} isOver=${isOpenForDrop && dragged.value.over === one.priority} canDrag=${!isFinal} />`)}
       </ul>
     </div>
   </section>`;
@@ -70,13 +72,12 @@ function Count({ state, shown }) {
   return html`<span class="count">${all.toLocaleString()}${more ? "+" : ""}</span>`;
 }
 
-function Slot({ place, canDrag }) {
+function Slot({ place, isStop, isOver, canDrag }) {
   const style = { transform: `translateY(${place.y}px)` };
   if (!place.id) {
-    const isOver = dragged.value?.over === place.priority;
     return html`<li class="slot" style=${style}><div class=${`group ${place.priority} ${isOver ? "over" : ""}`}><h3>${place.priority}</h3><span class="rule"></span></div></li>`;
   }
-  return html`<li class="slot" style=${style}><${Card} id=${place.id} drag=${canDrag ? dragSource : null} /></li>`;
+  return html`<li class="slot" style=${style}><${Card} id=${place.id} isStop=${isStop} drag=${canDrag ? dragSource : null} /></li>`;
 }
 
 // A folded column: its name and number, until it is pressed.

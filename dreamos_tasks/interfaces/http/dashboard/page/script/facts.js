@@ -17,7 +17,7 @@ export function Facts({ task, state, eta }) {
     ${task.pause && html`<${Fact} label="Paused by"><${Text} of=${task.pause.by} />${task.pause.reason && html`: <${Text} of=${task.pause.reason} />`}${task.pause.until && html` until <${When} at=${task.pause.until} />`}<//>`}
     ${eta?.remaining && html`<${Fact} label="Still takes">${range(eta.remaining)} <span class="dim">8 times of 10</span><//>`}
     ${eta?.until_start && html`<${Fact} label="Begins in">${range(eta.until_start)}<//>`}
-    ${took !== null && html`<${Fact} label="Took">${duration(took)}<//>`}
+    ${took !== null && html`<${Fact} label=${task.attempt > 1 ? "Took in all" : "Took"}>${duration(took)}<//>`}
     ${task.progress && !task.plan && html`<${Fact} label="Says">${task.progress.percent != null && `${task.progress.percent} % `}<${Text} of=${task.progress.note || ""} /><//>`}
     ${task.assigned_to && html`<${Fact} label="Only for"><${Text} of=${task.assigned_to} /><//>`}
     ${task.requires.length > 0 && html`<${Fact} label="Requires">${task.requires.join(", ")}<//>`}

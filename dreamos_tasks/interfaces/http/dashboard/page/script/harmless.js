@@ -3,7 +3,7 @@ import { html } from "./view.js";
 
 const COLOURS = /\x1b\[[0-9;:]*m/g;
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u3164\uffa0]/u;
-const KEPT_IN_BLOCKS = new Set(["\n", "\t"]);
+export const KEPT_IN_BLOCKS = new Set(["\n", "\t"]);
 
 export function escapeOf(char) {
   const named = { "\n": "\\n", "\t": "\\t", "\r": "\\r" }[char];
@@ -43,6 +43,6 @@ export function Block({ of }) {
   return shown(pieces(String(of ?? "").replace(COLOURS, "").replaceAll("\r\n", "\n"), KEPT_IN_BLOCKS));
 }
 
-function shown(found) {
+export function shown(found) {
   return found.map((piece) => (typeof piece === "string" ? piece : html`<span class="escaped">${piece.escaped}</span>`));
 }

@@ -32,6 +32,7 @@ export function Notices() {
   return html`<div class="notices" role="status" aria-live="polite">
     ${notices.value.map((notice) => html`
       <div key=${notice.number} class=${`notice ${notice.isTrouble ? "trouble" : ""}`}>
+        <button class="plain small" aria-label="Dismiss" onClick=${() => dismiss(notice)}>×</button>
         <p><${Text} of=${notice.words} /></p>
         ${notice.cause && html`<p><${Text} of=${notice.cause} /></p>`}
         ${notice.fix && html`<p>Try: <${Text} of=${notice.fix} /></p>`}

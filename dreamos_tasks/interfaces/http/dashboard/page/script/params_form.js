@@ -45,7 +45,7 @@ function read(field, before, name) {
       try {
         return JSON.parse(field.value);
       } catch (error) {
-        throw Object.assign(new Error(`${name} is no JSON`), { cause: error.message, fix: "write a JSON value, such as [\"a\", \"b\"]" });
+        throw Object.assign(new Error(`${name} is not JSON`), { cause: error.message, fix: "write a JSON value, such as [\"a\", \"b\"]" });
       }
   }
 }

@@ -3,8 +3,8 @@ import { effect, signal } from "./view.js";
 import { get } from "./api.js";
 import { isLoaded, requests as news } from "./rows.js";
 import { harmless } from "./harmless.js";
-import { route } from "./route.js";
-import { plain } from "./words.js";
+import { named, route } from "./route.js";
+import { viewWord } from "./words.js";
 
 const GATHER_MS = 60, MOST = 1000;
 export const open = signal([]); // the requests that wait for a decision, oldest first
@@ -35,7 +35,7 @@ export const readAgain = () => { news.value += 1; };
 
 function showCount() {
   const number = open.value.length;
-  const name = route.value.view === "task" ? route.value.id : plain(route.value.view);
+  const name = route.value.view === "task" ? `${route.value.id} ${harmless(named.value)}`.trim() : viewWord(route.value.view);
   document.title = `${number ? `(${number}) ` : ""}${name} · dreamos-tasks`;
   document.getElementById("icon").href = number ? "page/icon-asks.svg" : "page/icon.svg";
 }

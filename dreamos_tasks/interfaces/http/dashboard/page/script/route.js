@@ -5,12 +5,24 @@ export const VIEWS = ["board", "approvals", "incidents", "episodes", "agents", "
 
 function read() {
   const [path, search] = location.hash.replace(/^#\/?/, "").split("?");
-  const [view, ...rest] = path.split("/");
-  return { view: view || "board", id: decodeURIComponent(rest.join("/")), query: new URLSearchParams(search || "") };
+  const [view, part = ""] = path.split("/");
+  const id = decoded(part);
+  const isKnown = VIEWS.includes(view) || (view === "task" && id);
+  return { view: isKnown ? view : "board", id: isKnown ? id : "", query: new URLSearchParams(search || "") };
+}
+
+// An address that somebody mistyped leads somewhere all the same.
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 export const route = signal(read());
 export const view = computed(() => route.value.view);
+export const named = signal(""); // what the task in sight is called, for the title of the browser's tab
 export const taskHref = (id) => `#/task/${encodeURIComponent(id)}`;
 export const mailHref = (name) => `#/mail/${encodeURIComponent(name)}`;
 

@@ -8,6 +8,7 @@ import { open } from "./requests.js";
 import { unheeded } from "./incident_watch.js";
 import { clock, now } from "./times.js";
 import { bindAll, isHelpOpen } from "./keys.js";
+import { isNarrow } from "./narrow.js";
 import { nextTheme, theme } from "./theme.js";
 import { asking, isAdding } from "./steering.js";
 import { Notices } from "./notices.js";
@@ -21,7 +22,7 @@ import { ApprovalsView } from "./approvals_view.js";
 import { AgentsView } from "./agents_view.js";
 import { FailedView } from "./failed_view.js";
 import { SignedOut } from "./signed_out.js";
-import { count, plain } from "./words.js";
+import { count, plain, viewWord } from "./words.js";
 
 // A view that is fetched when it is first looked at: charts weigh more than all the rest.
 function Later(fetchView) {
@@ -32,9 +33,8 @@ function Later(fetchView) {
   };
 }
 
-// A view that is added is named here, in route.VIEWS and in LABELS; its key is "g" and its first letter.
+// A view that is added is named here and in route.VIEWS, in words.viewWord if its name is not its word; its key is "g" and its first letter.
 const SHOWN = { board: BoardView, task: TaskView, approvals: ApprovalsView, agents: AgentsView, episodes: Later(() => import("./episodes_view.js").then((module) => module.EpisodesView)), incidents: Later(() => import("./incidents_view.js").then((module) => module.IncidentsView)), mail: Later(() => import("./mail_view.js").then((module) => module.MailView)), health: Later(() => import("./health_view.js").then((module) => module.HealthView)), failed: FailedView };
-const LABELS = { failed: "Dead letters" };
 const SHORT = { approvals: "Approve", failed: "Failed" };
 
 export function Shell() {
@@ -43,7 +43,7 @@ export function Shell() {
     n: ["add a task", () => { isAdding.value = true; }],
     t: ["light, dark, or as the system has it", nextTheme],
     Escape: ["back from a task", () => { if (route.value.view === "task") goBack(); }],
-    ...Object.fromEntries(VIEWS.map((view) => [`g ${view[0] === "a" && view !== "approvals" ? "w" : view[0]}`, [`go to ${LABELS[view]?.toLowerCase() || view}`, () => { location.hash = `#/${view}`; }]])),
+    ...Object.fromEntries(VIEWS.map((view) => [`g ${view[0] === "a" && view !== "approvals" ? "w" : view[0]}`, [`go to ${viewWord(view).toLowerCase()}`, () => { location.hash = `#/${view}`; }]])),
   }), []);
   const { view, id } = route.value;
   const View = SHOWN[view] || BoardView;
@@ -65,7 +65,7 @@ function Navigation({ current }) {
     <a class="brand" href="#/board"><img src="page/icon.svg" width="22" height="22" alt="" /> dreamos-tasks</a>
     <ul>
       ${VIEWS.map((view) => html`<li key=${view}><a href=${`#/${view}`} aria-current=${current === view ? "page" : null}>
-        <${Icon} of=${view} /><span class="label">${SHORT[view] && innerWidth <= 760 ? SHORT[view] : LABELS[view] || plain(view)}</span><${Number} view=${view} />
+        <${Icon} of=${view} /><span class="label">${SHORT[view] && isNarrow.value ? SHORT[view] : viewWord(view)}</span><${Number} view=${view} />
       </a></li>`)}
     </ul>
     <div class="foot">
@@ -95,15 +95,16 @@ function Connection() {
 
 function Banner() {
   const { state, since, retryAt } = connection.value;
-  return html`<div class="banner">
-    <div role="alert" hidden=${state !== "lost"} class="stale">
-      ${state === "lost" && html`<p>Stale since ${clock(since)}: the daemon does not answer.</p>
-      <span class="numbers"><${Again} at=${retryAt} /></span><button class="small" onClick=${tryNow}>Try now</button>`}
+  const asks = open.value.length > 0 && route.value.view !== "approvals";
+  return html`<section class="banner" aria-label="What must not be missed">
+    <div hidden=${state !== "lost"} class="stale">
+      <p role="alert">${state === "lost" && `Stale since ${clock(since)}: the daemon does not answer.`}</p>
+      ${state === "lost" && html`<span class="numbers"><${Again} at=${retryAt} /></span><button class="small" onClick=${tryNow}>Try now</button>`}
     </div>
-    ${open.value.length > 0 && route.value.view !== "approvals" && html`<div class="asks">
-      <p><${Icon} of="awaiting_approval" /> ${open.value.length === 1 ? "A task waits for your decision" : `${open.value.length} requests wait for your decision`}</p>
-      <a class="button small" href="#/approvals">Decide</a></div>`}
-  </div>`;
+    <div hidden=${!asks} class="asks">
+      <p role="status">${asks && html`<${Icon} of="awaiting_approval" /> ${open.value.length === 1 ? "A task waits for your decision" : `${open.value.length} requests wait for your decision`}`}</p>
+      ${asks && html`<a class="button small" href="#/approvals">Decide</a>`}</div>
+  </section>`;
 }
 
 const Again = ({ at }) => { void now.value; return `again in ${Math.max(0, Math.ceil((at - Date.now()) / 1000))} s`; };

@@ -10,12 +10,12 @@ import { Steps } from "./steps.js";
 import { Output } from "./output.js";
 import { Attempts, History } from "./history.js";
 import { RequestCard } from "./request_card.js";
-import { goBack } from "./route.js";
+import { goBack, named } from "./route.js";
 import { Trouble } from "./trouble.js";
 import { Icon } from "./icons.js";
 import { bindAll } from "./keys.js";
 import { sayIfLegal, setPriority } from "./steering.js";
-import { PRIORITIES, plain } from "./words.js";
+import { isLong, PRIORITIES, plain } from "./words.js";
 
 export function TaskView({ id }) {
   const page = useMemo(() => new TaskPage(id), [id]);
@@ -27,6 +27,7 @@ export function TaskView({ id }) {
     ...Object.fromEntries(PRIORITIES.map((one, index) => [String(index + 1), [`priority ${one}`, () => setPriority(id, one)]])),
   }), [id]);
   const task = page.task.value;
+  useEffect(() => { named.value = task?.title ?? ""; return () => { named.value = ""; }; }, [task?.title]);
   if (!task) return html`<div class="page" tabIndex="0"><${Head} id=${id} />${page.trouble.value && html`<${Trouble} error=${page.trouble.value} />`}</div>`;
   const state = rowOf(id)?.value.state ?? task.status;
   const asked = task.requests?.filter((request) => (request.state ?? "open") === "open") ?? [];
@@ -36,10 +37,10 @@ export function TaskView({ id }) {
       <div class="story">
         ${asked.map((request) => html`<${RequestCard} key=${request.request_id} request=${request} onDecided=${() => page.readSoon(0)} />`)}
         ${task.error && task.status !== "completed" && html`<${Trouble} error=${task.error} />`}
-        ${task.description && task.description !== task.title && html`<section class="panel"><div class="body description"><${Block} of=${task.description} /></div></section>`}
+        ${task.description && task.description !== task.title && html`<section class="panel"><div class="body description long-text" ...${scroller(task.description, "Description")}><${Block} of=${task.description} /></div></section>`}
         ${(task.plan || task.verify.length > 0) && html`<${Steps} task=${task} eta=${page.eta.value} expected=${page.expected.value} />`}
         <${Output} task=${task} />
-        ${task.result != null && html`<section class="panel"><header><h2>Result</h2></header><pre class="body long"><${Block} of=${typeof task.result === "string" ? task.result : JSON.stringify(task.result, null, 2)} /></pre></section>`}
+        ${task.result != null && html`<${Result} of=${typeof task.result === "string" ? task.result : JSON.stringify(task.result, null, 2)} />`}
       </div>
       <aside class="sides">
         <${Facts} task=${task} state=${state} eta=${page.eta.value} />
@@ -49,9 +50,13 @@ export function TaskView({ id }) {
     </div></div>`;
 }
 
+const scroller = (text, label) => (isLong(text) ? { tabIndex: 0, role: "group", "aria-label": label } : {});
+
+const Result = ({ of }) => html`<section class="panel"><header><h2>Result</h2></header><pre class="body long" ...${scroller(of, "Result")}><${Block} of=${of} /></pre></section>`;
+
 const Head = ({ id, task, children }) => html`<div class="page-head task-head">
   <button class="plain small" onClick=${goBack} aria-label="Back"><${Icon} of="back" /></button>
   <div class="named"><h1>${task ? html`<${Text} of=${task.title} />` : id}</h1>
-    <p class="dim"><span class="mono">${id}</span>${task && html` · <span class=${task.priority}>${plain(task.priority)}</span>${task.tags.map((tag) => html` <span class="tag" key=${tag}>${tag}</span>`)}`}</p></div>
+    ${task && html`<p class="dim"><span class="mono">${id}</span> · <span class=${task.priority}>${plain(task.priority)}</span>${task.tags.map((tag) => html` <span class="tag" key=${tag}>${tag}</span>`)}</p>`}</div>
   ${children}
 </div>`;

@@ -10,5 +10,7 @@ export const VERB_WORDS = { pause: "Pause", resume: "Resume", retry: "Retry", ca
 export const DONE_WORDS = { pause: "Pausing", resume: "Resumed", retry: "Queued again", cancel: "Cancelled", undo: "Taking its steps back" };
 export const columnWord = (state) => (state === "awaiting_approval" ? "Awaiting you" : stateWord(state)); // columns are narrow
 export const stateWord = (state) => STATE_WORDS[state] || plain(state);
+export const viewWord = (view) => (view === "failed" ? "Dead letters" : plain(view));
 export const plain = (word) => { const text = String(word).replaceAll("_", " "); return text[0]?.toUpperCase() + text.slice(1); };
+export const isLong = (text) => text.length > 1000 || text.split("\n").length > 15; // it scrolls: the keyboard must get into it
 export const count = (number, noun) => `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
