@@ -39,9 +39,9 @@ def only_task(dt: DtProcess) -> Any:
 def test_on_a_terminal_there_is_a_bar_for_the_task_and_one_for_the_step_that_runs(dt: DtProcess) -> None:
     terminal = Terminal.start(dt, "run", plan(dt, {"name": "slow", "run": f"echo begun; {GATE}"}))
     shown = terminal.until("0/1 steps")
+    terminal.until("━")
     terminal.until("    | begun")
     assert "the work" in shown
-    assert "━" in shown
     (dt.folder / "gate").touch()
     assert terminal.end() == 0
     assert terminal.plain.rstrip().endswith("completed")

@@ -6,14 +6,17 @@ import os
 import socket
 import ssl
 import stat
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 import trustme
 
+from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.settings import ServerSettings, Settings
 from dreamos_tasks.errors import ConfigError
 from dreamos_tasks.interfaces.http.addresses import bind_tcp
@@ -159,10 +162,14 @@ async def test_tls_is_served_with_a_certificate_and_a_broken_one_is_told_of(tmp_
 
 
 async def test_an_unexpected_fault_is_told_without_its_words(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> dict[str, str]:
-        raise RuntimeError("c4nary")
+    read = served.daemon._desk.read
 
-    monkeypatch.setattr(served.daemon._desk, "read", lambda act: broken())
+    def broken(act: Callable[[TaskNexus], Any]) -> Awaitable[Any]:
+        if act.__module__.startswith("dreamos_tasks.interfaces.http"):
+            raise RuntimeError("c4nary")
+        return read(act)
+
+    monkeypatch.setattr(served.daemon._desk, "read", broken)
     answer = await served.client.get("/api/v1/stats")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "c4nary" not in answer.text
