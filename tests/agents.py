@@ -1,10 +1,9 @@
-"""What agents do at a board in processes of their own: `python -m tests.agents DEED ARGUMENTS`, the result as JSON."""
+"""What agents do at a board in processes of their own, which the nursery forks; the result as JSON."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,92 +16,67 @@ from dreamos_tasks.errors import DreamosError
 from dreamos_tasks.model.task import TaskDraft
 from dreamos_tasks.stores.file_lock import FileLock
 from tests.kinds import board_path, make_store, open_store
-
-TIMEOUT_SECONDS = 120.0  # no deed takes a tenth of this
-ROOT = Path(__file__).parents[1]
+from tests.nursery import TIMEOUT_SECONDS, serve, start
 
 
 def in_processes(deed: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
     """What the deed gives for each of the arguments, each in a process of its own, all at once."""
-    processes = [_start(deed, given) for given in arguments]
-    for process in processes:
-        _hear(process)
-    for process in processes:
-        _say(process)
-    results = [json.loads(_hear(process)) for process in processes]
-    for process in processes:
-        process.communicate(timeout=TIMEOUT_SECONDS)
-    return results
+    agents = [start(deed, given) for given in arguments]
+    try:
+        for agent in agents:
+            agent.hear()
+        for agent in agents:
+            agent.say()
+        return [json.loads(agent.hear()) for agent in agents]
+    finally:
+        for agent in agents:
+            agent.end()
 
 
 @contextmanager
 def writing(kind: str, path: Path, number: int) -> Iterator[Callable[[], None]]:
     """Another process adds task after task meanwhile, until it is killed."""
-    process = _start("add_many", (kind, str(path), number, 100_000))
+    agent = start("add_many", (kind, str(path), number, 100_000))
     try:
-        _hear(process)
-        _say(process)
-        yield process.kill
+        agent.hear()
+        agent.say()
+        yield agent.kill
     finally:
-        process.kill()
-        process.communicate(timeout=TIMEOUT_SECONDS)
+        agent.kill()
+        agent.end()
 
 
 @contextmanager
 def racing(kind: str, path: Path, *, agents: int) -> Iterator[Callable[[], list[str | None]]]:
     """So many agents with the board open. Each call lets them all claim at once; gives what each of them got."""
-    processes = [_start("claim_when_told", (kind, str(path), f"agent-{number}")) for number in range(agents)]
+    started = [start("claim_when_told", (kind, str(path), f"agent-{number}")) for number in range(agents)]
 
     def race() -> list[str | None]:
-        for process in processes:
-            _say(process)
-        return [json.loads(_hear(process)) for process in processes]
+        for agent in started:
+            agent.say()
+        return [json.loads(agent.hear()) for agent in started]
 
     try:
-        for process in processes:
-            _hear(process)
-            _say(process)
+        for agent in started:
+            agent.hear()
+            agent.say()
         yield race
     finally:
-        for process in processes:
-            process.communicate(timeout=TIMEOUT_SECONDS)
+        for agent in started:
+            agent.end()
 
 
 @contextmanager
 def lock_held_elsewhere(path: Path) -> Iterator[None]:
     """Another process holds the lock at the path meanwhile."""
-    process = _start("hold", (str(path),))
-    _hear(process)
-    _say(process)
+    agent = start("hold", (str(path),))
+    agent.hear()
+    agent.say()
     try:
-        assert _hear(process) == "held\n"
+        assert agent.hear() == "held\n"
         yield
     finally:
-        process.communicate(timeout=TIMEOUT_SECONDS)
-
-
-def _start(deed: str, arguments: tuple[Any, ...]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.agents", deed, json.dumps(arguments)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _say(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    process.stdin.write("go\n")
-    process.stdin.flush()
-
-
-def _hear(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line, process.communicate()[1]
-    return line
+        agent.end()
 
 
 def _told() -> bool:
@@ -181,7 +155,13 @@ DEEDS: dict[str, Callable[..., Any]] = {
     for deed in (claim_until_empty, claim_when_told, add_many, add_once, make_and_add, open_as, hold)
 }
 
-if __name__ == "__main__":
+
+def act(deed: str, arguments: Sequence[Any]) -> None:
+    """What an agent does from its start to its end."""
     _tell("ready")
     _told()
-    _tell(DEEDS[sys.argv[1]](*json.loads(sys.argv[2])))
+    _tell(DEEDS[deed](*arguments))
+
+
+if __name__ == "__main__":
+    serve(act)

@@ -13,6 +13,7 @@ from dreamos_tasks.protocols import TaskStore
 from dreamos_tasks.stores.json_file import JsonStore
 from tests.fakes import FakeClock
 from tests.kinds import KINDS, ON_DISK, make_store
+from tests.nursery import nursery
 
 
 @pytest.fixture
@@ -28,6 +29,13 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(params=ON_DISK)
 def kind_on_disk(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def agents() -> Iterator[None]:
+    """Agents in processes of their own can be started."""
+    with nursery():
+        yield
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from tests.fakes import START
 from tests.kinds import board_path, make_store, open_store
 from tests.torture.waiting import until
 
+pytestmark = pytest.mark.usefixtures("agents")
+
 PROCESSES = 8
 ROUNDS = 10
 ADDS = 40

@@ -217,6 +217,7 @@ def test_a_folder_and_a_pipe_are_no_boards(tmp_path: Path) -> None:
             SqliteStore(path)
 
 
+@pytest.mark.usefixtures("agents")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("kind", ["sqlite", "json"])
 def test_another_users_board_is_refused(kind: str) -> None:
