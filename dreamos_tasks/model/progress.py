@@ -13,6 +13,7 @@ from dreamos_tasks.model.task import Status, Task
 
 MOST_PERCENT = 99.0  # of what is not over: the rest is verification and its end
 MOST_OF_A_STEP = 0.95  # of one that runs, however long it has
+MOST_OF_AN_UNKNOWN_STEP = 0.5  # of one that runs and never ran before: nobody knows whether it is nearly done
 
 DurationsOf = Callable[[Step], Durations]
 
@@ -39,18 +40,20 @@ def course_of(
 def percent_of(task: Task, course: Course, durations_of: DurationsOf) -> float | None:
     """How much of the plan is done, each step counted by the time that it takes on average; None without a plan.
 
-    It does not go back while the task runs.
+    While one is left that never ran before, all count alike: a guess of its time would make the others all or nothing. It
+    does not go back while a step runs.
     """
     if task.plan is None:
         return None
     if task.status is Status.COMPLETED:
         return 100.0
     done = whole = 0.0
+    is_known = all(work.durations.samples for work in course.steps.values())
     for step in task.plan.steps:
-        expected = durations_of(step).mean
+        weight = durations_of(step).mean if is_known else 1.0
         work = course.steps.get(step.name)
-        whole += expected
-        done += expected if work is None else min(work.elapsed_seconds or 0.0, MOST_OF_A_STEP * expected)
+        whole += weight
+        done += weight if work is None else weight * _share(work)
     return round(min(MOST_PERCENT, 100.0 * done / whole), 1) if whole else 0.0
 
 
@@ -79,6 +82,12 @@ def seconds_taken(task: Task) -> float | None:
 def current_steps(task: Task) -> Sequence[str]:
     """The steps that run now."""
     return [record.name for record in task.steps if _runs(task, record)]
+
+
+def _share(work: Work) -> float:
+    """How much of a step is done that is not over, by the time that it has run."""
+    most = MOST_OF_A_STEP if work.durations.samples else MOST_OF_AN_UNKNOWN_STEP
+    return min(most, (work.elapsed_seconds or 0.0) / work.durations.mean)
 
 
 def _is_over(task: Task, step: Step) -> bool:

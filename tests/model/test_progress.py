@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,9 @@ from tests.fakes import START, at
 
 SECONDS = {"fetch": 10.0, "build": 80.0, "test": 10.0}
 STEPS = tuple(Step(name=name) for name in SECONDS)
+
+
+NEVER = durations_from([])
 
 
 def durations_of(step: Step) -> Durations:
@@ -64,6 +67,20 @@ def test_it_never_goes_back_and_is_never_done_before_it_is_done(instants: list[f
     assert earlier is not None
     assert later is not None
     assert earlier <= later <= 99
+
+
+def test_while_a_step_is_left_that_never_ran_before_all_count_alike_and_it_is_never_nearly_done() -> None:
+    def known_but(name: str) -> Callable[[Step], Durations]:
+        return lambda step: NEVER if step.name == name else durations_of(step)
+
+    def percent_of_first(records: Mapping[str, StepStatus], *, unknown: str, seconds: float) -> float | None:
+        looked_at, known = task(records), known_but(unknown)
+        return percent_of(looked_at, course_of(looked_at, known, now=at(seconds)), known)
+
+    begun = {"fetch": DONE, "build": RUNS}
+    assert percent_of_first(begun, unknown="build", seconds=100) == pytest.approx(33, abs=0.5)
+    assert percent_of_first(begun, unknown="build", seconds=5000) == pytest.approx(50, abs=0.5)
+    assert percent_of_first({"fetch": DONE, "build": DONE}, unknown="test", seconds=5000) == pytest.approx(67, abs=0.5)
 
 
 def test_what_an_earlier_attempt_left_half_done_is_to_be_done_again() -> None:

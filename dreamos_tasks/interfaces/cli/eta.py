@@ -68,8 +68,8 @@ def eta_facts(eta: Eta, task: Task) -> Iterator[tuple[str, str]]:
 
 
 def short_eta(eta: Eta) -> str:
-    """For a line among others: `43 %, ~12 min (8-25) left`."""
-    left = f", {range_words(eta.remaining)} left" if eta.remaining is not None else ""
+    """For a line among others: `43 %, ~12 min (8-25) left`; a mere guess of the time is not told there."""
+    left = f", {range_words(eta.remaining)} left" if eta.remaining is not None and eta.remaining.samples else ""
     return f"{eta.percent:.0f} %{left}"
 
 

@@ -117,6 +117,16 @@ def test_lists_and_status_tell_how_far_what_runs_is(dt: Dt, nexus: TaskNexus) ->
     assert dt("status", "--json").json["in_progress"][0]["eta"]["current_steps"] == ["build"]
 
 
+def test_a_line_tells_no_time_that_is_a_mere_guess(dt: Dt, nexus: TaskNexus) -> None:
+    task_id = add(nexus)
+    nexus.claim_task(task_id, "daemon")
+    begin(nexus, task_id, "build", seconds=1500)
+    (line,) = [line for line in dt("list").out.splitlines() if line.startswith(task_id)]
+    assert "25 %" in line
+    assert "left" not in line
+    assert "a guess: some of its steps were never run before" in dt("show", task_id).out
+
+
 def test_what_the_holder_says_goes_before_what_is_derived(dt: Dt, nexus: TaskNexus) -> None:
     task_id = add(nexus)
     nexus.claim_task(task_id, "ada")

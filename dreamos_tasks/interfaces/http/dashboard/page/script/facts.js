@@ -15,7 +15,7 @@ export function Facts({ task, state, eta }) {
     ${task.waiting_for?.length > 0 && html`<${Fact} label="Waits because">${task.waiting_for.map((reason) => html`<p key=${reason}><${Text} of=${reason} /></p>`)}<//>`}
     ${task.claim && html`<${Claim} claim=${task.claim} />`}
     ${task.pause && html`<${Fact} label="Paused by"><${Text} of=${task.pause.by} />${task.pause.reason && html`: <${Text} of=${task.pause.reason} />`}${task.pause.until && html` until <${When} at=${task.pause.until} />`}<//>`}
-    ${eta?.remaining && html`<${Fact} label="Still takes">${range(eta.remaining)} <span class="dim">8 times of 10</span><//>`}
+    ${eta?.remaining && html`<${Fact} label="Still takes">${range(eta.remaining)} <span class="dim">${eta.remaining.samples ? "8 times of 10" : "a guess: some of its steps never ran before"}</span><//>`}
     ${eta?.until_start && html`<${Fact} label="Begins in">${range(eta.until_start)}<//>`}
     ${took !== null && html`<${Fact} label=${task.attempt > 1 ? "Took in all" : "Took"}>${duration(took)}<//>`}
     ${task.progress && !task.plan && html`<${Fact} label="Says">${task.progress.percent != null && `${task.progress.percent} % `}<${Text} of=${task.progress.note || ""} /><//>`}

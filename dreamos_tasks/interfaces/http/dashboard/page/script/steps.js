@@ -21,7 +21,7 @@ export function Steps({ task, eta, expected }) {
 }
 
 function Whole({ eta, isRunning }) {
-  return html`<span class="numbers dim whole">${eta.percent.toFixed(0)} %${isRunning && eta.remaining && html` · ${range(eta.remaining)} left`}</span>
+  return html`<span class="numbers dim whole">${eta.percent.toFixed(0)} %${isRunning && eta.remaining?.samples > 0 && html` · ${range(eta.remaining)} left`}</span>
     <span class="bar" role="progressbar" aria-label="How much is done" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(eta.percent)}><i style=${{ transform: `scaleX(${eta.percent / 100})` }}></i></span>`;
 }
 
