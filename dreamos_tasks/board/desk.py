@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -91,7 +92,11 @@ class BoardDesk:
         self._loop.call_soon_threadsafe(_succeed, opened, None)
         try:
             while (group := self._next_group()) is not None:
-                self._serve(nexus, group)
+                reads = list(takewhile(lambda call: not call.writes, group))
+                if reads:
+                    self._serve(nexus, reads)  # who only looks does not wait for the commit of those behind
+                if len(group) > len(reads):
+                    self._serve(nexus, group[len(reads) :])
         finally:
             nexus.close()
 
