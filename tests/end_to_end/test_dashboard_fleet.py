@@ -28,7 +28,7 @@ def start_episode(project: Project, title: str, **agents: Any) -> str:
     token = (project.runtime / "token").read_text().strip()
     form = {"title": title, "north_star": "Every file is read", "agent_assignments": agents}
     url = f"{card.endpoints['http']}/api/v1/episodes"
-    answer = httpx2.post(url, json=form, headers={"Authorization": f"Bearer {token}"})
+    answer = httpx2.post(url, json=form, headers={"Authorization": f"Bearer {token}"}, timeout=30)
     assert answer.status_code == 201, answer.text
     episode_id: str = answer.json()["episode_id"]
     return episode_id

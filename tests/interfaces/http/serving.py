@@ -16,6 +16,7 @@ from dreamos_tasks.config.settings import ServerSettings, Settings
 from dreamos_tasks.interfaces.http.context import WebContext, context_of
 from dreamos_tasks.interfaces.http.server import WebServer
 from dreamos_tasks.interfaces.http.tokens import Scope
+from tests.waiting import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ async def serve(path: Path, settings: Settings | None = None) -> AsyncIterator[S
         await daemon.start()
         await web.start()
         owner = {"Authorization": f"Bearer {web.context.sign_in.tokens.owner_token()}"}
-        async with httpx2.AsyncClient(base_url=web.context.base_url, headers=owner) as client:
+        async with httpx2.AsyncClient(base_url=web.context.base_url, headers=owner, timeout=PATIENCE_SECONDS) as client:
             yield Served(daemon=daemon, web=web, client=client)
     finally:
         await web.stop()

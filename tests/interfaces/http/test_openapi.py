@@ -15,6 +15,7 @@ import pytest
 from dreamos_tasks.config.settings import LimitSettings, ServerSettings, Settings
 from dreamos_tasks.interfaces.http.tokens import Scope
 from tests.interfaces.http.serving import Served, serve
+from tests.waiting import PATIENCE_SECONDS
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 CONFIG = Path(__file__).parents[3] / "schemathesis.toml"
@@ -73,7 +74,7 @@ FOR_AGENTS = frozenset(
 async def test_every_request_asks_who_it_is_and_what_changes_something_asks_for_more(served: Served) -> None:
     found = await document(served)
     reader, agent = served.bearer(Scope.READ), served.bearer(Scope.AGENT, "ada")
-    async with httpx2.AsyncClient(base_url=served.url) as stranger:
+    async with httpx2.AsyncClient(base_url=served.url, timeout=PATIENCE_SECONDS) as stranger:
         for path, operations in found["paths"].items():
             place = "/api/v1" + path.replace("{", "").replace("}", "")
             for method, operation in operations.items():

@@ -22,11 +22,12 @@ from dreamos_tasks.errors import ConfigError
 from dreamos_tasks.interfaces.http.addresses import bind_tcp
 from dreamos_tasks.interfaces.http.tokens import Scope
 from tests.interfaces.http.serving import Served, serve
+from tests.waiting import PATIENCE_SECONDS
 
 
 async def test_whoever_has_a_token_is_answered_and_nobody_else(served: Served) -> None:
     assert (await served.client.get("/api/v1/stats")).json()["status"] == {}
-    async with httpx2.AsyncClient(base_url=served.url) as stranger:
+    async with httpx2.AsyncClient(base_url=served.url, timeout=PATIENCE_SECONDS) as stranger:
         refused = await stranger.get("/api/v1/stats")
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"].startswith("Bearer")
@@ -41,14 +42,14 @@ async def test_the_unix_socket_needs_a_token_too_and_is_its_owners_alone(served:
     path = served.context.urls["socket"]
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     transport = httpx2.AsyncHTTPTransport(uds=path)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://dreamos") as beside:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://dreamos", timeout=PATIENCE_SECONDS) as beside:
         assert (await beside.get("/api/v1/stats")).status_code == 401
         answer = await beside.get("/api/v1/stats", headers=served.bearer(Scope.READ))
         assert answer.status_code == 200
 
 
 async def test_a_link_signs_one_browser_in_once(served: Served) -> None:
-    async with httpx2.AsyncClient(base_url=served.url) as browser:
+    async with httpx2.AsyncClient(base_url=served.url, timeout=PATIENCE_SECONDS) as browser:
         link = served.context.new_sign_in_url()
         assert (await browser.head(link)).status_code == 204, "whoever only looks ahead does not use it up"
         answer = await browser.get(link + "&to=/tasks/dt-1")
@@ -124,7 +125,7 @@ async def test_a_session_outlives_the_daemon(tmp_path: Path) -> None:
         secret = served.context.sign_in.begin_session(served.context.sign_in.new_link())
     async with serve(tmp_path / "home", Settings(server=ServerSettings(port=port))) as again:
         cookies = {f"dreamos_session_{port}": secret or ""}
-        async with httpx2.AsyncClient(base_url=again.url, cookies=cookies) as browser:
+        async with httpx2.AsyncClient(base_url=again.url, cookies=cookies, timeout=PATIENCE_SECONDS) as browser:
             assert (await browser.get("/api/v1/stats")).status_code == 200
 
 
@@ -151,7 +152,7 @@ async def test_tls_is_served_with_a_certificate_and_a_broken_one_is_told_of(tmp_
     async with serve(home, secured) as served:
         assert served.url.startswith("https://127.0.0.1:")
         trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
-        async with httpx2.AsyncClient(base_url=served.url, verify=trusting) as client:
+        async with httpx2.AsyncClient(base_url=served.url, verify=trusting, timeout=PATIENCE_SECONDS) as client:
             assert (await client.get("/healthz")).status_code == 200
             cookie = (await client.get(served.context.new_sign_in_url())).headers["set-cookie"]
             assert "Secure" in cookie

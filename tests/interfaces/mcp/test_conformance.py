@@ -17,7 +17,8 @@ from tests.interfaces.mcp.clients import connected, make_board, server_command
 from tests.interfaces.mcp.conformance.node_tools import NodeTools, node_tools
 
 SUITE_SECONDS = 300.0  # on an idle machine it takes a tenth of this
-INSPECTOR_SECONDS = 60.0
+INSPECTOR_SECONDS = 120.0
+PATIENT = ("--connect-timeout", "60000")  # milliseconds that a busy machine may take to start a server
 TELLS_NOTHING = frozenset({"SUCCESS", "INFO", "SKIPPED", "WARNING"})
 
 OURS = frozenset(
@@ -125,7 +126,7 @@ def test_the_official_inspector_works_over_stdio(tools: NodeTools, tmp_path: Pat
 
     def inspect(*arguments: str) -> Any:
         server = server_command("--home", str(tmp_path), "mcp", "--agent", "ada")
-        said = tools.run("mcp-inspector", "--cli", *server, "--method", *arguments, seconds=INSPECTOR_SECONDS)
+        said = tools.run("mcp-inspector", "--cli", *server, *PATIENT, "--method", *arguments, seconds=INSPECTOR_SECONDS)
         assert said.returncode == 0, said.stderr
         return json.loads(said.stdout)
 
@@ -142,7 +143,7 @@ def test_the_official_inspector_works_over_stdio(tools: NodeTools, tmp_path: Pat
 
 def test_the_official_inspector_works_over_http(tools: NodeTools, fixture_url: str) -> None:
     said = tools.run(
-        *("mcp-inspector", "--cli", fixture_url, "--transport", "http", "--method", "tools/list"),
+        *("mcp-inspector", "--cli", fixture_url, "--transport", "http", *PATIENT, "--method", "tools/list"),
         seconds=INSPECTOR_SECONDS,
     )
 

@@ -22,6 +22,7 @@ from dreamos_tasks.interfaces.http.tokens import Scope
 from dreamos_tasks.model.task import TaskDraft
 from tests.interfaces.http.serving import Served, serve
 from tests.interfaces.mcp.clients import BoardClient, text_of
+from tests.waiting import PATIENCE_SECONDS
 
 CLIENTS = 8
 ROUNDS = 10
@@ -87,11 +88,11 @@ async def test_a_token_for_reading_reads_and_an_operators_steers(served: Served)
 
 
 async def test_without_a_token_or_from_elsewhere_nothing_is_told(served: Served) -> None:
-    async with httpx2.AsyncClient(base_url=served.url) as stranger:
+    async with httpx2.AsyncClient(base_url=served.url, timeout=PATIENCE_SECONDS) as stranger:
         wrong = {**ACCEPT, "Authorization": "Bearer dt_" + "x" * 43}
         unknown = await stranger.post("/mcp", json=INITIALIZE, headers=wrong)
     owner = {**ACCEPT, **served.bearer(Scope.OPERATOR)}
-    async with httpx2.AsyncClient(base_url=served.url, headers=owner) as known:
+    async with httpx2.AsyncClient(base_url=served.url, headers=owner, timeout=PATIENCE_SECONDS) as known:
         elsewhere = await known.post("/mcp", json=INITIALIZE, headers={"Origin": "http://evil.test"})
         renamed = await known.post("/mcp", json=INITIALIZE, headers={"Host": "evil.test"})
         as_form = await known.post("/mcp", content="{}", headers={"Content-Type": "text/plain"})
@@ -103,7 +104,7 @@ async def test_without_a_token_or_from_elsewhere_nothing_is_told(served: Served)
 
 async def test_a_session_is_for_the_token_that_began_it(served: Served) -> None:
     ada, bob = served.bearer(Scope.AGENT, "ada"), served.bearer(Scope.AGENT, "bob")
-    async with httpx2.AsyncClient(base_url=served.url, headers=ACCEPT) as client:
+    async with httpx2.AsyncClient(base_url=served.url, headers=ACCEPT, timeout=PATIENCE_SECONDS) as client:
         begun = await client.post("/mcp", json=INITIALIZE, headers=ada)
         session = {"Mcp-Session-Id": begun.headers["mcp-session-id"], "MCP-Protocol-Version": "2025-11-25"}
         ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}

@@ -8,6 +8,7 @@ import pytest
 from dreamos_tasks.model.plan import Plan, Step
 from dreamos_tasks.model.task import Task, TaskDraft
 from tests.interfaces.http.serving import Served
+from tests.waiting import PATIENCE_SECONDS
 
 
 async def add(served: Served, title: str, **more: object) -> Task:
@@ -58,7 +59,7 @@ async def test_the_series_has_equally_many_values_in_each_column(served: Served)
 
 
 async def test_the_pages_are_for_everybody_and_what_they_show_is_not(served: Served) -> None:
-    async with httpx2.AsyncClient(base_url=served.url) as stranger:
+    async with httpx2.AsyncClient(base_url=served.url, timeout=PATIENCE_SECONDS) as stranger:
         page = await stranger.get("/")
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert page.headers["cache-control"] == "no-cache"
