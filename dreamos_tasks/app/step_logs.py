@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from dreamos_tasks.errors import NotFound
-from dreamos_tasks.model.plan import StepResult
+from dreamos_tasks.model.plan import StepResult, StepStatus
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.tools.capture import file_name_of
 
@@ -43,7 +43,8 @@ def logs_of(
 ) -> list[StepLog]:
     """What the steps printed in their latest run: from `offset`, or the last `tail_bytes`. Raises NotFound."""
     planned = [each.name for each in task.plan.steps] if task.plan is not None else []
-    names = list(dict.fromkeys([*planned, *(record.name for record in task.steps)]))
+    records = printed_steps(runs, task)
+    names = list(dict.fromkeys([*planned, *(record.name for record in records)]))
     if step is not None and step not in names:
         raise NotFound(
             f"{task.task_id} has no step {step!r}",
@@ -52,13 +53,29 @@ def logs_of(
         )
     found: list[StepLog] = []
     room = MOST_BYTES_AT_ONCE
-    for record in task.steps:
+    for record in records:
         if step in (None, record.name):
             log = _log_of(runs, task, record, offset, tail_bytes, min(limit_bytes, room))
             room -= log.next_offset - log.offset
             if log.size or step is not None:
                 found.append(log)
     return found
+
+
+def printed_steps(runs: Path, task: Task) -> Sequence[StepResult]:
+    """The records of the task's steps; what printed under its last claim and left none there is taken from its file.
+
+    Such is the command of an agent while it runs, and when it has settled its task itself.
+    """
+    if any(record.token == task.last_token for record in task.steps):
+        return task.steps
+    files = sorted(_listed(runs / task.task_id / str(task.last_token)))
+    found = {
+        path.stem: StepResult(name=path.stem, status=StepStatus.RUNNING, output_path=str(path.relative_to(runs)))
+        for path in files
+        if path.suffix == ".log"
+    }
+    return (*(record for record in task.steps if record.name not in found), *found.values())
 
 
 def _log_of(

@@ -36,6 +36,17 @@ def test_ranges_of_any_size_put_together_are_the_whole(tmp_path: Path) -> None:
         assert offset == log.size == len(TEXT.encode())
 
 
+def test_what_printed_under_the_last_claim_and_left_no_record_is_found(tmp_path: Path) -> None:
+    task = task_with(StepResult(name="work", status=StepStatus.FAILED, token=1, output_head="before"))
+    task = evolve(task, {"last_token": 2})
+    (tmp_path / "dt-1" / "2").mkdir(parents=True)
+
+    assert [log.output for log in logs_of(tmp_path, task)] == ["before"]
+    (tmp_path / "dt-1" / "2" / "work.log").write_text("now")
+    (tmp_path / "dt-1" / "2" / "task.json").write_text("{}")
+    assert [(log.step, log.output) for log in logs_of(tmp_path, task)] == [("work", "now")]
+
+
 def test_the_end_of_an_output_begins_with_a_whole_character(tmp_path: Path) -> None:
     (tmp_path / "dt-1" / "1").mkdir(parents=True)
     (tmp_path / "dt-1" / "1" / "say.log").write_text(TEXT)

@@ -22,7 +22,10 @@ READ_BYTES = 65_536
 
 def recorded_logs(runs: Path, task: Task, *, step: str | None) -> Iterator[tuple[str, str]]:
     """The name and output of each step that printed something. Raises NotFound when there is no such step."""
-    names = [record.name for record in task.steps]
+    from dreamos_tasks.app.step_logs import printed_steps
+
+    records = printed_steps(runs, task)
+    names = [record.name for record in records]
     planned = [each.name for each in task.plan.steps] if task.plan is not None else []
     if step is not None and step not in names and step not in planned:
         raise NotFound(
@@ -30,7 +33,7 @@ def recorded_logs(runs: Path, task: Task, *, step: str | None) -> Iterator[tuple
             cause="its steps are: " + (", ".join(dict.fromkeys([*planned, *names])) or "none"),
             fix=f"dt show {task.task_id}",
         )
-    for record in task.steps:
+    for record in records:
         if step in (None, record.name):
             output = _output_of(runs, record)
             if output:

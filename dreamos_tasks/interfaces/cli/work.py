@@ -160,7 +160,7 @@ class _Loop:
         began = time.monotonic()
         worked = work_on(task, self._command, home=call.home, settings=call.settings, view=self._view)
         self._count += 1
-        self._view.ended(worked.task, seconds=time.monotonic() - began)
+        self._view.ended(worked.task, claimed=task, seconds=time.monotonic() - began)
         self.exit_code = 0 if worked.task.status is Status.COMPLETED else 1
         return worked
 
@@ -187,7 +187,8 @@ class _View:
         said = "given back" if at_once else "finished, then this ends; Ctrl-C again gives it back"
         self._call.out.note(f"{task.task_id} is {said}")
 
-    def ended(self, task: Task, *, seconds: float) -> None:
+    def ended(self, task: Task, *, claimed: Task, seconds: float) -> None:
+        """How the work on a task ended. `claimed`: as it was taken."""
         out = self._call.out
         if out.as_json:
             out.json_line(_document(self._call, task))
@@ -197,7 +198,10 @@ class _View:
             if task.error is not None and task.status is not Status.COMPLETED
             else ""
         )
-        out.note(f"{task.task_id}  {task.status.value} after {duration(seconds)}{why}")
+        status = task.status.value
+        if task.claim is not None and task.last_token != claimed.last_token:
+            status, why = "lost", f": {harmless(task.claim.agent_id)} holds it now (token {task.last_token})"
+        out.note(f"{task.task_id}  {status} after {duration(seconds)}{why}")
 
 
 def _document(call: Call, task: Task) -> dict[str, Any]:

@@ -6,12 +6,14 @@ import json
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dreamos_tasks.app.holding import LOOK_SECONDS
 from dreamos_tasks.tools.process_table import stat_of
 from tests.command import DtProcess, end_started, own_environment, until
 
@@ -129,6 +131,57 @@ def test_a_command_that_settles_its_task_itself_has_the_last_word(dt: DtProcess)
     )
     assert said.code == 0, said.err
     assert (task(dt, task_id)["status"], task(dt, task_id)["result"]) == ("completed", {"by": "itself"})
+
+
+def test_a_command_that_settles_its_task_itself_comes_to_its_own_end(dt: DtProcess, tmp_path: Path) -> None:
+    task_id = added(dt, "By itself")
+    inner = f"{sys.executable} -m dreamos_tasks.interfaces.cli.main"
+    line = (
+        f"{inner} complete $DREAMOS_TASKS_TASK_ID; touch done; while ! test -e go; do sleep 0.05; done; echo farewell"
+    )
+    worker = dt.start("work", "--once", *SHELL, line)
+    until(lambda: (tmp_path / "done").exists())
+    settled = time.monotonic()
+    until(lambda: time.monotonic() - settled > 4 * LOOK_SECONDS)
+    assert worker.poll() is None
+    (tmp_path / "go").touch()
+    assert worker.wait(60) == 0
+    assert dt("logs", task_id).out.endswith("farewell\n")
+    assert dt("logs", task_id, "--json").form[0]["step"] == "work"
+
+
+@pytest.mark.parametrize("command", [["cluade", "-p"], ["./text"], ["./script"], ["./text/x"]])
+def test_a_command_that_cannot_be_started_fails_no_task(dt: DtProcess, tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "text").write_text("no program")
+    (tmp_path / "script").write_text("echo no first line")
+    (tmp_path / "script").chmod(0o755)
+    first, second = added(dt, "first"), added(dt, "second")
+    said = dt("work", "--until-empty", "--", *command)
+    assert said.code == 2
+    assert command[0] in said.err
+    assert [(task(dt, each)["status"], task(dt, each)["claim"]) for each in (first, second)] == [("pending", None)] * 2
+
+
+def test_a_task_whose_folder_is_missing_is_at_fault_itself(dt: DtProcess, tmp_path: Path) -> None:
+    (tmp_path / "task.json").write_text('{"title": "first", "context": {"cwd": "missing"}}')
+    first, second = added(dt, "--file", "task.json"), added(dt, "second")
+    assert dt("work", "--until-empty", "--", "true").code == 0
+    assert [task(dt, each)["status"] for each in (first, second)] == ["failed", "completed"]
+
+
+def test_a_task_that_is_lost_to_another_agent_is_said_to_be(dt: DtProcess, tmp_path: Path) -> None:
+    task_id = added(dt, "wanted")
+    worker = dt.start("work", "--once", *SHELL, "touch begun; sleep 600")
+    until(lambda: (tmp_path / "begun").exists())
+    worker.send_signal(signal.SIGSTOP)  # it is to look when both have happened
+    dt("release", task_id)
+    dt("claim", task_id, "--agent", "bob")
+    worker.send_signal(signal.SIGCONT)
+    assert worker.wait(60) == 1
+    assert worker.stderr is not None
+    said = worker.stderr.read()
+    assert "lost after" in said
+    assert "bob" in said
 
 
 def test_a_task_that_somebody_cancels_is_left_at_once_and_the_next_one_begun(dt: DtProcess, tmp_path: Path) -> None:
