@@ -10,9 +10,9 @@ from typing import Any
 from dreamos_tasks.app.boards import make_folder
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import UsageError
-from dreamos_tasks.model.json_form import task_to_json
 from dreamos_tasks.model.query import Order, TaskQuery
 from dreamos_tasks.model.task import FINAL, Status, Task
+from dreamos_tasks.model.told_form import task_told
 from dreamos_tasks.whole_file import replace_with, sync_folder, write_beside
 
 PAGE = 1000
@@ -84,7 +84,7 @@ def write_lines(lines: Iterable[str], path: Path) -> None:
 
 
 def _four_file_form(task: Task, word: str) -> dict[str, Any]:
-    form = task_to_json(task)
+    form = task_told(task)
     claim = form.pop("claim")
     claimed = {"claimed_by": claim["agent_id"]} if claim else {}
     return {**form, "name": task.title, "dependencies": form["depends_on"], **claimed, "status": word}

@@ -24,6 +24,7 @@ from dreamos_tasks.model.task_limits import expected as expected_of_limit
 BOARD_FIELDS = frozenset(TASK_FIELDS) - frozenset(DRAFT_FIELDS) | {"waiting_for"}
 PLAN_FIELDS = tuple(f.name for f in fields(Plan))
 PLAN_CHOICES = tuple(name for name in PLAN_FIELDS if name not in ("steps", "extra"))
+NO_PLAN: Mapping[str, Any] = {"steps": []}  # what a task without a plan is told with
 WRITTEN_FIELDS = (*DRAFT_FIELDS, "run")
 # What holds a task back, or keeps it within bounds: without it, something would happen that its author ruled out.
 NEVER_MISSPELT = (
@@ -262,6 +263,8 @@ def _read_steps(form: _Form, check_call: CheckCall | None) -> None:
         )
     elif run is not None:
         _take_plan(form, {}, run_forms(run, form.at("run"), findings), check_call)
+    elif plan == NO_PLAN:
+        pass
     elif isinstance(plan, dict) and "steps" in plan:
         _take_plan(form, plan, list_forms(plan["steps"], form.at("plan", "steps"), findings), check_call)
     elif plan is not None:

@@ -22,6 +22,7 @@ from dreamos_tasks.intake.folders import InboxFolders, exists, numbered, write_w
 from dreamos_tasks.model.event import EventType
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.task import FINAL, Task
+from dreamos_tasks.model.told_form import error_told
 from dreamos_tasks.whole_file import sync_folder
 
 BATCH = 500  # tasks, receipts or events in one go
@@ -187,7 +188,7 @@ def _result(receipt: dict[str, Any], tasks: Sequence[Task]) -> dict[str, Any]:
                 "title": task.title,
                 "status": task.status.value,
                 "result": to_json(task.result),
-                "error": to_json(task.error),
+                "error": error_told(task.error),
                 "finished_at": to_json(task.finished_at),
             }
             for task in tasks

@@ -70,6 +70,7 @@ def schema_for(name: str) -> Schema:
         schema["additionalProperties"] = False
     if name == "task":
         schema["required"] = list(TASK_FIELDS)
+        del definitions["Plan"]["properties"]["steps"]["minItems"]  # told of a task without a plan
     return _published(name, schema, definitions)
 
 
@@ -187,7 +188,7 @@ def _input_rules(title: str) -> Mapping[str, Schema]:
                 "retry": {"$ref": "#/$defs/RetryPolicy"},
             }
         case "Plan":
-            return {"steps": {"type": "array", "items": _STEP_OR_LINE, "minItems": 1, "maxItems": MAX_STEPS}}
+            return {"steps": {"type": "array", "items": _STEP_OR_LINE, "maxItems": MAX_STEPS}}
         case "Step":
             return {"run": _LINE, "retry": _retry_rule()}
         case "RetryPolicy":

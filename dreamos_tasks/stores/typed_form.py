@@ -20,11 +20,13 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from dreamos_tasks.errors import InvalidTask
 from dreamos_tasks.model import constraints as _constraints  # noqa: F401  gives the model's annotations their meaning
 from dreamos_tasks.model.instants import read_instant
+from dreamos_tasks.model.plan import Plan
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Priority, priority_from
 
 Reader = Callable[[Any], Any]
 SHOWN_CHARACTERS = 60  # of a value that does not fit
+EMPTY: Mapping[Any, Any] = {RetryPolicy: {}, Plan: {"steps": []}}  # what a task without one is told with
 
 
 class Misfit(ValueError):
@@ -64,7 +66,7 @@ def reader_of(annotation: Any) -> Reader:
         return _instant
     if is_dataclass(annotation) and isinstance(annotation, type):
         reader = _object_reader(annotation)
-        return partial(_or_default, reader) if annotation is RetryPolicy else reader
+        return partial(_none_if, EMPTY[annotation], reader) if annotation in EMPTY else reader
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return partial(_word, annotation)
     return _PLAIN_READERS[annotation]
@@ -135,9 +137,8 @@ def _optional(read: Reader, form: Any) -> Any:
     return None if form is None else read(form)
 
 
-def _or_default(read: Reader, form: Any) -> Any:
-    """An empty retry policy is the board's own."""
-    return None if form == {} else read(form)
+def _none_if(empty: Any, read: Reader, form: Any) -> Any:
+    return None if form == empty else read(form)
 
 
 def _list(read: Reader, form: Any) -> tuple[Any, ...]:

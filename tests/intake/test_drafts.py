@@ -16,11 +16,12 @@ from dreamos_tasks.intake.draft_forms import Door
 from dreamos_tasks.intake.drafts import Reading, drafts_from_text, read_drafts, read_text
 from dreamos_tasks.intake.json_text import UnreadableJson
 from dreamos_tasks.intake.problems import InvalidDrafts, Problem
-from dreamos_tasks.model.json_form import task_to_json
 from dreamos_tasks.model.plan import ApprovalMode, Plan, Step
 from dreamos_tasks.model.retry import RetryPolicy
-from dreamos_tasks.model.task import DRAFT_FIELDS, Priority, TaskDraft
+from dreamos_tasks.model.task import DRAFT_FIELDS, Priority, Task, TaskDraft
+from dreamos_tasks.model.told_form import task_told
 from dreamos_tasks.model.tool import NoSuchTool, ParamProblem
+from tests.fakes import START
 from tests.full_task import full_task
 
 DOOR = Door(created_by="inbox")
@@ -205,8 +206,15 @@ def test_unknown_keys_are_kept_and_the_nearest_field_is_named() -> None:
     assert notices(reading)["/colour"] == '"colour" is no field of a task; it is kept in extra'
 
 
+def test_a_task_without_a_plan_is_read_as_it_is_told() -> None:
+    told = task_told(Task(task_id="dt-1", title="x", created_at=START, updated_at=START))
+
+    (again,) = read_drafts(json.loads(json.dumps(told)), DOOR).drafts
+    assert (again.plan, again.verify, again.retry) == (None, (), None)
+
+
 def test_what_the_board_printed_can_be_dropped_again() -> None:
-    printed = {**task_to_json(full_task()), "waiting_for": []}
+    printed = {**task_told(full_task()), "waiting_for": []}
 
     reading = read_drafts(json.loads(json.dumps(printed)), DOOR)
 
@@ -314,7 +322,7 @@ def test_everything_wrong_with_a_file_is_told_at_once() -> None:
         ({"title": "x", "run": []}, "/run", "an empty list does not fit"),
         ({"title": "x", "run": ["ls", " "]}, "/run/1", "does not fit"),
         ({"title": "x", "plan": ["ls"]}, "/plan", "a list does not fit"),
-        ({"title": "x", "plan": {"steps": []}}, "/plan/steps", "a plan needs a step"),
+        ({"title": "x", "plan": {"steps": [], "rollback": True}}, "/plan/steps", "a plan needs a step"),
         ({"title": "x", "plan": {"steps": [["ls"]]}}, "/plan/steps/0", "a list does not fit"),
         ({"title": "x", "plan": {"steps": ["ls"] * 1001}}, "/plan/steps", "1,001 steps are too many"),
         ({"title": "x", "plan": {"steps": [{"run": "ls", "params": {}}]}}, "/plan/steps/0/run", "either run, or"),

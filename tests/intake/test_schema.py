@@ -16,6 +16,7 @@ from dreamos_tasks.intake.problems import InvalidDrafts
 from dreamos_tasks.intake.schema import SCHEMA_NAMES, schema_for
 from dreamos_tasks.model.json_form import task_to_json, to_json
 from dreamos_tasks.model.task import TASK_FIELDS, Task
+from dreamos_tasks.model.told_form import task_told
 from tests.fakes import START
 from tests.full_task import full_task
 from tests.intake.test_drafts import task_values
@@ -42,6 +43,7 @@ ACCEPTED: list[Any] = [
     *each("run", "ls", ["ls", "pwd"], None),
     *each("verify", "ls", ["ls", STEP], [], None),
     {"title": "x", "run": "ls", "plan": None},
+    {"title": "x", "plan": {"steps": []}},
     {"title": "x", "plan": {"steps": [STEP, "ls", {"run": "ls", "tool": "shell"}], "colour": "red"}},
     {"title": "x", "plan": {"steps": [{**STEP, "retry": {"max_attempts": 2}, "needs": None, "approval": "required"}]}},
     {"title": "x", "retry": {}},
@@ -69,7 +71,7 @@ REFUSED: list[Any] = [
     *each("run", "", " ", [], ["ls", ""], 5, {}),
     *each("verify", "", [""], 5, [5], [{"name": ""}], [{"critical": 1}]),
     {"title": "x", "run": "ls", "plan": {"steps": [STEP]}},
-    *each("plan", [], {}, {"steps": []}, {"steps": None}, {"steps": STEP}, "ls"),
+    *each("plan", [], {}, {"steps": None}, {"steps": STEP}, "ls"),
     {"title": "x", "plan": {"steps": [{**STEP, "run": "ls"}]}},
     {"title": "x", "plan": {"steps": [{"tool": "http", "run": "ls"}]}},
     {"title": "x", "plan": {"steps": [STEP], "extra": 5}},
@@ -136,10 +138,11 @@ def test_whatever_is_taken_is_valid(value: Any) -> None:
     "task", [full_task(), Task(task_id="dt-1", title="x", created_at=START, updated_at=START)], ids=["full", "bare"]
 )
 def test_a_task_as_it_is_written_is_valid(task: Task) -> None:
-    written = json.loads(json.dumps(task_to_json(task)))
+    for form in (task_to_json(task), task_told(task)):
+        written = json.loads(json.dumps(form))
 
-    assert [error.message for error in Draft202012Validator(schema_for("task")).iter_errors(written)] == []
-    assert FILE.is_valid(written)
+        assert [error.message for error in Draft202012Validator(schema_for("task")).iter_errors(written)] == []
+        assert FILE.is_valid(written)
 
 
 def test_the_parts_of_a_task_are_valid_by_their_own_schemas() -> None:

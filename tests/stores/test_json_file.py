@@ -24,6 +24,7 @@ from dreamos_tasks.errors import (
     TaskNotFound,
 )
 from dreamos_tasks.model.task import Status, TaskDraft
+from dreamos_tasks.model.told_form import task_told
 from dreamos_tasks.stores.json_file import JsonStore
 from tests.fakes import FakeClock, FakeReading, at
 from tests.stores.json_boards import READING, Open, corrupt_copies, edit, read, tasks_in, write
@@ -158,6 +159,15 @@ def test_the_full_form_of_a_task_is_read_as_well_as_the_sparse_one(open_json: Op
     assert task.plan.steps[0].params == {"command": "make"}
     assert task.retry is None
     assert task.created_at == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_task_without_a_plan_is_read_as_it_is_told(open_json: Open, json_path: Path) -> None:
+    told = task_told(open_json().add_task(TaskDraft(title="Left to an agent")))
+    write(json_path, json.dumps([told]))
+
+    task = open_json().get_task_by_id(told["task_id"])
+
+    assert (task.plan, task.retry) == (None, None)
 
 
 def test_numbers_that_json_cannot_hold_are_refused_and_change_nothing(open_json: Open, json_path: Path) -> None:

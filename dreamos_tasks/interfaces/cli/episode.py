@@ -51,7 +51,7 @@ def start(call: Call, file: str, dry_run: bool) -> None:
     """Put the tasks of an episode on the board, all or none. A daemon, or dt episode status, sees it end."""
     from dreamos_tasks.board.episodes import Episodes
     from dreamos_tasks.intake.episode_file import read_episode
-    from dreamos_tasks.model.json_form import task_to_json
+    from dreamos_tasks.model.told_form import task_told
 
     try:
         plan = read_episode(Path(file))
@@ -61,7 +61,7 @@ def start(call: Call, file: str, dry_run: bool) -> None:
     if dry_run:
         tasks = episodes.rehearse(plan, by=call.actor(None))
         if call.out.as_json:
-            call.out.document([task_to_json(task) for task in tasks])
+            call.out.document([task_told(task) for task in tasks])
             return
         for task in tasks:
             call.out.line(f"{task.task_id}  {task.assigned_to or '-'}  {harmless(task.title)}")

@@ -16,7 +16,7 @@ from dreamos_tasks.interfaces.cli.options import FILLED, STATE, OneOf
 from dreamos_tasks.interfaces.cli.streams import read_stdin
 from dreamos_tasks.interfaces.cli.text import count, harmless
 from dreamos_tasks.interfaces.cli.verb import verb
-from dreamos_tasks.model.json_form import task_to_json
+from dreamos_tasks.model.told_form import task_told
 
 if TYPE_CHECKING:
     from dreamos_tasks.app.importing import ImportReport
@@ -92,7 +92,7 @@ def export(call: Call, form: str, output: str | None, statuses: tuple[str, ...])
     if form == "markdown":
         lines = as_markdown(tasks)
     else:
-        texts = (json.dumps(task_to_json(task), ensure_ascii=False) for task in tasks)
+        texts = (json.dumps(task_told(task), ensure_ascii=False) for task in tasks)
         lines = texts if form == "jsonl" else _array(texts)
     if output is None:
         for line in lines:

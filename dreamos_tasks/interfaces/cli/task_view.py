@@ -9,9 +9,9 @@ from typing import Any
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS, Output
 from dreamos_tasks.interfaces.cli.text import ago, duration, harmless, local
-from dreamos_tasks.model.json_form import task_to_json
 from dreamos_tasks.model.plan import StepStatus
 from dreamos_tasks.model.task import QUEUED, Task
+from dreamos_tasks.model.told_form import task_told
 
 
 def task_document(nexus: TaskNexus, task: Task) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def task_document(nexus: TaskNexus, task: Task) -> dict[str, Any]:
 
     A step that was cut off in the middle is `paused`, with `"cut": true`: nothing of it runs.
     """
-    form = {**task_to_json(task), "waiting_for": list(waiting_for(nexus, task))}
+    form = {**task_told(task), "waiting_for": list(waiting_for(nexus, task))}
     if not task.steps:
         return form
     from dreamos_tasks.model.ruling import was_cut  # what has no steps need not wait for it

@@ -22,6 +22,7 @@ FIXES: Mapping[str, str] = {
     "verification_failed": "mend what it names and call complete_task again; you still hold the task",
 }
 TELLING_WHEN_EMPTY = frozenset({"task", "tasks", "next", "percent"})  # of what a model reads
+SELF_EVIDENT = frozenset({("critical", True), ("approval", "none")})  # of steps
 
 
 def success(document: Mapping[str, Any]) -> CallToolResult:
@@ -54,8 +55,25 @@ def in_one_line(document: Any) -> str:
 
 def _filled(document: Mapping[str, Any]) -> dict[str, Any]:
     empty: tuple[Any, ...] = (None, "", [], {}, 0)
-    filled = {key: _filled(value) if isinstance(value, Mapping) else value for key, value in document.items()}
+    filled = {key: _inside(key, value) for key, value in document.items()}
     return {key: value for key, value in filled.items() if value not in empty or key in TELLING_WHEN_EMPTY}
+
+
+def _inside(key: str, value: Any) -> Any:
+    if key in ("steps", "verify") and isinstance(value, list):
+        return [_telling(step) if isinstance(step, Mapping) else step for step in value]
+    return _filled(value) if isinstance(value, Mapping) else value
+
+
+def _telling(step: Mapping[str, Any]) -> dict[str, Any]:
+    """What a step says beyond what goes without saying."""
+    return {
+        key: value
+        for key, value in step.items()
+        if value is not False
+        and value not in (None, "", [], {})
+        and not (isinstance(value, bool | str) and (key, value) in SELF_EVIDENT)
+    }
 
 
 def _text(words: str) -> TextContent:

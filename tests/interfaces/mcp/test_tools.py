@@ -271,6 +271,16 @@ async def test_a_model_reads_no_empty_fields(tmp_path: Path) -> None:
     assert result.structured_content["depends_on"] == []
 
 
+async def test_of_a_step_a_model_reads_what_does_not_go_without_saying(tmp_path: Path) -> None:
+    async with connected(tmp_path, "--agent", "ada") as call:
+        result = await call.result("add_task", title="Short", run=["make test"])
+
+    assert result.structured_content is not None
+    assert result.structured_content["plan"]["steps"][0]["approval"] == "none"
+    (step,) = json.loads(text_of(result))["plan"]["steps"]
+    assert step == {"name": "run", "tool": "shell", "params": {"command": "make test"}}
+
+
 async def test_the_board_can_be_read_as_resources(tmp_path: Path) -> None:
     async with connected(tmp_path, "--agent", "ada") as call:
         task_id = (await call("add_task", title="Readable"))["task_id"]

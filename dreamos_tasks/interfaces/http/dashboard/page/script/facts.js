@@ -18,7 +18,7 @@ export function Facts({ task, state, eta }) {
     ${eta?.remaining && html`<${Fact} label="Still takes">${range(eta.remaining)} <span class="dim">${eta.remaining.samples ? "8 times of 10" : "a guess: some of its steps never ran before"}</span><//>`}
     ${eta?.until_start && html`<${Fact} label="Begins in">${range(eta.until_start)}<//>`}
     ${took !== null && html`<${Fact} label=${task.attempt > 1 ? "Took in all" : "Took"}>${duration(took)}<//>`}
-    ${task.progress && !task.plan && html`<${Fact} label="Says">${task.progress.percent != null && `${task.progress.percent} % `}<${Text} of=${task.progress.note || ""} /><//>`}
+    ${task.progress && !task.plan?.steps.length && html`<${Fact} label="Says">${task.progress.percent != null && `${task.progress.percent} % `}<${Text} of=${task.progress.note || ""} /><//>`}
     ${task.assigned_to && html`<${Fact} label="Only for"><${Text} of=${task.assigned_to} /><//>`}
     ${task.requires.length > 0 && html`<${Fact} label="Requires">${task.requires.join(", ")}<//>`}
     ${task.depends_on.length > 0 && html`<${Fact} label="After">${task.depends_on.map((id) => html`<${Link} key=${id} id=${id} />`)}<//>`}

@@ -62,7 +62,7 @@ export class TaskPage {
 
   async readEta() {
     const task = this.task.value;
-    if (!task?.plan || task.finished_at) return;
+    if (!task?.plan?.steps.length || task.finished_at) return;
     try {
       this.eta.value = await get(`${taskPath(this.id)}/eta`);
     } catch { /* the page does without; whatever is wrong is told by what else is read */ }

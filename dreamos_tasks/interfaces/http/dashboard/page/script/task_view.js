@@ -38,7 +38,7 @@ export function TaskView({ id }) {
         ${asked.map((request) => html`<${RequestCard} key=${request.request_id} request=${request} onDecided=${() => page.readSoon(0)} />`)}
         ${task.error && task.status !== "completed" && html`<${Trouble} error=${task.error} />`}
         ${task.description && task.description !== task.title && html`<section class="panel"><div class="body description long-text" ...${scroller(task.description, "Description")}><${Block} of=${task.description} /></div></section>`}
-        ${(task.plan || task.verify.length > 0) && html`<${Steps} task=${task} eta=${page.eta.value} expected=${page.expected.value} />`}
+        ${(task.plan?.steps.length > 0 || task.verify.length > 0) && html`<${Steps} task=${task} eta=${page.eta.value} expected=${page.expected.value} />`}
         <${Output} task=${task} />
         ${task.result != null && html`<${Result} of=${typeof task.result === "string" ? task.result : JSON.stringify(task.result, null, 2)} />`}
       </div>
