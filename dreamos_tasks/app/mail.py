@@ -16,7 +16,7 @@ from dreamos_tasks.errors import BoardUnsafe, InvalidInput, NotFound
 from dreamos_tasks.intake.draft_forms import Door
 from dreamos_tasks.intake.drafts import read_drafts
 from dreamos_tasks.intake.json_text import parse
-from dreamos_tasks.intake.mailbox_folder import MailboxFolder, mailbox_folders
+from dreamos_tasks.intake.mailbox_folder import MailboxFolder
 from dreamos_tasks.model.mail import BodyType, Message, MessageDraft, fresh_message_id
 from dreamos_tasks.model.task import TaskDraft
 
@@ -101,11 +101,6 @@ def take_in(nexus: TaskNexus, home: Home, agent_id: str) -> Sequence[Message | I
         done.append(error)
     folder.mirror(nexus.mail_of(agent_id))
     return done
-
-
-def folders_with_mail(home: Home) -> Sequence[str]:
-    """The agents whose mailbox has a folder."""
-    return [folder.agent_id for folder in mailbox_folders(home.mailboxes)]
 
 
 def _task_of(draft: MessageDraft, home: Home) -> TaskDraft:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.hold import gate_wait_from_json
 from dreamos_tasks.model.json_form import instant_from_text
 from dreamos_tasks.model.limits import Usage
@@ -45,20 +44,6 @@ def field_from_json(name: str, value: Any) -> Any:
     """One field of a task from its JSON form."""
     read = _READERS.get(name)
     return read(value) if read and value is not None else value
-
-
-def event_from_json(form: Mapping[str, Any]) -> Event:
-    """Back from `event_to_json`."""
-    inner = form["data"]
-    return Event(
-        type=EventType(form["type"]),
-        task_id=inner["task_id"],
-        at=instant_from_text(form["timestamp"]),
-        by=inner["by"],
-        changes=inner["changes"],
-        detail=inner["detail"],
-        seq=form["id"],
-    )
 
 
 def _step_from_json(form: Mapping[str, Any]) -> Step:

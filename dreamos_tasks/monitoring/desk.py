@@ -1,8 +1,7 @@
-"""Desk: the way from asyncio to the board. The daemon has a BoardDesk; a ThreadDesk serves where there is none."""
+"""Desk: the way from asyncio to the board, as much of a BoardDesk as the monitoring needs."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -21,18 +20,3 @@ class Desk(Protocol):
     async def write(self, act: Callable[[TaskNexus], Result]) -> Result:
         """Run a call that writes; it has been committed when this returns."""
         ...
-
-
-class ThreadDesk:
-    """A desk over an open nexus: each call runs in a thread of asyncio's own."""
-
-    def __init__(self, nexus: TaskNexus) -> None:
-        self._nexus = nexus
-
-    async def read(self, act: Callable[[TaskNexus], Result]) -> Result:
-        """See Desk."""
-        return await asyncio.to_thread(act, self._nexus)
-
-    async def write(self, act: Callable[[TaskNexus], Result]) -> Result:
-        """See Desk."""
-        return await asyncio.to_thread(act, self._nexus)

@@ -22,7 +22,7 @@ from dreamos_tasks.model.json_form import (
     task_to_sparse_json,
     to_json,
 )
-from dreamos_tasks.model.json_reading import event_from_json, field_from_json, task_from_json
+from dreamos_tasks.model.json_reading import field_from_json, task_from_json
 from dreamos_tasks.model.request import Request, RequestKind
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import TASK_FIELDS, Task
@@ -158,8 +158,12 @@ def test_an_event_is_the_same_after_its_message() -> None:
     )
 
     message = event_to_json(event)
-    assert message["id"] == 7
-    assert event_from_json(json.loads(json.dumps(message))) == event
+    assert json.loads(json.dumps(message)) == {
+        "id": 7,
+        "type": "task_claimed",
+        "timestamp": instant_to_text(event.at),
+        "data": {"task_id": "a", "by": "ada", "changes": {"attempt": 1}, "detail": {"reason": "x"}},
+    }
 
 
 def test_an_instant_of_another_zone_is_kept_as_utc() -> None:

@@ -12,12 +12,12 @@ from dreamos_tasks.config.settings import RetentionSettings
 from dreamos_tasks.model.event import EventType
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.undone import Rollback, RollbackCause
-from dreamos_tasks.monitoring.desk import ThreadDesk
 from dreamos_tasks.monitoring.pruning import Pruned, Pruner, prune_now
 from dreamos_tasks.monitoring.retention import RetentionService
 from dreamos_tasks.stores.replay import replay_problems
 from dreamos_tasks.stores.sqlite import SqliteStore
 from tests.monitoring.fakes import Board
+from tests.monitoring.thread_desk import ThreadDesk
 from tests.waiting import until
 
 DAY = 86_400.0

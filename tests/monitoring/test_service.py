@@ -21,12 +21,12 @@ from dreamos_tasks.errors import BoardUnavailable, ConfigError
 from dreamos_tasks.model.event import EventType
 from dreamos_tasks.model.task import Status, TaskDraft
 from dreamos_tasks.monitoring import service as service_module
-from dreamos_tasks.monitoring.desk import ThreadDesk
 from dreamos_tasks.monitoring.monitor import MakeMonitor, check_board, monitors_of
 from dreamos_tasks.monitoring.service import TaskMonitoringService, backoff_seconds
 from dreamos_tasks.stores.memory import MemoryStore
 from dreamos_tasks.stores.sqlite import SqliteStore
 from tests.monitoring.fakes import ALIVE, DEADLINE_SECONDS, NOON, TIMEOUT_SECONDS, Board, until
+from tests.monitoring.thread_desk import ThreadDesk
 
 Result = TypeVar("Result")
 A_LONG_TIME = 3600.0  # an interval that no test waits out

@@ -12,12 +12,12 @@ from loguru import logger
 from dreamos_tasks.errors import BoardUnavailable
 from dreamos_tasks.model.incident import EscalationRule
 from dreamos_tasks.model.task import Priority
-from dreamos_tasks.monitoring.desk import ThreadDesk
 from dreamos_tasks.monitoring.incidents import IncidentMonitor
 from dreamos_tasks.monitoring.service import TaskMonitoringService
 from dreamos_tasks.monitoring.telling import AT_ONCE, Notice, NotTold, Teller
 from dreamos_tasks.stores.sqlite import SqliteStore
 from tests.monitoring.fakes import NOON, TIMEOUT_SECONDS, Board, until
+from tests.monitoring.thread_desk import ThreadDesk
 
 RULE = EscalationRule(raise_after_seconds=7200)
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 Responses = dict[int | str, dict[str, Any]]
 COMPONENTS = "#/components/schemas/"
-READ_METHODS = ("get", "head")
 PROBLEM: Mapping[str, Any] = {
     "type": "object",
     "description": "What went wrong (RFC 9457), with the code that the command line gives.",
