@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,11 +16,10 @@ from dreamos_tasks.board.clock import read_machine
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.errors import AlreadyRunning, BoardCorrupt, BoardGone, Refused
-from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.query import TaskQuery
 from dreamos_tasks.protocols import TaskStore
 from dreamos_tasks.stores.board_file import sync
-from dreamos_tasks.stores.convert import copy_board
+from dreamos_tasks.stores.convert import all_events, copy_board
 from dreamos_tasks.stores.file_lock import FileLock
 from dreamos_tasks.stores.replay import replay_problems
 
@@ -81,14 +80,6 @@ def replay_problems_of(store: TaskStore, path: Path) -> Sequence[str]:
 def soundness_problems(store: TaskStore, path: Path) -> Sequence[str]:
     """Everything that can be found wrong with a board: its file first, then its events."""
     return store.integrity_problems() or replay_problems_of(store, path)
-
-
-def all_events(store: TaskStore) -> Iterator[Event]:
-    """Every event, oldest first."""
-    after = 0
-    while batch := store.events_after(after):
-        yield from batch
-        after = batch[-1].seq
 
 
 def convert_board(home: Home, settings: Settings, *, kind: str, target: Path) -> BoardFacts:

@@ -39,8 +39,6 @@ from dreamos_tasks.orchestrator.rollbacks import Rollbacks
 from dreamos_tasks.tools.cgroup import Cgroups, NotDelegated
 from dreamos_tasks.tools.orphans import become_subreaper, end_leftovers
 
-FINAL_WORDS = frozenset(state.value for state in FINAL)
-
 
 class Daemon:
     """One daemon of one home. `start`, wait for whatever should end it, `stop`."""
@@ -208,7 +206,7 @@ class Daemon:
             self._tracing.happened(event)
         for listener in self._listeners:
             listener(event)
-        if event.changes.get("status") in FINAL_WORDS or event.type is EventType.ROLLBACK_FINISHED:
+        if event.changes.get("status") in FINAL or event.type is EventType.ROLLBACK_FINISHED:
             self._inbox.on_settled(event.task_id)
         if event.changes.get("rollback"):
             self._rollbacks.wake()

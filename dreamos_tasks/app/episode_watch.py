@@ -18,7 +18,6 @@ from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.task import FINAL, Task
 
 AGAIN_SECONDS = 5.0  # after a board or a disk that could not be used
-FINAL_WORDS = frozenset(status.value for status in FINAL)
 
 
 class EpisodeWatch:
@@ -42,7 +41,7 @@ class EpisodeWatch:
 
     def happened(self, event: Event) -> None:
         """Something happened on the board."""
-        if event.changes.get("status") in FINAL_WORDS:
+        if event.changes.get("status") in FINAL:
             self._due.set()
 
     async def _work(self) -> None:

@@ -23,7 +23,7 @@ from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
 from dreamos_tasks.errors import DreamosError, Refused, StaleToken
 from dreamos_tasks.execution.rollback import StepUndoer
-from dreamos_tasks.model.event import Event, EventType
+from dreamos_tasks.model.event import STEP_ENDS, Event, EventType
 from dreamos_tasks.model.request import Request
 from dreamos_tasks.model.task import FINAL, Status, Task
 from dreamos_tasks.orchestrator.patience import PatientDesk
@@ -35,7 +35,6 @@ SHORTEST_PAUSE_SECONDS = 0.05
 LOOK_SECONDS = 0.5  # how soon it is seen that somebody else has decided
 OUTPUT_SECONDS = 0.1  # how soon what a step prints is shown
 RELEASED = "the foreground run was interrupted"
-STEP_ENDS = frozenset({EventType.STEP_COMPLETED, EventType.STEP_FAILED})
 ASKED = frozenset({EventType.APPROVAL_REQUESTED, EventType.QUESTION_ASKED})
 LEFT = frozenset({Status.PENDING, Status.AWAITING_APPROVAL})  # what nobody holds, and we have not finished
 

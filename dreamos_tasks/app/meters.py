@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
-from dreamos_tasks.model.event import Event, EventType
+from dreamos_tasks.model.event import STEP_END_WORDS, Event
 from dreamos_tasks.model.task import FINAL
 
 # Upper bounds in seconds: from a command that does nothing to an agent's afternoon.
@@ -14,12 +14,6 @@ BOUNDS_SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600
 UNKNOWN_TOOL = "unknown"
 MOST_TOOLS = 100  # by name, from whatever a plan says: more than that is one row, `other`
 OTHER_TOOL = "other"
-FINAL_WORDS = frozenset(state.value for state in FINAL)
-STEP_ENDS = {
-    EventType.STEP_COMPLETED: "completed",
-    EventType.STEP_FAILED: "failed",
-    EventType.STEP_SKIPPED: "skipped",
-}
 
 
 @dataclass(slots=True)
@@ -58,14 +52,14 @@ class Meters:
         """Count one event."""
         self.events[event.type.value] += 1
         status = event.changes.get("status")
-        if status in FINAL_WORDS:
+        if status in FINAL:
             self.ended[str(status)] += 1
-        if event.type in STEP_ENDS:
+        if event.type in STEP_END_WORDS:
             self._step_ended(event)
 
     def _step_ended(self, event: Event) -> None:
         tool = self._row_of(str(event.detail.get("tool") or UNKNOWN_TOOL))
-        self.steps[tool, STEP_ENDS[event.type]] += 1
+        self.steps[tool, STEP_END_WORDS[event.type]] += 1
         seconds, waited = event.detail.get("seconds"), event.detail.get("waited_seconds")
         if isinstance(seconds, int | float):
             self.step_seconds.setdefault(tool, Histogram()).add(seconds)

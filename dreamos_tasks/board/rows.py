@@ -24,7 +24,6 @@ STATES = (
     "completed",
     "cancelled",
 )
-FINAL_WORDS = frozenset(state.value for state in FINAL)
 Row = dict[str, Any]
 
 
@@ -45,7 +44,7 @@ def page_of(nexus: TaskNexus, state: str, *, limit: int, after: str | None = Non
 
     Raises TaskNotFound for an unknown `after`.
     """
-    order = Order.NEWEST if state in FINAL_WORDS else Order.QUEUE
+    order = Order.NEWEST if state in FINAL else Order.QUEUE
     after = nexus.fetch(after).task_id if after is not None else None
     tasks = nexus.find_tasks(TaskQuery(statuses=frozenset({state}), order=order, limit=limit + 1, after=after))
     shown = tasks[:limit]

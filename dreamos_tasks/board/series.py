@@ -11,7 +11,6 @@ from dreamos_tasks.model.task import FINAL
 
 CHUNK = 1000  # events of one reading: some milliseconds, so that whoever writes waits no longer
 MOST_EVENTS = 200_000  # of a day's: on a busier board the series begins later, and says so
-FINAL_WORDS = frozenset(state.value for state in FINAL)
 
 
 class BoardSeries:
@@ -42,7 +41,7 @@ class BoardSeries:
             now=now,
             window_seconds=window_seconds,
             bucket_seconds=bucket_seconds,
-            open_now=sum(number for word, number in stats["status"].items() if word not in FINAL_WORDS),
+            open_now=sum(number for word, number in stats["status"].items() if word not in FINAL),
             running_now=sum(stats["agent"].values()),
         )
         return {**columns, "window_seconds": window_seconds, "is_cut": self._begins_later}

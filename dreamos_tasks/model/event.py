@@ -60,6 +60,11 @@ class EventType(StrEnum):
 
 
 STEP_ENDS = frozenset({EventType.STEP_COMPLETED, EventType.STEP_FAILED})
+STEP_END_WORDS = {  # how a step has ended, or that it was left out
+    EventType.STEP_COMPLETED: "completed",
+    EventType.STEP_FAILED: "failed",
+    EventType.STEP_SKIPPED: "skipped",
+}
 
 
 @frozen_value

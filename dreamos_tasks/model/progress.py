@@ -9,11 +9,12 @@ from dreamos_tasks.model.durations import DurationRange, Durations, durations_wi
 from dreamos_tasks.model.estimate import Course, Work, course_range
 from dreamos_tasks.model.plan import Step, StepResult, StepStatus
 from dreamos_tasks.model.plan_order import DEFAULT_CONCURRENT_STEPS, most_at_once, steps_before
+from dreamos_tasks.model.ruling import record_of
 from dreamos_tasks.model.task import Status, Task
 
 MOST_PERCENT = 99.0  # of what is not over: the rest is verification and its end
-MOST_OF_A_STEP = 0.95  # of one that runs, however long it has
 MOST_OF_AN_UNKNOWN_STEP = 0.5  # of one that runs and never ran before: nobody knows whether it is nearly done
+MOST_OF_A_STEP = 0.95  # of one that runs, however long it has
 
 DurationsOf = Callable[[Step], Durations]
 
@@ -47,8 +48,8 @@ def percent_of(task: Task, course: Course, durations_of: DurationsOf) -> float |
         return None
     if task.status is Status.COMPLETED:
         return 100.0
-    done = whole = 0.0
     is_known = all(work.durations.samples for work in course.steps.values())
+    done = whole = 0.0
     for step in task.plan.steps:
         weight = durations_of(step).mean if is_known else 1.0
         work = course.steps.get(step.name)
@@ -83,16 +84,16 @@ def current_steps(task: Task) -> Sequence[str]:
     """The steps that run now."""
     return [record.name for record in task.steps if _runs(task, record)]
 
-
 def _share(work: Work) -> float:
     """How much of a step is done that is not over, by the time that it has run."""
     most = MOST_OF_A_STEP if work.durations.samples else MOST_OF_AN_UNKNOWN_STEP
     return min(most, (work.elapsed_seconds or 0.0) / work.durations.mean)
 
 
+
 def _is_over(task: Task, step: Step) -> bool:
     """Whether this attempt will not run it again."""
-    record = _record(task, step.name)
+    record = record_of(task, step.name)
     if record is None:
         return False
     if record.status is StepStatus.COMPLETED:
@@ -106,11 +107,7 @@ def _runs(task: Task, record: StepResult) -> bool:
 
 
 def _elapsed(task: Task, name: str, now: datetime) -> float | None:
-    record = _record(task, name)
+    record = record_of(task, name)
     if record is None or record.started_at is None or not _runs(task, record):
         return None
     return max(0.0, (now - record.started_at).total_seconds())
-
-
-def _record(task: Task, name: str) -> StepResult | None:
-    return next((record for record in task.steps if record.name == name), None)

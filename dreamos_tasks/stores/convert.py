@@ -21,7 +21,7 @@ def copy_board(source: TaskStore, target: TaskStore, *, measure: ClockReading) -
     with source.transaction(), target.transaction():
         tasks = source.find(TaskQuery(order=Order.AGE), now=EPOCH)
         offsets = {measure.boot_id: source.clock_offset(measure)}
-        target.load(tasks, _all_events(source), offsets=offsets, kept=_all_kept(source))
+        target.load(tasks, all_events(source), offsets=offsets, kept=_all_kept(source))
     return len(tasks)
 
 
@@ -34,7 +34,8 @@ def _all_kept(store: TaskStore) -> Iterator[tuple[str, str, Mapping[str, object]
             after = key
 
 
-def _all_events(store: TaskStore) -> Iterator[Event]:
+def all_events(store: TaskStore) -> Iterator[Event]:
+    """Every event of a board, oldest first."""
     after = 0
     while batch := store.events_after(after):
         yield from batch

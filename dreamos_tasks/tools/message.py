@@ -27,6 +27,7 @@ from dreamos_tasks.tools.message_webhook import post
 from dreamos_tasks.tools.own_program import OwnProgram
 from dreamos_tasks.tools.params import Params
 from dreamos_tasks.tools.redaction import Redactor
+from dreamos_tasks.tools.texts import is_not_blank
 
 TIMEOUT_SECONDS = 120.0  # for a step that names none: no receiver of messages takes longer
 LONGEST_BODY = 100_000  # characters
@@ -37,12 +38,6 @@ _LIBRARIES = {"webhook": "standardwebhooks", "email": "aiosmtplib", "apprise": "
 def _is_one_line(text: str) -> str:
     if len(text.splitlines()) > 1 or text.strip() != text:
         raise ValueError("is one line, without spaces around it")
-    return text
-
-
-def _is_not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
     return text
 
 
@@ -59,7 +54,7 @@ class MessageParams:
         Name | Target, Field(description="a target named in tools.message.options.targets, or a target itself")
     ]
     body: Annotated[
-        Text, MaxLen(LONGEST_BODY), AfterValidator(_is_not_blank), Field(description="what to say, as plain text")
+        Text, MaxLen(LONGEST_BODY), AfterValidator(is_not_blank), Field(description="what to say, as plain text")
     ]
     subject: Annotated[
         Text, MaxLen(200), AfterValidator(_is_one_line), Field(description="a line of its own; empty: the body's first")

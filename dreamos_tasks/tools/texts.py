@@ -33,7 +33,8 @@ def is_json(value: Any) -> Any:
     return value
 
 
-def _is_not_blank(text: str) -> str:
+def is_not_blank(text: str) -> str:
+    """The text, if it says something."""
     if not text.strip():
         raise ValueError("must not be empty")
     return text
@@ -47,5 +48,5 @@ def _is_variable(name: str) -> str:
 
 AnyText = Annotated[str, AfterValidator(is_text)]
 Text = Annotated[AnyText, AfterValidator(has_no_nul)]
-Line = Annotated[Text, AfterValidator(_is_not_blank)]
+Line = Annotated[Text, AfterValidator(is_not_blank)]
 VariableName = Annotated[Text, AfterValidator(_is_variable)]

@@ -11,7 +11,7 @@ from dreamos_tasks.interfaces.cli.eta import basis_words, range_words
 from dreamos_tasks.interfaces.cli.output import Output
 from dreamos_tasks.interfaces.cli.text import COLOUR_CODES, coloured, duration, harmless, harmless_block, width
 from dreamos_tasks.model.durations import DurationRange
-from dreamos_tasks.model.event import Event, EventType
+from dreamos_tasks.model.event import STEP_END_WORDS, Event, EventType
 from dreamos_tasks.model.instants import read_instant
 from dreamos_tasks.model.plan_order import is_sequence
 from dreamos_tasks.model.task import Task
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from dreamos_tasks.model.request import Request
     from dreamos_tasks.protocols import Clock
 
-STEP_ENDS = {
-    EventType.STEP_COMPLETED: "completed",
-    EventType.STEP_FAILED: "failed",
-    EventType.STEP_SKIPPED: "skipped",
-}
 UNDO_ENDS = {EventType.STEP_UNDONE: "undone", EventType.STEP_UNDO_FAILED: "not undone"}
 STEP_COLOURS = ("cyan", "green", "yellow", "blue", "red")  # of steps that run side by side, one after another
 WIDEST_PREFIX = 20
@@ -78,8 +73,8 @@ class RunView:
         """One event."""
         if event.type is EventType.STEP_STARTED:
             self._show_start(event)
-        elif event.type in STEP_ENDS:
-            self._show_end(_step_of(event), STEP_ENDS[event.type], event.detail)
+        elif event.type in STEP_END_WORDS:
+            self._show_end(_step_of(event), STEP_END_WORDS[event.type], event.detail)
         elif event.type in UNDO_ENDS:
             reason = f": {harmless(str(event.detail['reason']))}" if event.detail.get("reason") else ""
             self._say(f"  {harmless(str(event.detail.get('step')))}: {UNDO_ENDS[event.type]}{reason}")
