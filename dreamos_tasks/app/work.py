@@ -7,6 +7,7 @@ kept; how it exits ends the attempt. A command that settles the task itself, by 
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -27,14 +28,14 @@ from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
-from dreamos_tasks.errors import BoardUnavailable, InvalidInput, Refused
+from dreamos_tasks.errors import BoardUnavailable, InvalidInput, Refused, UsageError
 from dreamos_tasks.execution.error_handler import outcome_of, output_excerpt
 from dreamos_tasks.intake.dropped import read_dropped
 from dreamos_tasks.intake.json_text import read_json
 from dreamos_tasks.model.outcome import Failed, Outcome, RetryLater, Snoozed, Succeeded, outcome_from_payload
 from dreamos_tasks.model.plan import Evidence, Step, StepResult, StepStatus
 from dreamos_tasks.model.ruling import record_of
-from dreamos_tasks.model.task import Task
+from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.model.told_form import task_told
 from dreamos_tasks.model.tool import ToolContext, ToolResult
 from dreamos_tasks.orchestrator.patience import PatientDesk
@@ -50,6 +51,12 @@ TASK_NAME, RESULT_NAME = "task.json", "result.json"  # in the folder of the run
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OUTPUT_SECONDS = 0.1  # how soon what the command prints is shown
 LARGEST_RESULT_BYTES = 1_048_576
+NO_PROGRAM = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EACCES,
+    errno.ENOEXEC,
+)  # what is said of a command that cannot be started
 
 
 class WorkView(Protocol):
@@ -82,9 +89,10 @@ def work_on(task: Task, command: Sequence[str], *, home: Home, settings: Setting
     """Run the command for a task that was just claimed, and settle the task by how it exits.
 
     0 completes it, after its checks; 75 puts it off; anything else fails the attempt, in the category that the exit code and
-    the output tell. Heartbeats go on while it runs. When the claim ends meanwhile (somebody paused, cancelled or settled the
-    task) the command is ended with all that it started. Raises BoardUnavailable kinds
-    and OSError; without a place for the run the task is given back before.
+    the output tell. Heartbeats go on while it runs. When the claim ends meanwhile (somebody paused, cancelled or took the
+    task) the command is ended with all that it started; one that has completed or failed the task itself comes to its own
+    end. Raises BoardUnavailable kinds and OSError, and UsageError when there is no such command; without a place for the
+    run, and without a command, the task is given back before.
     """
     return asyncio.run(_Work(task, command, home, settings, view).run())
 
@@ -134,10 +142,15 @@ class _Work:
         beside = [asyncio.create_task(self._hold()), asyncio.create_task(self._show())]
         try:
             await asyncio.wait((running, beside[0]), return_when=asyncio.FIRST_COMPLETED)
+            if not running.done() and await self._is_settled():
+                await asyncio.wait((running,))
             if running.done() and not running.cancelled():
                 return running.result()
             await call_off(running)
             return await self._given_back()
+        except UsageError:
+            await self._given_back()
+            raise
         finally:
             for helper in (running, *beside):
                 await call_off(helper)
@@ -170,7 +183,11 @@ class _Work:
         try:
             end, captured = await run_captured(self._children, command, context=self._context, redactor=Redactor(()))
         except (OSError, ValueError) as error:
-            return result_of_refusal(error, command)
+            refused = result_of_refusal(error, command)
+            if not isinstance(error, OSError) or error.errno not in NO_PROGRAM or error.filename == command.cwd:
+                return refused
+            # The command is at fault, and not the task: whatever else is ready would fail as well.
+            raise UsageError(refused.message, cause=refused.cause, fix=", or ".join(refused.suggestions)) from None
         printed = captured.tail or captured.head
         result = result_of_end(end, success_codes=(0,), timeout=self._context.timeout_seconds, printed=printed)
         return with_output(result, captured)
@@ -236,6 +253,11 @@ class _Work:
             "DREAMOS_TASKS_RESULT_FILE": str(context.run_dir / RESULT_NAME),
         }
         return replace(context, environment={**context.environment, **ours})
+
+    async def _is_settled(self) -> bool:
+        """Whether the task was completed or failed under this very claim: by the command, which may have more to say."""
+        task = await PatientDesk(self._desk).read(lambda nexus: nexus.get_task_by_id(self._task.task_id))
+        return task.status in (Status.COMPLETED, Status.FAILED) and task.last_token == self._token
 
     async def _given_back(self) -> Task:
         """The task as it is now; released first when it is still ours."""
