@@ -15,6 +15,11 @@ class Background:
         self._name = name
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def is_running(self) -> bool:
+        """Between `start` and `stop`."""
+        return self._task is not None
+
     def start(self) -> None:
         """Begin. A second start changes nothing."""
         if self._task is None:

@@ -6,10 +6,12 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dreamos_tasks.app.parts import build_steps
 from dreamos_tasks.app.tool_shop import build_tools, children_of
+from dreamos_tasks.background import Background
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import Refused
 from dreamos_tasks.execution.verification import Verdict, Verifier
@@ -84,13 +86,12 @@ async def _verdict(
 ) -> Verdict:
     tools = build_tools(children_of(home, instance=os.urandom(8).hex()), home=home, settings=settings)
     verifier = Verifier(build_steps(tools, home=home, settings=settings))
-    beating = asyncio.create_task(_heartbeats(beat, every_seconds=settings.claims.heartbeat_seconds))
+    beating = Background(partial(_heartbeats, beat, every_seconds=settings.claims.heartbeat_seconds), name="heartbeats")
+    beating.start()
     try:
         return await verifier.verify(task, token=token)
     finally:
-        beating.cancel()
-        with suppress(asyncio.CancelledError):
-            await beating
+        await beating.stop()
 
 
 async def _heartbeats(beat: Callable[[], Awaitable[None]], *, every_seconds: float) -> None:

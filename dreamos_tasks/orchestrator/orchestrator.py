@@ -10,6 +10,7 @@ from datetime import datetime
 
 from loguru import logger
 
+from dreamos_tasks.background import Background
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import BoardUnavailable, DreamosError, NotFound, Refused
@@ -105,7 +106,8 @@ class Orchestrator:
 
     async def _work(self) -> None:
         """Work until stopped. Errors of the board are survived: said once, tried again with growing pauses."""
-        heartbeats = asyncio.create_task(self._keep_leases(), name="heartbeats")
+        heartbeats = Background(self._keep_leases, name="heartbeats")
+        heartbeats.start()
         failures = 0
         try:
             while not self._stopped:
@@ -124,9 +126,7 @@ class Orchestrator:
                     async with asyncio.timeout(pause):
                         await self._wake.wait()
         finally:
-            heartbeats.cancel()
-            with suppress(asyncio.CancelledError):
-                await heartbeats
+            await heartbeats.stop()
 
     async def drain(self, grace_seconds: float) -> None:
         """Claim nothing more, give running tasks `grace_seconds` to end, then put the rest back. May be called twice."""

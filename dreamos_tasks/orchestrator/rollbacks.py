@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from loguru import logger
 
+from dreamos_tasks.background import Background
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.errors import BoardUnavailable, DreamosError
 from dreamos_tasks.execution.rollback import StepUndoer
@@ -31,13 +31,12 @@ class Rollbacks:
         self._agent_id = agent_id
         self._is_running = is_running
         self._wake = asyncio.Event()
-        self._loop: asyncio.Task[None] | None = None
+        self._wake.set()
+        self._loop = Background(self._work, name="rollbacks")
 
     def start(self) -> None:
         """Begin to look. A second start changes nothing."""
-        if self._loop is None:
-            self._wake.set()
-            self._loop = asyncio.create_task(self._work(), name="rollbacks")
+        self._loop.start()
 
     def wake(self) -> None:
         """Something may be due."""
@@ -45,11 +44,7 @@ class Rollbacks:
 
     async def stop(self) -> None:
         """Stop at once: what is under way is gone on with by whoever comes next. May be called twice."""
-        if self._loop is not None:
-            self._loop.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._loop
-            self._loop = None
+        await self._loop.stop()
 
     async def _work(self) -> None:
         given_up: set[str] = set()  # what cannot be recorded is not tried again and again

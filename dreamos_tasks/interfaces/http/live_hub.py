@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from loguru import logger
 
+from dreamos_tasks.background import Background
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import DreamosError
 from dreamos_tasks.interfaces.http.live_client import LiveClient, Pipe
@@ -62,7 +63,7 @@ class LiveHub:
         self._is_flushing = False
         self._is_stopped = False
         self._moved = asyncio.Event()
-        self._care: asyncio.Task[None] | None = None
+        self._care = Background(self._look_after_clients, name="live")
         self.seq = 0
 
     @property
@@ -72,13 +73,13 @@ class LiveHub:
 
     async def begin(self) -> None:
         """At the board's newest event, as soon as somebody wants to follow. Raises BoardUnavailable kinds."""
-        if self._care is not None:
+        if self._care.is_running:
             return
         seq = await self._desk.read(lambda nexus: nexus.store.last_seq())
-        if self._care is None:
+        if not self._care.is_running:
             self.seq = max(self.seq, seq)
             self._ring.clear(self.seq)
-            self._care = asyncio.create_task(self._look_after_clients(), name="live")
+            self._care.start()
 
     async def stop(self) -> None:
         """Let go whoever waits, and those who do not read: closing their connections would take for ever.
@@ -87,10 +88,7 @@ class LiveHub:
         """
         self._is_stopped = True
         self._moved.set()
-        if self._care is not None:
-            self._care.cancel()
-            await asyncio.gather(self._care, return_exceptions=True)
-            self._care = None
+        await self._care.stop()
         for client in tuple(self._clients):
             if client.full_since is not None:
                 client.pipe.abort()

@@ -262,7 +262,7 @@ async def test_who_follows_is_told_that_the_server_goes_away(tmp_path: Path) -> 
 
 async def test_polling_can_wait_for_what_happens_next(served: Served) -> None:
     waiting = asyncio.create_task(served.client.get("/api/v1/events", params={"after": 0, "wait": 30}))
-    await until(lambda: served.context.live._care is not None)
+    await until(lambda: served.context.live._care.is_running)
     await add(served, 1)
     assert [message["id"] for message in (await waiting).json()] == [1]
     assert (await served.client.get("/api/v1/events", params={"after": 1, "wait": 0.05})).json() == []
@@ -270,7 +270,7 @@ async def test_polling_can_wait_for_what_happens_next(served: Served) -> None:
 
 async def test_who_waits_for_what_happens_next_does_not_hold_up_the_end(served: Served) -> None:
     waiting = asyncio.create_task(served.client.get("/api/v1/events", params={"wait": 60}))
-    await until(lambda: served.context.live._care is not None)
+    await until(lambda: served.context.live._care.is_running)
     await served.web.stop()
     assert (await waiting).json() == []
 
