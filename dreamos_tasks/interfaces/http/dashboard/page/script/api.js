@@ -4,7 +4,7 @@ import { signal } from "./view.js";
 const ROOT = "/api/v1";
 export const isSignedOut = signal(false);
 
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, form) {
     super(form.detail || form.title || form.message || `the daemon answered ${status}`);
     this.status = status;
@@ -14,7 +14,7 @@ export class Refused extends Error {
   }
 }
 
-export class Unreachable extends Error {
+class Unreachable extends Error {
   constructor() {
     super("the daemon does not answer");
     this.cause = "it is not running, or was just stopped";

@@ -5,7 +5,7 @@ const COLOURS = /\x1b\[[0-9;:]*m/g;
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u3164\uffa0]/u;
 export const KEPT_IN_BLOCKS = new Set(["\n", "\t"]);
 
-export function escapeOf(char) {
+function escapeOf(char) {
   const named = { "\n": "\\n", "\t": "\\t", "\r": "\\r" }[char];
   if (named) return named;
   const code = char.codePointAt(0);

@@ -24,7 +24,7 @@ export function IncidentsView() {
     </div></div>`;
 }
 
-export function Matter({ incident }) {
+function Matter({ incident }) {
   const { incident_id: id, state } = incident;
   return html`<article class=${`panel matter ${incident.severity} ${state === "closed" ? "closed" : ""}`} data-incident=${id}>
     <div class="what">

@@ -9,7 +9,7 @@ const FAILURES_BEFORE_POLLING = 3;
 
 // "connecting" (never yet), "live", "lost"; `since` is when it was lost, `retryAt` when it is tried again.
 export const connection = signal({ state: "connecting", since: null, retryAt: null });
-export const lastId = signal(0);
+const lastId = signal(0);
 const listeners = new Set();
 let socket = null, failures = 0, silence = 0, retry = 0;
 

@@ -4,7 +4,7 @@ import { signal } from "./view.js";
 const KEY = "dreamos-tasks.theme";
 const ORDER = ["system", "light", "dark"];
 export const theme = signal(ORDER.includes(localStorage.getItem(KEY)) ? localStorage.getItem(KEY) : "system");
-export const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 export const isDark = signal(false);
 
 function apply() {
