@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from loguru import logger
 
-from dreamos_tasks.app.episodes import write_log
+from dreamos_tasks.app.episodes import unlogged, write_log
 from dreamos_tasks.background import Background
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.episodes import Episodes
@@ -57,6 +58,6 @@ class EpisodeWatch:
                 await asyncio.sleep(AGAIN_SECONDS)
                 self._due.set()
 
-    def _settled(self, nexus: TaskNexus) -> list[tuple[Episode, list[Task]]]:
-        episodes = Episodes(nexus)
-        return [(episode, list(episodes.tasks_of(episode))) for episode in episodes.settle(by=self._agent_id)]
+    def _settled(self, nexus: TaskNexus) -> Sequence[tuple[Episode, Sequence[Task]]]:
+        Episodes(nexus).settle(by=self._agent_id)
+        return unlogged(nexus, self._home)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from dreamos_tasks.app.boards import make_folder
 from dreamos_tasks.board.episodes import Episodes
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
-from dreamos_tasks.model.episode import Episode
+from dreamos_tasks.model.episode import Episode, EpisodeState
 from dreamos_tasks.model.json_form import instant_to_text
 from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.whole_file import replace_with, sync_folder, write_beside
@@ -19,18 +20,27 @@ LOG_NAME = "completion_log.md"
 
 def settle_episodes(nexus: TaskNexus, home: Home, *, by: str) -> Sequence[Episode]:
     """End the episodes whose tasks are all over, and write their logs; gives these. Raises OSError, BoardUnavailable kinds."""
-    episodes = Episodes(nexus)
-    over = episodes.settle(by=by)
-    for episode in over:
-        write_log(episode, episodes.tasks_of(episode), home)
+    over = Episodes(nexus).settle(by=by)
+    for episode, tasks in unlogged(nexus, home):
+        write_log(episode, tasks, home)
     return over
+
+
+def unlogged(nexus: TaskNexus, home: Home) -> Sequence[tuple[Episode, Sequence[Task]]]:
+    """The episodes that are over and have no completion log, and their tasks: whoever ended one may have died before it."""
+    episodes = Episodes(nexus)
+    return [
+        (episode, episodes.tasks_of(episode))
+        for episode in episodes.all()
+        if episode.state is not EpisodeState.RUNNING and not log_of(episode, home).exists()
+    ]
 
 
 def write_log(episode: Episode, tasks: Sequence[Task], home: Home) -> Path:
     """Write what became of an episode, for people; gives the file. Raises OSError."""
     path = log_of(episode, home)
     make_folder(path.parent)
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")  # a verb may write it at the same moment as the daemon
     write_beside(beside, ["\n".join(_lines(episode, tasks)).encode("utf-8")])
     replace_with(beside, path)
     sync_folder(path.parent)

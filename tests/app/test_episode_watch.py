@@ -67,3 +67,15 @@ async def test_one_that_ended_without_a_daemon_is_seen_at_the_start(
     await finish(desk)
     watch.start()
     await until(lambda: log_of(episode, home).exists())
+
+
+async def test_a_log_that_could_not_be_written_is_written_later(
+    home: Home, watched: tuple[BoardDesk, EpisodeWatch]
+) -> None:
+    desk, watch = watched
+    episode = await begin(desk)
+    await finish(desk)
+    await desk.write(lambda nexus: Episodes(nexus).settle(by="daemon"))  # and died before the log was written
+    watch.start()
+    await until(lambda: log_of(episode, home).exists())
+    assert "1 of 1 tasks completed" in log_of(episode, home).read_text()

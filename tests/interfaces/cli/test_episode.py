@@ -165,3 +165,14 @@ def test_one_that_is_over_says_how_it_can_be_looked_at_and_started_anew(dt: Dt, 
 def test_an_episode_that_nobody_started_is_not_found(dt: Dt) -> None:
     for args in (("status",), ("status", "nothing"), ("stop", "nothing")):
         assert dt("episode", *args).code == 3
+
+
+def test_a_log_that_could_not_be_written_is_written_with_the_next_look(dt: Dt, home: Path, tmp_path: Path) -> None:
+    path = written(tmp_path, "title: Small\nagent_assignments: {ada: {task_id: a-1, title: one}}\n")
+    dt("episode", "start", path)
+    done(dt, "a-1", "ada")
+    (home / "runtime/episodes").write_text("no folder")
+    assert dt("episode", "list").code != 0
+    (home / "runtime/episodes").unlink()
+    assert dt("episode", "list").code == 0
+    assert "completed" in (home / "runtime/episodes/episode-small/completion_log.md").read_text()
