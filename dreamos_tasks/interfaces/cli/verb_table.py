@@ -67,7 +67,7 @@ THEMES: dict[str, dict[str, Place]] = {
         "backup": ("board_verbs:backup", "Copy the board to a file"),
         "import": ("moving:import_", "Bring tasks of another board here"),
         "export": ("moving:export", "Write out all tasks"),
-        "board": ("board_verbs:board", "Check or convert the board"),
+        "board": ("board_verbs:board", "Check, convert, restore or prune the board"),
         "config": ("home_verbs:config", "Check or show the settings"),
         "schema": ("home_verbs:schema", "The JSON Schema of tasks and tools"),
         "paths": ("home_verbs:paths", "Where everything is"),
