@@ -20,6 +20,7 @@ from dreamos_tasks.model.task import ProcessIdentity, Task
 
 LONGEST_SLEEP_SECONDS = 3600.0  # nothing is due: the bell wakes us; this only bounds the arithmetic
 PRESSURE_SECONDS = 5.0  # while the machine bears fewer tasks than it might: it may have recovered
+BREATH_SECONDS = 0.02  # from a look that found nothing to the next: others may write hundreds of times a second
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # between tries while the board cannot be used
 
 
@@ -83,6 +84,8 @@ class Orchestrator:
         self._next_at: datetime | None = None  # the next instant at which something on the board is due
         self._ended: list[AttemptEnd] = []  # of those that run: what is to be settled
         self._idle = asyncio.Event()
+        self._hurry = asyncio.Event()  # there is something of ours to be seen to
+        self._in_vain_until = 0.0  # by the loop's clock
 
     def wake(self, *, others_wrote: bool = False) -> None:
         """Look at the board again. `others_wrote`: another process did, which may have ended a claim of ours."""
@@ -125,6 +128,9 @@ class Orchestrator:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._wake.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(self._in_vain_until):
+                        await self._hurry.wait()
         finally:
             await heartbeats.stop()
 
@@ -138,6 +144,7 @@ class Orchestrator:
                     await self._idle.wait()
         self._stopped = True
         self._wake.set()
+        self._hurry.set()
         if self._loop is not None:
             await self._loop
         for task_id in list(self._running):
@@ -150,6 +157,7 @@ class Orchestrator:
     async def _take_turn(self) -> float:
         """Settle what has ended, claim up to capacity, and start it. Gives the seconds until there may be more to do."""
         ended = list(self._ended)
+        self._hurry.clear()
         free = 0 if self._draining else max(0, self._slots() - len(self._running) + len(ended))
         if not ended and not free and (rest := self._rest_seconds()) > 0:
             return rest  # whoever ends wakes us
@@ -161,7 +169,10 @@ class Orchestrator:
         for task in turn.taken:
             run = asyncio.create_task(self._see_through(task), name=task.task_id)
             self._running[task.task_id] = (task, run)
-        self._look_again_at = asyncio.get_running_loop().time() + turn.look_again_seconds
+        now = asyncio.get_running_loop().time()
+        self._look_again_at = now + turn.look_again_seconds
+        if not turn.settled and not turn.taken:
+            self._in_vain_until = now + BREATH_SECONDS
         return self._rest_seconds()
 
     def _rest_seconds(self) -> float:
@@ -238,6 +249,7 @@ class Orchestrator:
                 self._ended.append(end)
             else:
                 self._let_go(task.task_id)
+            self._hurry.set()
             self._wake.set()
 
     async def _drop_ended_claims(self) -> None:

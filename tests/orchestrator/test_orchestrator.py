@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
@@ -109,6 +110,31 @@ async def test_the_end_of_one_task_and_the_start_of_the_next_share_a_commit(tmp_
         [added, start, end + start, end + start, end],
         [added + start, end + start, end + start, end],
     )
+
+
+async def test_while_others_write_it_looks_now_and_then_and_ends_what_runs_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = Daemon(tmp_path, capacity=2)
+    looks: list[int] = []
+    at_board = daemon.orchestrator._at_board
+
+    def counted(*asked: Any) -> Any:
+        looks.append(1)
+        return at_board(*asked)
+
+    monkeypatch.setattr(daemon.orchestrator, "_at_board", counted)
+    async with daemon.at_work():
+        await until(lambda: looks)
+        await daemon.add("while [ ! -e gate ]; do sleep 0.01; done")
+        await until(lambda: "in_progress" in daemon.statuses.values())
+        monkeypatch.setattr("dreamos_tasks.orchestrator.orchestrator.BREATH_SECONDS", LONG_SECONDS)
+        before = len(looks)
+        for _ in range(50):
+            await daemon.desk.write(lambda nexus: nexus.add_task(TaskDraft(title="for a person")))
+        assert len(looks) - before <= 1
+        (tmp_path / "gate").touch()
+        await until(lambda: "completed" in daemon.statuses.values())
 
 
 async def test_no_more_tasks_run_than_there_is_room_for(tmp_path: Path) -> None:
