@@ -16,6 +16,7 @@ from dreamos_tasks.app.daemon_lock import DaemonCard, DaemonLock
 from dreamos_tasks.app.episode_watch import EpisodeWatch
 from dreamos_tasks.app.event_log import log_event
 from dreamos_tasks.app.identity import is_alive, this_process
+from dreamos_tasks.app.leftover_watch import LeftoverWatch
 from dreamos_tasks.app.log_watch import LogWatch
 from dreamos_tasks.app.mail_room import MailRoom
 from dreamos_tasks.app.parts import build_executor, build_inbox, build_monitoring, build_steps, room_on
@@ -75,6 +76,7 @@ class Daemon:
             is_running=lambda task_id: task_id in self._orchestrator.load().running,
         )
         self._episodes = EpisodeWatch(self._desk, home, agent_id=settings.daemon.agent_id)
+        self._leftovers = LeftoverWatch(home, instance=self.process.instance)
         self._tracing = tracing_from()
         self._mail = MailRoom(self._desk, home, rescan_seconds=settings.inbox.rescan_seconds)
         self._inbox = build_inbox(self._desk, self._tools, home=home, settings=settings)
@@ -118,6 +120,7 @@ class Daemon:
         await self._inbox.start()
         await self._mail.start()
         self._episodes.start()
+        self._leftovers.start()
         await self._monitoring.start()
         self._orchestrator.start()
         self._rollbacks.start()
@@ -131,6 +134,7 @@ class Daemon:
         await self._inbox.stop()
         await self._mail.stop()
         await self._episodes.stop()
+        await self._leftovers.stop()
         await self._log_watch.stop()
         await self._retention.stop()
         await self._monitoring.stop()
@@ -202,6 +206,7 @@ class Daemon:
     def _happened(self, event: Event) -> None:
         log_event(event)
         self._episodes.happened(event)
+        self._leftovers.happened(event)
         if self._tracing is not None:
             self._tracing.happened(event)
         for listener in self._listeners:

@@ -16,7 +16,7 @@ from dreamos_tasks.app.holding import call_off, hold_claim
 from dreamos_tasks.app.identity import is_alive, this_process
 from dreamos_tasks.app.parts import build_executor, build_steps
 from dreamos_tasks.app.step_output import StepOutput
-from dreamos_tasks.app.tool_shop import build_tools, children_of
+from dreamos_tasks.app.tool_shop import build_tools, children_of, home_id
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
@@ -27,7 +27,7 @@ from dreamos_tasks.model.event import STEP_ENDS, Event, EventType
 from dreamos_tasks.model.request import Request
 from dreamos_tasks.model.task import FINAL, Status, Task
 from dreamos_tasks.orchestrator.patience import PatientDesk
-from dreamos_tasks.tools.orphans import become_subreaper
+from dreamos_tasks.tools.orphans import become_subreaper, end_leftovers
 from dreamos_tasks.tools.process_table import send_signal, with_descendants
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -104,6 +104,7 @@ def run_in_foreground(task_id: str, home: Home, settings: Settings, *, face: Fac
 class _Foreground:
     def __init__(self, task_id: str, home: Home, settings: Settings, face: Face) -> None:
         self._task_id = task_id
+        self._home_id = home_id(home)
         self._runs = home.runs
         self._agent_id = foreground_agent()
         self._heartbeat_seconds = settings.claims.heartbeat_seconds
@@ -151,6 +152,7 @@ class _Foreground:
 
     async def _attempts(self) -> Task:
         """One attempt after another, until the task's state says that there is none left."""
+        await end_leftovers(self._home_id, except_instance=self._process.instance)  # no step runs twice at once
         task = await self._desk.write(self._take_up)
         if task.status is Status.AWAITING_APPROVAL:
             task = await self._rested(task)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 
+from dreamos_tasks.tools.process_table import stat_of
 from tests.command import DtProcess, until
 from tests.end_to_end.project import Project, step
 
@@ -65,3 +66,17 @@ def test_a_paused_daemon_starts_nothing_until_it_is_resumed(project: Project) ->
 
     project.until_state("Build", "completed")
     assert until(lambda: len(project.journal()) == 2)
+
+
+def test_what_a_killed_worker_left_running_is_ended_when_its_claim_is_taken_away(project: Project) -> None:
+    project.up()
+    task_id = project.dt("add", "Fix the parser").out.strip()
+    worker = project.dt.start("work", "--agent", "ada", "--", "sh", "-c", "echo $$ > pid; exec sleep 600")
+    written = project.folder / "pid"
+    until(lambda: written.exists() and written.read_text())
+    worker.kill()
+    worker.wait()
+    left = int(written.read_text())
+    assert stat_of(left) is not None
+    assert project.dt("pause", task_id, "--now").code == 0
+    until(lambda: (found := stat_of(left)) is None or found.is_over)  # whoever adopted it may be slow to reap it

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dreamos_tasks.app.identity import started_ticks
+from dreamos_tasks.tools.process_table import stat_of
 from tests.command import PATIENCE_SECONDS, DtProcess, end_started, own_environment, until
 
 
@@ -163,6 +164,17 @@ def test_a_run_that_is_killed_is_gone_on_with_at_once(dt: DtProcess, tmp_path: P
     (found,) = dt("list", "--json").form
     (tmp_path / "gate").touch()
     assert dt("run", found["task_id"]).code == 0
+
+
+def test_what_a_killed_run_left_running_is_ended_by_the_next_one(dt: DtProcess, tmp_path: Path) -> None:
+    process = dt.start("run", "--", "sh", "-c", "echo $$ > pid; exec sleep 600")
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    process.kill()
+    process.wait()
+    left = int((tmp_path / "pid").read_text())
+    assert stat_of(left) is not None
+    dt("run", "--", "true")
+    until(lambda: (found := stat_of(left)) is None or found.is_over)  # whoever adopted it may be slow to reap it
 
 
 def test_a_task_that_cannot_start_yet_is_left_as_it_was(dt: DtProcess) -> None:
