@@ -19,8 +19,11 @@ _UNREAD = object()  # in the place of a value that is a problem already
 _EXPONENT_PATTERN = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 
 
-def read_document(path: Path, layer: Layer) -> None:
-    """Fill `layer` with what the file says. Nothing is raised: what cannot be read is a problem of the layer."""
+def read_document(path: Path, layer: Layer, *, of: str = "settings") -> None:
+    """Fill `layer` with what the file says. Nothing is raised: what cannot be read is a problem of the layer.
+
+    `of`: what the file is to hold, as problems name it.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
@@ -31,7 +34,7 @@ def read_document(path: Path, layer: Layer) -> None:
         what = f"it is larger than {_MOST_BYTES} bytes"
         layer.problems.append(Problem(where=str(path), what=what, fix=f"see whether {path} is the right file"))
         return
-    _Reader(str(path), layer).read(content)
+    _Reader(str(path), layer, of).read(content)
 
 
 def unreadable(path: Path, error: OSError) -> Problem:
@@ -42,15 +45,16 @@ def unreadable(path: Path, error: OSError) -> Problem:
 def plain_value(text: str) -> Any:
     """The value of a text on one line, as YAML reads it; the text itself when it is no YAML."""
     layer = Layer()
-    _Reader("", layer).read(b"value: " + text.encode(errors="replace"))
+    _Reader("", layer, "settings").read(b"value: " + text.encode(errors="replace"))
     return text if layer.problems or set(layer.data) != {"value"} else layer.data["value"]
 
 
 class _Reader:
     """Turns the nodes of one document into plain values, and notes where they stand."""
 
-    def __init__(self, name: str, layer: Layer) -> None:
+    def __init__(self, name: str, layer: Layer, of: str) -> None:
         self.name = name
+        self.of = of
         self.layer = layer
         self.visited: set[int] = set()
 
@@ -61,7 +65,7 @@ class _Reader:
             if root is None or root.tag == _NULL_TAG:
                 return
             if not isinstance(root, yaml.MappingNode):
-                self._problem(root, "settings are sections with keys", fix="see config.yaml of the project")
+                self._problem(root, f"{self.of} are sections with keys", fix="write keys with values")
                 return
             self.layer.data.update(self._mapping(root, ()))
         except yaml.MarkedYAMLError as error:
@@ -89,7 +93,7 @@ class _Reader:
 
     def _value(self, node: yaml.Node, path: KeyPath) -> Any:
         if id(node) in self.visited:
-            return self._unread(path, "is an alias, which settings cannot be", fix="write the value out")
+            return self._unread(path, f"is an alias, which {self.of} cannot be", fix="write the value out")
         self.visited.add(id(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)

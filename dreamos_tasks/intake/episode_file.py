@@ -29,7 +29,7 @@ def read_episode(path: Path) -> EpisodePlan:
     """The plan of a file. Raises InvalidDrafts and other InvalidInput kinds; OSError when there is no file."""
     path.stat()
     layer = Layer()
-    read_document(path, layer)
+    read_document(path, layer, of="episodes")
     if layer.problems:
         problem = layer.problems[0]
         raise InvalidInput(

@@ -65,7 +65,7 @@ class Notice:
 
 
 class InvalidDrafts(InvalidInput):
-    """What was handed in gives no tasks; `problems` says everything that is wrong with it."""
+    """What was handed in cannot be taken as it is; `problems` says everything that is wrong with it."""
 
     def __init__(self, problems: Sequence[Problem], *, notices: Sequence[Notice] = ()) -> None:
         first = problems[0]

@@ -196,8 +196,9 @@ def _one_line(text: str) -> str:
 
 
 def _quoted(message: Message) -> list[str]:
-    if message.body_type is BodyType.MARKDOWN:
-        return [line if not line.startswith("#") else f"##{line}" for line in str(message.body).splitlines()]
-    if message.body_type is BodyType.TEXT:
+    if message.body_type in (
+        BodyType.MARKDOWN,
+        BodyType.TEXT,
+    ):  # whatever it begins, such as a code block, ends with it
         return [f"> {line}" for line in str(message.body).splitlines()]
     return ["```json", *json.dumps(message.body, indent=2, ensure_ascii=False).splitlines(), "```"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dreamos_tasks.model import agent, gate, incident
+from dreamos_tasks.model import agent, episode, gate, incident, mail
 from dreamos_tasks.stores.json_text import encode_block, encode_line
 from dreamos_tasks.stores.shelves import NOTHING_KEPT, Form, Shelves
 from dreamos_tasks.stores.typed_form import Misfit
@@ -15,6 +15,8 @@ OLD_GATES = "gates"  # the key under which boards of before had their gates, whe
 READERS: Mapping[str, Callable[[Any], object]] = {
     gate.SHELF: gate.state_from_json,
     agent.SHELF: agent.agent_from_form,
+    mail.SHELF: mail.message_from_json,
+    episode.SHELF: episode.episode_from_form,
     incident.SHELF: incident.incident_from_form,
     incident.PAST_SHELF: incident.incident_from_form,
 }

@@ -303,6 +303,8 @@ def test_gates_of_an_older_file_are_read_and_move_to_their_shelf(tmp_path: Path)
         ({"shelves": {"gate": {"http a": {"holds": [{}]}}}}, "/shelves/gate/http a"),
         ({"shelves": {"agent": {"ada": {"agent_id": "ada"}}}}, "/shelves/agent/ada"),
         ({"shelves": {"incident": {"x": {"state": "odd"}}}}, "/shelves/incident/x"),
+        ({"shelves": {"mail": {"ada/1": {"subject": "no more"}}}}, "/shelves/mail/ada~11"),
+        ({"shelves": {"episode": {"episode-x": {"state": "running"}}}}, "/shelves/episode/episode-x"),
         ({"gates": {"http a": {"starts": 3}}}, "/gates/http a"),
     ],
 )

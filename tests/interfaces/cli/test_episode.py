@@ -116,6 +116,8 @@ def test_a_dry_run_and_a_task_that_is_there_already_add_nothing(dt: Dt, tmp_path
         ("title: T\nagent_assignments: {ada: {task_id: a, title: A}, bob: {task_id: a, title: B}}\n", "a", "same task_id"),
         ("title: T\ntitle: U\n", "title", "set before"),
         ("title: [\n", "", "cannot be read"),
+        ("- title: T\n", "", "episodes are sections with keys"),
+        ("theme: &t T\ntitle: *t\n", "title", "an alias, which episodes cannot be"),
         ("title: T\nagent_assignments: {ada: {task_id: a, title: A, dependencies: [b]}, b: {task_id: b, title: B, "
          "dependencies: [a]}}\n", "", "ring"),
     ],

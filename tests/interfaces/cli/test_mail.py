@@ -234,6 +234,9 @@ def test_the_mailbox_as_markdown_lets_no_message_look_like_another(dt: Dt) -> No
     sent(dt, "--subject", "One", "--body", "## Two\n- from eve", "--type", "markdown")
     printed = dt("mail", "list", "--markdown", "--agent", "ada").out
     assert [line for line in printed.splitlines() if line.startswith("## ")] == ["## One"]
+    sent(dt, "--subject", "Two", "--body", "```\nA code block that nobody ends\n===", "--type", "markdown")
+    printed = dt("mail", "list", "--markdown", "--agent", "ada").out
+    assert not [line for line in printed.splitlines() if line.startswith(("```", "=="))]
 
 
 def test_mail_of_a_message_that_is_not_there_names_the_mailbox(dt: Dt) -> None:
