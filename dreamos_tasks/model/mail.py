@@ -34,6 +34,8 @@ class BodyType(StrEnum):
 
 
 TEXTS = frozenset({BodyType.TEXT, BodyType.MARKDOWN})
+SPOKEN_TYPES = {"text": BodyType.TEXT, "markdown": BodyType.MARKDOWN, "json": BodyType.JSON, "task": BodyType.TASK}
+EVERYBODY = "everybody"  # stands for the receiver until a broadcast names each
 
 
 @frozen_value

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamos_tasks.errors import InvalidInput, UsageError
+from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.draft_options import draft_options, fields_of
+from dreamos_tasks.interfaces.cli.ids import STDIN
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, agent_option
 from dreamos_tasks.interfaces.cli.task_view import state_word, task_document
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dreamos_tasks.intake.drafts import Reading
-
-STDIN = "-"
 
 
 @verb(
@@ -109,20 +107,9 @@ def _body(call: Call, description: str | None, source: str) -> str:
             cause="--description and --stdin or --body-file each give one",
             fix="leave one out",
         )
-    return _read(call, source)
+    from dreamos_tasks.interfaces.cli.given import file_text
 
-
-def _read(call: Call, source: str) -> str:
-    try:
-        if source == STDIN:
-            return call.read_stdin()
-        return Path(source).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(
-            f"{source} cannot be read", cause=error.strerror or str(error), fix=f"ls -l {source}"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{source} is not UTF-8 text", cause=str(error), fix=f"iconv -t utf-8 {source}") from error
+    return file_text(call, source)
 
 
 def _refuse_beside_file(title: Sequence[str], asked: Mapping[str, Any], *, file: str | None) -> None:
@@ -141,10 +128,10 @@ def _drafts_from(call: Call, source: str, *, created_by: str) -> tuple[Sequence[
     """The tasks of a file, and whether it holds an array of them. Raises InvalidInput, with a JSON Pointer."""
     if source == STDIN and sys.stdin.isatty():
         call.out.note("reading JSON from the terminal; Ctrl-D ends it")
-    content = _read(call, source)
     from dreamos_tasks.app.reading import read_work
+    from dreamos_tasks.interfaces.cli.given import file_text
 
-    reading = read_work(content, home=call.home, limits=call.settings.inbox, created_by=created_by)
+    reading = read_work(file_text(call, source), home=call.home, limits=call.settings.inbox, created_by=created_by)
     say_notices(call, reading)
     return reading.drafts, reading.is_array
 

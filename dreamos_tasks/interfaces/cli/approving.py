@@ -10,6 +10,7 @@ import click
 
 from dreamos_tasks.errors import InvalidInput, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.given import text_given
 from dreamos_tasks.interfaces.cli.ids import for_each
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, TASK_ID, agent_option, reason_option, token_option
@@ -152,13 +153,8 @@ def _to_approve(call: Call, word: str, params: Mapping[str, Any] | None) -> str:
 
 
 def _params(call: Call, text: str) -> Mapping[str, Any]:
-    import json
-    from pathlib import Path
-
     try:
-        value = json.loads(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
-    except OSError as error:
-        raise InvalidInput(f"{text[1:]} cannot be read", cause=error.strerror or str(error)) from None
+        value = json.loads(text_given(call, text, pointer="/params"))
     except ValueError as error:
         raise InvalidInput("--params is no JSON", pointer="/params", cause=str(error)) from None
     if not isinstance(value, dict):

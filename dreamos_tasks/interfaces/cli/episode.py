@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.given import unreadable
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, reason_option
 from dreamos_tasks.interfaces.cli.task_view import state_word
@@ -56,7 +56,7 @@ def start(call: Call, file: str, dry_run: bool) -> None:
     try:
         plan = read_episode(Path(file))
     except OSError as error:
-        raise InvalidInput(f"{file} cannot be read", cause=error.strerror or str(error), fix=f"ls -l {file}") from error
+        raise unreadable(file, error) from error
     episodes = Episodes(call.nexus)
     if dry_run:
         tasks = episodes.rehearse(plan, by=call.actor(None))

@@ -12,6 +12,7 @@ import click
 
 from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.given import unreadable
 from dreamos_tasks.interfaces.cli.options import FILLED
 from dreamos_tasks.interfaces.cli.text import ago, count, harmless, harmless_block
 from dreamos_tasks.interfaces.cli.verb_group import verb_group
@@ -119,7 +120,7 @@ def _answer(call: Call, file: str) -> dict[str, Any]:
     except InvalidInput as error:
         reading = error
     except OSError as error:
-        raise InvalidInput(f"{file} cannot be read", cause=error.strerror or str(error), fix=f"ls -l {file}") from error
+        raise unreadable(file, error) from error
     if isinstance(reading, InvalidInput):
         return {"file": file, "ok": False, "error": note_of(reading)}
     notices = [notice.to_json() for notice in reading.notices]

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from dreamos_tasks.errors import InvalidInput, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.given import file_text, text_given
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, PRIORITY, OneOf, agent_option, several, tag_option
 from dreamos_tasks.interfaces.cli.text import ago, count, harmless, harmless_block
 from dreamos_tasks.interfaces.cli.verb_group import verb_group
-
-if TYPE_CHECKING:
-    from dreamos_tasks.model.mail import Message, MessageDraft
-
-BODY_TYPES = ("text", "markdown", "json", "task")
+from dreamos_tasks.model.mail import (
+    EVERYBODY,
+    SPOKEN_TYPES,
+    BodyType,
+    Message,
+    MessageDraft,
+    as_markdown,
+    message_to_json,
+)
+from dreamos_tasks.model.task import priority_from
 
 message_options = several(
     (
@@ -27,7 +33,7 @@ message_options = several(
         option(
             "--type",
             "body_type",
-            type=OneOf("type", BODY_TYPES),
+            type=OneOf("type", SPOKEN_TYPES),
             default="text",
             show_default=True,
             help="text, markdown, json, or task: it becomes a task of the receiver's.",
@@ -55,7 +61,7 @@ def mail(call: Call) -> None:
     Each is a file in runtime/agent_mailboxes/AGENT/inbox/ too, where JSON files may be dropped as well.
     """
     agent = call.agent(None, verb="mail")
-    _show_box(call, agent, _box(call, agent, unread=False), as_markdown=False)
+    _show_box(call, agent, _box(call, agent, unread=False), in_markdown=False)
 
 
 @mail.below(
@@ -70,18 +76,7 @@ def mail(call: Call) -> None:
 @agent_option
 @message_options
 @option("--file", "-f", "file", metavar="FILE|-", type=FILLED, help="The whole message as JSON (dt schema message).")
-def send(
-    call: Call,
-    to: str | None,
-    agent: str | None,
-    subject: str | None,
-    body: str | None,
-    body_type: str,
-    priority: str,
-    requires_ack: bool,
-    tags: tuple[str, ...],
-    file: str | None,
-) -> None:
+def send(call: Call, to: str | None, agent: str | None, file: str | None, **written: Any) -> None:
     """Send a message to an agent. Nobody has to be registered to get mail."""
     from dreamos_tasks.app.mail import deliver
 
@@ -90,10 +85,10 @@ def send(
     elif to is None:
         raise UsageError("nobody is named to send it to", fix='dt mail send ada --subject "..."')
     else:
-        draft = _draft(call, agent, to, subject, body, body_type, priority, requires_ack, tags)
+        draft = _draft(call, agent, to, **written)
     message = deliver(call.nexus, draft, home=call.home)
     if call.out.as_json:
-        call.out.document(_form(message))
+        call.out.document(message_to_json(message))
         return
     call.out.line(message.message_id)
     became = f"; it is the task {message.task_id}" if message.task_id else ""
@@ -103,23 +98,14 @@ def send(
 @mail.below("broadcast", examples=('dt mail broadcast --agent bob --subject "main is frozen until noon" --ack',))
 @agent_option
 @message_options
-def broadcast(
-    call: Call,
-    agent: str | None,
-    subject: str | None,
-    body: str | None,
-    body_type: str,
-    priority: str,
-    requires_ack: bool,
-    tags: tuple[str, ...],
-) -> None:
+def broadcast(call: Call, agent: str | None, **written: Any) -> None:
     """Send a message to every agent that has mail or is registered, one to each."""
     from dreamos_tasks.app.mail import broadcast as send_all
 
-    draft = _draft(call, agent, "everybody", subject, body, body_type, priority, requires_ack, tags)
+    draft = _draft(call, agent, EVERYBODY, **written)
     messages = send_all(call.nexus, draft, home=call.home)
     if call.out.as_json:
-        call.out.document([_form(message) for message in messages])
+        call.out.document([message_to_json(message) for message in messages])
         return
     call.out.note(f"sent to {', '.join(harmless(message.to_agent_id) for message in messages)}")
 
@@ -135,12 +121,12 @@ def broadcast(
 @agent_option
 @option("--unread", is_flag=True, help="Only what has not been read.")
 @option("--sent", is_flag=True, help="What the agent has sent instead, and what became of it.")
-@option("--markdown", "as_markdown", is_flag=True, help="The whole mailbox as Markdown, for people.")
-def list_(call: Call, agent: str | None, unread: bool, sent: bool, as_markdown: bool) -> None:
+@option("--markdown", "in_markdown", is_flag=True, help="The whole mailbox as Markdown, for people.")
+def list_(call: Call, agent: str | None, unread: bool, sent: bool, in_markdown: bool) -> None:
     """What lies in an agent's mailbox, oldest first. What was dropped into its folder is taken in first."""
     agent_id = call.agent(agent, verb="mail list")
     messages = call.nexus.mail_from(agent_id) if sent else _box(call, agent_id, unread=unread)
-    _show_box(call, agent_id, messages, as_markdown=as_markdown)
+    _show_box(call, agent_id, messages, in_markdown=in_markdown)
 
 
 @mail.below("read", examples=("dt mail read 9f3a --agent ada", "dt mail read --all --agent ada --json"))
@@ -156,7 +142,7 @@ def read(call: Call, message_id: str | None, agent: str | None, every: bool) -> 
     messages = [call.nexus.read_mail(agent_id, one) for one in ids]
     _mirror(call, agent_id)
     if call.out.as_json:
-        forms = [_form(message) for message in messages]
+        forms = [message_to_json(message) for message in messages]
         call.out.document(forms if every else forms[0])
         return
     for message in messages:
@@ -172,7 +158,7 @@ def ack(call: Call, ids: tuple[str, ...], agent: str | None) -> None:
     messages = [call.nexus.acknowledge_mail(agent_id, message_id) for message_id in ids]
     _mirror(call, agent_id)
     if call.out.as_json:
-        forms = [_form(message) for message in messages]
+        forms = [message_to_json(message) for message in messages]
         call.out.document(forms if len(ids) > 1 else forms[0])
         return
     for message in messages:
@@ -183,6 +169,7 @@ def _draft(
     call: Call,
     agent: str | None,
     to: str,
+    *,
     subject: str | None,
     body: str | None,
     body_type: str,
@@ -190,29 +177,16 @@ def _draft(
     requires_ack: bool,
     tags: tuple[str, ...],
 ) -> MessageDraft:
-    from dreamos_tasks.intake.json_text import UnreadableJson, parse
-    from dreamos_tasks.model.mail import BodyType, MessageDraft
-    from dreamos_tasks.model.task import priority_from
-
+    """The message that the options of `message_options` describe."""
     if subject is None:
         raise UsageError("a message needs a subject", fix='--subject "..."')
-    kind = {"text": BodyType.TEXT, "markdown": BodyType.MARKDOWN, "json": BodyType.JSON, "task": BodyType.TASK}[
-        body_type
-    ]
-    text = _text_of(call, body)
-    value: Any = text
-    if kind in (BodyType.JSON, BodyType.TASK):
-        try:
-            value = parse(text) if text else {}
-        except UnreadableJson as error:
-            raise InvalidInput(
-                "the body is not JSON", pointer="/body", cause=error.message, fix=error.fix or "--type text"
-            ) from error
+    kind = SPOKEN_TYPES[body_type]
+    text = text_given(call, body or "", pointer="/body")
     return MessageDraft(
         to_agent_id=to,
         from_agent_id=call.agent(agent, verb="mail send"),
         subject=subject,
-        body=value,
+        body=_json_in(text) if kind in (BodyType.JSON, BodyType.TASK) else text,
         body_type=kind,
         priority=priority_from(priority),
         requires_ack=requires_ack,
@@ -220,25 +194,22 @@ def _draft(
     )
 
 
-def _text_of(call: Call, body: str | None) -> str:
-    if body is None:
-        return ""
-    if not body.startswith("@"):
-        return body
-    if body == "@-":
-        return call.read_stdin()
+def _json_in(text: str) -> Any:
+    from dreamos_tasks.intake.json_text import UnreadableJson, parse
+
     try:
-        return Path(body[1:]).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{body[1:]} cannot be read", pointer="/body", cause=str(error)) from error
+        return parse(text) if text else {}
+    except UnreadableJson as error:
+        raise InvalidInput(
+            "the body is not JSON", pointer="/body", cause=error.message, fix=error.fix or "--type text"
+        ) from error
 
 
 def _draft_in(call: Call, file: str) -> MessageDraft:
     from dreamos_tasks.intake.json_text import read_json
     from dreamos_tasks.intake.message_forms import read_message
 
-    text = _text_of(call, f"@{file}")
-    return read_message(read_json(text.encode("utf-8", "surrogatepass")))
+    return read_message(read_json(file_text(call, file, pointer="/body").encode("utf-8", "surrogatepass")))
 
 
 def _box(call: Call, agent_id: str, *, unread: bool) -> Sequence[Message]:
@@ -257,15 +228,13 @@ def _mirror(call: Call, agent_id: str) -> None:
     mirror(call.nexus, call.home, agent_id)
 
 
-def _show_box(call: Call, agent_id: str, messages: Sequence[Message], *, as_markdown: bool) -> None:
+def _show_box(call: Call, agent_id: str, messages: Sequence[Message], *, in_markdown: bool) -> None:
     out = call.out
     if out.as_json:
-        out.document([_form(message) for message in messages])
+        out.document([message_to_json(message) for message in messages])
         return
-    if as_markdown:
-        from dreamos_tasks.model.mail import as_markdown as written
-
-        out.text(harmless_block(written(list(messages), agent_id=agent_id)))
+    if in_markdown:
+        out.text(harmless_block(as_markdown(list(messages), agent_id=agent_id)))
         return
     now = call.nexus.clock.now()
     rows = [
@@ -298,8 +267,6 @@ def _state(message: Message) -> str:
 
 
 def _show(call: Call, message: Message) -> None:
-    import json
-
     out = call.out
     out.line(out.painted(harmless(message.subject), "bold"))
     out.line(f"  from {harmless(message.from_agent_id)}, {ago(message.timestamp_created, call.nexus.clock.now())}")
@@ -310,9 +277,3 @@ def _show(call: Call, message: Message) -> None:
         out.line(f"  it is the task {message.task_id}")
     if message.requires_ack and message.acknowledged_at is None:
         out.note(f"its sender asks for a word: dt mail ack {message.message_id} --agent {message.to_agent_id}")
-
-
-def _form(message: Message) -> dict[str, Any]:
-    from dreamos_tasks.model.mail import message_to_json
-
-    return message_to_json(message)

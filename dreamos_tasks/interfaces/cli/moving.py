@@ -11,6 +11,7 @@ import click
 
 from dreamos_tasks.errors import InvalidInput, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
+from dreamos_tasks.interfaces.cli.given import unreadable
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, STATE, OneOf
 from dreamos_tasks.interfaces.cli.streams import read_stdin
@@ -108,9 +109,7 @@ def _read(source: str, form: str) -> Source:
     try:
         return read_stream(read_stdin(), format=form) if source == "-" else read_source(Path(source), format=form)
     except OSError as error:
-        raise InvalidInput(
-            f"{source} cannot be read", cause=error.strerror or str(error), fix=f"ls -l {source}"
-        ) from error
+        raise unreadable(source, error) from error
 
 
 def _form(report: ImportReport, *, dry_run: bool) -> dict[str, Any]:

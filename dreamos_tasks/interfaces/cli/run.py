@@ -14,6 +14,7 @@ from dreamos_tasks.errors import BoardUnavailable, DreamosError, InvalidInput, N
 from dreamos_tasks.interfaces.cli.adding import say_notices
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.command_verb import CommandVerb, command_behind
+from dreamos_tasks.interfaces.cli.given import file_text
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED
 from dreamos_tasks.interfaces.cli.run_view import RunView
@@ -151,11 +152,7 @@ def _task_of(call: Call, source: str) -> Task:
         )
     from dreamos_tasks.app.reading import read_work
 
-    try:
-        text = call.read_stdin() if source == "-" else Path(source).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{source} cannot be read", cause=str(error), fix=f"ls -l {source}") from error
-    reading = read_work(text, home=call.home, limits=call.settings.inbox, created_by="cli")
+    reading = read_work(file_text(call, source), home=call.home, limits=call.settings.inbox, created_by="cli")
     say_notices(call, reading)
     drafts = reading.drafts
     if len(drafts) != 1:

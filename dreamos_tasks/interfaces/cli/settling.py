@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.errors import InvalidInput, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
-from dreamos_tasks.interfaces.cli.ids import STDIN, for_each, one_id
+from dreamos_tasks.interfaces.cli.ids import for_each, one_id
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import CATEGORY, FILLED, agent_option, ids_argument, tag_option, token_option
 from dreamos_tasks.interfaces.cli.task_view import task_document
@@ -125,10 +124,9 @@ def result_from(call: Call, given: str | None) -> Any:
         return None
     text = given
     if given.startswith("@"):
-        try:
-            text = call.read_stdin() if given[1:] == STDIN else Path(given[1:]).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"{given[1:]} cannot be read", pointer="/result", cause=str(error)) from error
+        from dreamos_tasks.interfaces.cli.given import text_given
+
+        text = text_given(call, given, pointer="/result")
     try:
         return json.loads(text, parse_constant=_no_json_number)
     except ValueError as error:

@@ -13,12 +13,10 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.mcp import forms
 from dreamos_tasks.interfaces.mcp.access import BoardAccess, Document
 from dreamos_tasks.interfaces.mcp.tool import BoardTool
-from dreamos_tasks.model.mail import BodyType, Message, MessageDraft, message_to_json
+from dreamos_tasks.model.mail import EVERYBODY, SPOKEN_TYPES, Message, MessageDraft, message_to_json
 
 AnyContext = Context[Any, Any]
 Words = Annotated[str, Field(min_length=1)]
-TYPES = {"text": BodyType.TEXT, "markdown": BodyType.MARKDOWN, "json": BodyType.JSON, "task": BodyType.TASK}
-EVERYBODY = "everybody"
 
 
 class MailTools:
@@ -50,7 +48,7 @@ class MailTools:
             from_agent_id=self._access.agent(ctx.request_context, agent),
             subject=subject,
             body=body,
-            body_type=TYPES[type],
+            body_type=SPOKEN_TYPES[type],
             requires_ack=requires_ack,
         )
 

@@ -17,12 +17,11 @@ from dreamos_tasks.intake.message_forms import read_message
 from dreamos_tasks.interfaces.http.openapi import gives, json_body, list_of, problems
 from dreamos_tasks.interfaces.http.routes.shared import Agent, Board, Context, Reader, agent_not_named, answered, asked
 from dreamos_tasks.interfaces.http.sign_in import Caller
-from dreamos_tasks.model.mail import Message, MessageDraft, message_to_json
+from dreamos_tasks.model.mail import EVERYBODY, Message, MessageDraft, message_to_json
 
 router = APIRouter(tags=["mail"])
 REFUSALS = problems(404, 409, 413, 415)
 MESSAGE = gives("Message", "The message.")
-EVERYBODY = "everybody"  # stands for the receiver until a broadcast names each
 BOXES = {
     "type": "object",
     "properties": {
