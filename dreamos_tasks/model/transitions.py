@@ -115,8 +115,12 @@ def changed(
     detail: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Change:
-    """The task with some fields changed, and the one event that says so. Fields that stay as they are are not told."""
-    differing = {name: value for name, value in changes.items() if getattr(task, name) != value}
+    """The task with some fields changed, and the one event that says so. Fields that stay as they are are not told.
+
+    But for an error: that it is the same as the last time is no reason to be silent about it.
+    """
+    told = {"error"} if changes.get("error") is not None else set()
+    differing = {name: value for name, value in changes.items() if name in told or getattr(task, name) != value}
     event = Event(
         type=type_,
         task_id=task.task_id,

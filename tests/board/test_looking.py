@@ -8,6 +8,7 @@ import pytest
 
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import (
+    InvalidInput,
     InvalidTask,
     Refused,
     TaskNotFound,
@@ -39,6 +40,19 @@ def test_the_history_says_who_brought_the_task_into_which_state_when_and_why(
         (at(10), "ada", "in_progress", "pending", "no network"),
         (at(20), "cli", "pending", "cancelled", "enough"),
     ]
+
+
+def test_every_failed_attempt_tells_its_error_also_when_it_is_the_same_again(
+    nexus: TaskNexus, clock: FakeClock
+) -> None:
+    add(nexus)
+    for _ in range(3):
+        nexus.claim_task("a", "ada")
+        nexus.mark_task_failed("a", "ada", error=TRANSIENT)
+        clock.advance(100)
+
+    assert [attempt.error for attempt in nexus.attempts("a")] == ["no network"] * 3
+    assert [told.why for told in nexus.status_history("a")].count("no network") == 3
 
 
 def test_each_attempt_is_told_with_its_end(nexus: TaskNexus, clock: FakeClock) -> None:
@@ -146,3 +160,17 @@ def test_outcomes_that_are_no_failure_are_settled_as_what_they_are(nexus: TaskNe
     ):
         claim(nexus, task_id)
         assert nexus.settle(task_id, outcome, token=1).status is status
+
+
+def test_a_strange_status_is_refused_and_an_empty_one_does_not_mean_all(nexus: TaskNexus) -> None:
+    nexus.add_task(TaskDraft(title="x"))
+
+    for strange in ("weird", ""):
+        with pytest.raises(InvalidInput):
+            nexus.get_all_tasks(status=strange)
+    assert len(nexus.get_all_tasks(status="ready")) == 1
+
+
+def test_a_text_is_no_list_of_tags(nexus: TaskNexus) -> None:
+    with pytest.raises(InvalidTask):
+        nexus.get_next_task("ada", tags="core")
