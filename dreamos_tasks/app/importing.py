@@ -12,13 +12,13 @@ from dreamos_tasks.config.home import Home
 from dreamos_tasks.errors import InvalidInput, Refused
 from dreamos_tasks.intake.draft_forms import Door
 from dreamos_tasks.intake.drafts import read_drafts
-from dreamos_tasks.intake.formats.found import Found, Note
+from dreamos_tasks.intake.formats.found import Found, Note, NoteKind
 from dreamos_tasks.intake.formats.listed import linked, without_rings
 from dreamos_tasks.intake.formats.sources import Source
-from dreamos_tasks.intake.problems import InvalidDrafts
+from dreamos_tasks.intake.problems import InvalidDrafts, shown
 from dreamos_tasks.model.plan import ErrorCategory, TaskError
 from dreamos_tasks.model.query import TaskQuery
-from dreamos_tasks.model.task import FINAL, Status, TaskDraft
+from dreamos_tasks.model.task import FINAL, Status, Task, TaskDraft
 
 IMPORTER = "import"  # who did it, for the record
 KEY = "import:{}"  # the dedupe key of a task that has none of its own: its id on the other board
@@ -52,7 +52,9 @@ def import_tasks(nexus: TaskNexus, source: Source, *, home: Home, dry_run: bool 
     """
     refused: dict[str, str] = {}
     notes = [*source.notes]
-    here = {found.source_id: known for found in source.tasks if (known := _known(nexus, found)) is not None}
+    twins = {found.source_id: known for found in source.tasks if (known := _known(nexus, found)) is not None}
+    here = {source_id: known.task_id for source_id, known in twins.items()}
+    notes += [note for found in source.tasks if (note := _of_another(found, twins.get(found.source_id))) is not None]
     door = Door(created_by=IMPORTER, check_call=call_check(tools_to_ask(home)))
     coming = [_typed(found, door) for found in source.tasks if found.source_id not in here]
     accepted: dict[str, Found] = {}  # by the id here
@@ -96,13 +98,22 @@ def _bring_to_rest(nexus: TaskNexus, task_id: str, found: Found) -> None:
         )
 
 
-def _known(nexus: TaskNexus, found: Found) -> str | None:
-    """Its id here, if it was imported before, or comes from this very board."""
+def _known(nexus: TaskNexus, found: Found) -> Task | None:
+    """The task here, if it was imported before, or comes from this very board."""
     twins = nexus.find_tasks(TaskQuery(dedupe_key=_key_of(found), limit=1))
     if twins:
-        return twins[0].task_id
+        return twins[0]
     same = nexus.store.get(str(found.form["task_id"]))
-    return same.task_id if same is not None and same.title == found.form.get("title") else None
+    return same if same is not None and same.title == found.form.get("title") else None
+
+
+def _of_another(found: Found, known: Task | None) -> Note | None:
+    """What is to be said when the one that is here has another title: two boards may count their tasks alike."""
+    title = found.form.get("title")
+    if known is None or title is None or known.title == str(title).strip():
+        return None
+    said = f"{shown(found.source_id)} came before, as {known.task_id}: {known.title}; {shown(title)} is left out"
+    return Note(kind=NoteKind.REFUSED, where=found.where, said=said)
 
 
 def _typed(found: Found, door: Door) -> tuple[Found, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -45,6 +46,7 @@ OURS_AS_THEY_ARE = (
     "concurrency_key",
 )
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")  # in an id
+_COMMA = re.compile(r"[,;]")
 _UNFIT_NAME = re.compile(r"[^A-Za-z0-9._:@+-]+")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\[\[?[A-Z_ ]+\]?\]|<[a-zA-Z_ ]+>|PLACEHOLDER|YYYY")
 _INSTANT_KEY = re.compile(r"(_at|_on|_utc|date|time)$|timestamp|^(created|updated|modified)", re.IGNORECASE)
@@ -53,9 +55,9 @@ LONGEST_ID = 128
 MARK_LENGTH = 8
 
 
-def found_task(value: Mapping[str, Any], *, index: int, file: str, pointer: str, default: Status) -> Found:
+def found_task(value: Mapping[str, Any], *, file: str, pointer: str, default: Status) -> Found:
     """The task as it is to be put on the board. `default`: where it is to be when it does not say."""
-    return _Mapping(value, f"{file}#{pointer}", index, default).found()
+    return _Mapping(value, file, pointer, default).found()
 
 
 def tasks_in(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -81,24 +83,27 @@ def fit_id(source_id: str) -> str:
     fit = _UNFIT.sub("-", source_id).strip("-._")
     if fit and source_id.isascii():
         return fit[:LONGEST_ID]
-    mark = hashlib.sha256(source_id.encode("utf-8")).hexdigest()[:MARK_LENGTH]
-    return f"{fit[: LONGEST_ID - MARK_LENGTH - 1] or 'id'}-{mark}"
+    return f"{fit[: LONGEST_ID - MARK_LENGTH - 1] or 'id'}-{_mark_of(source_id)}"
+
+
+def _mark_of(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:MARK_LENGTH]
 
 
 class _Mapping:
     """One task on its way."""
 
-    def __init__(self, value: Mapping[str, Any], where: str, index: int, default: Status) -> None:
+    def __init__(self, value: Mapping[str, Any], file: str, pointer: str, default: Status) -> None:
         self._value = value
-        self._where = where
-        self._index = index
+        self._file = file
+        self._where = f"{file}#{pointer}"
         self._default = default
         self._used: set[str] = set()
         self._form: dict[str, Any] = {}
         self._notes: list[Note] = []
 
     def found(self) -> Found:
-        source_id = str(self._take("task_id") or f"{self._where.rpartition('/')[2]}#{self._index}")
+        source_id = str(self._take("task_id") or self._id_by_content())
         self._form["task_id"] = fit_id(source_id)
         if self._form["task_id"] != source_id:
             self._note(NoteKind.MAPPED, f"the id {shown(source_id)} is {self._form['task_id']} here")
@@ -128,6 +133,11 @@ class _Mapping:
             notes=tuple(self._notes),
         )
 
+    def _id_by_content(self) -> str:
+        """For a task that has none: its place is that of another one as soon as the list has grown at its beginning."""
+        said = [str(self._value.get(key)) for name in ("title", "description") if (key := self._key(name)) is not None]
+        return f"{self._file}#{_mark_of(json.dumps(said))}"
+
     def _texts(self) -> None:
         for name in ("title", "description", "parent_id", "created_by"):
             text = self._take(name)
@@ -139,8 +149,9 @@ class _Mapping:
     def _lists(self) -> None:
         for name in ("depends_on", "tags", "requires"):
             words = self._take(name)
-            listed = words if isinstance(words, list) else [] if words in (None, "") else [words]
-            texts = [str(word) for word in listed if str(word).strip()]
+            texts = [str(word) for word in _listed(words) if str(word).strip()]
+            if isinstance(words, str) and len(texts) > 1:
+                self._note(NoteKind.MAPPED, f"{name}: {shown(words)} is {len(texts)} of them")
             fit = [fit_id(text) if name == "depends_on" else _UNFIT_NAME.sub("-", text).strip("-.:+") for text in texts]
             for text, made in zip(texts, fit, strict=True):
                 if made != text and name != "depends_on":
@@ -234,6 +245,13 @@ class _Mapping:
 
     def _note(self, kind: NoteKind, said: str) -> None:
         self._notes.append(Note(kind=kind, where=self._where, said=said))
+
+
+def _listed(words: Any) -> Sequence[Any]:
+    """What stands there as a list: also one that is a text, with commas between."""
+    if isinstance(words, str):
+        return [part.strip() for part in _COMMA.split(words)]
+    return words if isinstance(words, list) else [] if words is None else [words]
 
 
 def linked(found: Sequence[Found], *, known: frozenset[str]) -> Sequence[Found]:

@@ -52,6 +52,10 @@ def read_source(path: Path, *, format: str = "auto") -> Source:
     else:
         files = [path]
     reader = _Reader()
+    if path.is_dir():
+        for other in sorted(path.glob("*.json*")):
+            if other not in files and other.is_file():
+                reader.pass_over(other.name)
     for file in files:
         check_size(file.stat().st_size, max_bytes=MAX_BYTES)
         reader.read(file.name, file.read_bytes(), lines=_is_lines(file.name, format))
@@ -72,14 +76,17 @@ class _Reader:
         self._notes: list[Note] = []
         self._by_id: dict[str, Found] = {}
 
+    def pass_over(self, name: str) -> None:
+        self._note(NoteKind.REFUSED, name, f"it is none of {', '.join(FOUR_FILES)}: it was not read")
+
     def read(self, name: str, content: bytes, *, lines: bool) -> None:
         default = FOUR_FILES.get(name, Status.PENDING)
-        for index, (pointer, value) in enumerate(_values_of(name, decode(content), lines=lines)):
+        for pointer, value in _values_of(name, decode(content), lines=lines):
             if not isinstance(value, dict):
                 said = f"a task is an object, and this is {shown(value)}"
                 self._note(NoteKind.REFUSED, f"{name}#{pointer}", said)
                 continue
-            found = found_task(value, index=index, file=name, pointer=pointer, default=default)
+            found = found_task(value, file=name, pointer=pointer, default=default)
             earlier = self._by_id.pop(found.source_id, None)
             if earlier is not None:
                 said = f"{shown(found.source_id)} stands in {earlier.where} too: the later one counts"

@@ -193,6 +193,50 @@ def test_a_plan_comes_along_and_a_wrong_one_is_refused_with_the_place(dt: Dt, tm
     assert board(dt)["a-1"]["plan"]["steps"][0]["params"] == {"command": "make test"}
 
 
+def test_lists_that_are_texts_are_taken_apart(dt: Dt, tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text(
+        json.dumps(
+            [
+                {"id": "a", "title": "A"},
+                {"id": "b", "title": "B"},
+                {"id": "c", "title": "C", "depends_on": "a, b", "tags": "core;late"},
+            ]
+        )
+    )
+    said = dt("import", str(tmp_path / "old.json"), "--json")
+    assert (said.code, said.json["refused"]) == (0, {})
+    assert (board(dt)["c"]["depends_on"], board(dt)["c"]["tags"]) == (["a", "b"], ["core", "late"])
+
+
+def test_tasks_without_an_id_are_told_apart_by_what_they_say(dt: Dt, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    one.write_text(json.dumps([{"title": "A"}, {"title": "B"}]))
+    two.write_text(json.dumps([{"title": "C"}]))
+    for path in (one, two):
+        assert dt("import", str(path)).code == 0
+    one.write_text(json.dumps([{"title": "new"}, {"title": "A", "status": "done"}, {"title": "B"}]))
+    said = dt("import", str(one), "--json").json
+    assert (len(said["added"]), len(said["here"])) == (1, 2)
+    assert sorted(task["title"] for task in board(dt).values()) == ["A", "B", "C", "new"]
+
+
+def test_two_boards_that_count_their_tasks_alike_lose_none_in_silence(dt: Dt, tmp_path: Path) -> None:
+    for name, title in (("one", "A"), ("two", "B")):
+        (tmp_path / f"{name}.json").write_text(json.dumps([{"id": 1, "title": title}]))
+    assert dt("import", str(tmp_path / "one.json")).code == 0
+    again, other = dt("import", str(tmp_path / "one.json")), dt("import", str(tmp_path / "two.json"))
+    assert "refused" not in again.out
+    assert "came before" in other.out
+    assert '"B"' in other.out
+
+
+def test_files_of_a_folder_that_are_none_of_the_four_are_named(dt: Dt, old_board: str) -> None:
+    (Path(old_board) / "ready_queue.json").write_text("[]")
+    said = dt("import", old_board)
+    assert "ready_queue.json" in said.out
+    assert "not read" in said.out
+
+
 def test_markdown_is_for_people_and_no_title_breaks_out_of_its_line(dt: Dt) -> None:
     dt("add", "One *bold*\n# heading", "--priority", "high", "--tag", "core")
     printed = dt("export", "--format", "markdown").out.splitlines()
