@@ -10,6 +10,7 @@ from dreamos_tasks.board import nexus
 from dreamos_tasks.board.clock import BoardClock
 from dreamos_tasks.board.doorbell import Doorbell
 from dreamos_tasks.board.writer import BoardRules
+from dreamos_tasks.errors import ConfigError
 
 
 class TaskNexus(nexus.TaskNexus):
@@ -17,10 +18,16 @@ class TaskNexus(nexus.TaskNexus):
 
     @classmethod
     def open(cls, path: str | Path, *, durability: str = "full", rules: BoardRules | None = None) -> Self:
-        """The board in the file: SQLite, or JSON when its name ends in .json. Raises BoardUnavailable kinds.
+        """The board in the file: SQLite, or JSON when its name ends in .json. Raises BoardUnavailable kinds, ConfigError.
 
         Verbs ring the doorbell beside it, so a daemon that serves the board wakes at once.
         """
+        if "://" in str(path):
+            raise ConfigError(
+                f"{str(path).partition('://')[0]}://... is no board that this release can open",
+                cause="a board is a file",
+                fix='TaskNexus.open("runtime/nexus.db"), or a path that ends in .json',
+            )
         file = Path(path).expanduser().absolute()
         store = open_store(file, durability=durability)
         clock = BoardClock(store)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.errors import InvalidInput
+from dreamos_tasks.model.outcome import Failed, outcome_of_result
+from dreamos_tasks.model.plan import ErrorCategory, TaskError
 from dreamos_tasks.model.task import Status, Task
 
 if TYPE_CHECKING:
@@ -22,8 +24,7 @@ def bring_to(
         case Status.COMPLETED:
             return nexus.mark_task_completed(task_id, agent_id, result=result, token=token)
         case Status.FAILED:
-            message = result if isinstance(result, str) else "marked as failed"
-            return nexus.mark_task_failed(task_id, agent_id, error=message, token=token)
+            return nexus.settle(task_id, _failure(result), agent_id=agent_id, token=token)
         case Status.CANCELLED:
             return nexus.cancel_task(task_id, by=by)
         case Status.PAUSED:
@@ -37,6 +38,15 @@ def bring_to(
             raise InvalidInput(
                 f"{status!r} is no state a task can be put into", pointer="/status", fix=f"one of: {words}"
             )
+
+
+def _failure(result: Any) -> Failed:
+    """What is said of the failure: in words, or in the form of an error result."""
+    outcome = outcome_of_result(result)
+    if isinstance(outcome, Failed):
+        return outcome
+    message = result if isinstance(result, str) and result else "marked as failed"
+    return Failed(error=TaskError(category=ErrorCategory.LOGIC, message=message))
 
 
 def _back_to_pending(nexus: TaskNexus, task_id: str, agent_id: str | None, *, token: int | None) -> Task:

@@ -15,6 +15,7 @@ from dreamos_tasks.board.mailboxes import MailVerbs
 from dreamos_tasks.board.undoing import UndoVerbs
 from dreamos_tasks.errors import AgentAtCapacity, AgentNotRegistered, AgentPaused, VerificationFailed
 from dreamos_tasks.model import lifecycle
+from dreamos_tasks.model.draft_shape import listed
 from dreamos_tasks.model.event import Change
 from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_of_result
 from dreamos_tasks.model.plan import ErrorCategory, Evidence, StepResult, TaskError
@@ -69,7 +70,10 @@ class TaskNexus(AgentVerbs, MailVerbs, UndoVerbs):
         Raises AgentPaused, AgentNotRegistered; who runs plans (a daemon) is given None instead.
         """
         request = ClaimRequest(
-            agent_id=agent_id, tags=tuple(tags), capabilities=tuple(capabilities), runs_plans=runs_plans
+            agent_id=agent_id,
+            tags=listed(tags, field="tags"),
+            capabilities=listed(capabilities, field="capabilities"),
+            runs_plans=runs_plans,
         )
         with self._transaction() as now:
             try:
@@ -245,7 +249,7 @@ class TaskNexus(AgentVerbs, MailVerbs, UndoVerbs):
         tags: Iterable[str] = (),
     ) -> tuple[Task, Task | None]:
         """End the attempt and claim the next ready task, in one commit. Gives both; the second None when none is ready."""
-        request = ClaimRequest(agent_id=agent_id, tags=tuple(tags))
+        request = ClaimRequest(agent_id=agent_id, tags=listed(tags, field="tags"))
         with self._transaction() as now:
             ended = self._settle(task_id, outcome, agent_id=agent_id, token=token, now=now)
             try:

@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dreamos_tasks.board import adding
+from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.query import TaskQuery
-from dreamos_tasks.model.task import Task
+from dreamos_tasks.model.task import Status, Task
 
 if TYPE_CHECKING:
     from dreamos_tasks.board.gate_view import GateView
     from dreamos_tasks.model.history import Attempt, StateChange
     from dreamos_tasks.protocols import Clock, TaskStore
 
+STATES = (*(status.value for status in Status), "ready", "blocked", "scheduled", "expired", "lapsed", "rolling_back")
 LONGEST_LINE = 1000  # nobody wants to know whether a task is the 1,300th or the 1,400th
 
 
@@ -31,8 +33,10 @@ class BoardReader:
         return lifecycle.seen_at(self.fetch(task_id), self.clock.now())
 
     def get_all_tasks(self, *, status: str | None = None, limit: int | None = None) -> Sequence[Task]:
-        """All tasks, oldest first, or those of one (kept or derived) state."""
-        return self.find_tasks(TaskQuery(statuses=frozenset({status} if status else ()), limit=limit))
+        """All tasks, oldest first, or those of one (kept or derived) state. Raises InvalidInput for a strange state."""
+        if status is not None and status not in STATES:
+            raise InvalidInput(f"{status!r} is no status", pointer="/status", fix=f"one of: {', '.join(STATES)}")
+        return self.find_tasks(TaskQuery(statuses=frozenset({status} if status is not None else ()), limit=limit))
 
     def find_tasks(self, query: TaskQuery) -> Sequence[Task]:
         """The tasks that fit the query."""

@@ -26,7 +26,7 @@ class SteeringVerbs(BoardWriter):
         self,
         task_id: str,
         *,
-        by: str,
+        by: str = "api",
         reason: str = "",
         at_boundary: bool = False,
         for_seconds: float | None = None,
@@ -44,12 +44,12 @@ class SteeringVerbs(BoardWriter):
             )
             return self._save(change)
 
-    def resume_task(self, task_id: str, *, by: str) -> Task:
+    def resume_task(self, task_id: str, *, by: str = "api") -> Task:
         """Put a paused task back in the queue. Raises TaskNotFound, IllegalTransition."""
         with self._transaction() as now:
             return self._save(lifecycle.resume(self.fetch(task_id), by=by, now=now))
 
-    def cancel_task(self, task_id: str, *, by: str, reason: str = "") -> Task:
+    def cancel_task(self, task_id: str, *, by: str = "api", reason: str = "") -> Task:
         """End the task for good. Raises TaskNotFound, IllegalTransition."""
         with self._transaction() as now:
             return self._save(lifecycle.cancel(self._current(task_id, now), by=by, now=now, reason=reason))
@@ -121,12 +121,12 @@ class SteeringVerbs(BoardWriter):
             overdue = self.store.find(TaskQuery(statuses=frozenset({"lapsed"}), limit=limit), now=now)
             return [self._save(lifecycle.lapse(task, by=by, now=now)) for task in overdue]
 
-    def retry_task(self, task_id: str, *, by: str) -> Task:
+    def retry_task(self, task_id: str, *, by: str = "api") -> Task:
         """Give a failed or cancelled task a fresh start. Raises TaskNotFound, IllegalTransition."""
         with self._transaction() as now:
             return self._save(lifecycle.retry(self.fetch(task_id), by=by, now=now))
 
-    def edit_task(self, task_id: str, fields: Mapping[str, Any], *, by: str) -> Task:
+    def edit_task(self, task_id: str, fields: Mapping[str, Any], *, by: str = "api") -> Task:
         """Change what was asked for. Raises TaskNotFound, IllegalTransition, InvalidTask, DependencyCycle."""
         with self._transaction() as now:
             change = lifecycle.edit(self._current(task_id, now), fields, by=by, now=now)

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from dreamos_tasks.model.plan import ErrorCategory
-from dreamos_tasks.model.task import Priority
+from dreamos_tasks.model.task import Priority, check_name
 from dreamos_tasks.model.value import frozen_value
 
 
@@ -54,3 +54,7 @@ class ClaimRequest:
     tags: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     runs_plans: bool = False
+
+    def __post_init__(self) -> None:
+        """Hold what every door shares: who claims has a name."""
+        check_name(self.agent_id or "", what="an agent's name", pointer="/agent_id")

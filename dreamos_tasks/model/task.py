@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.errors import InvalidTask
+from dreamos_tasks.model.draft_shape import check_kind, instant_in, listed
 from dreamos_tasks.model.hold import GateWait
 from dreamos_tasks.model.plan import Evidence, Plan, Step, StepResult, TaskError
 from dreamos_tasks.model.request import Pause, Request
@@ -161,10 +162,14 @@ class TaskDraft:
         if not 1 <= len(self.title) <= TITLE_MAX_LENGTH or not self.title.strip():
             put(self, "title", _title_from(self.title, self.description))
         if self.tags or self.depends_on or self.requires or self.task_id or self.assigned_to is not None:
-            _check_names(self)
             for name in ("tags", "depends_on", "requires"):
-                put(self, name, tuple(dict.fromkeys(getattr(self, name))))
-        if self.plan is not None or self.verify:
+                put(self, name, listed(getattr(self, name), field=name))
+            _check_names(self)
+        if self.not_before is not None or self.due_at is not None:
+            for name in ("not_before", "due_at"):
+                put(self, name, instant_in(getattr(self, name), field=name))
+        if self.plan is not None or self.verify or self.retry is not None:
+            _check_kinds(self)
             _check_retries(self)
         if self.limits:
             from dreamos_tasks.model.task_limits import check_limits
@@ -260,6 +265,14 @@ def _title_from(title: str, description: str) -> str:
             fix='add "title": "..."',
         )
     return first_line if len(first_line) <= TITLE_MAX_LENGTH else first_line[: TITLE_MAX_LENGTH - 1] + "…"
+
+
+def _check_kinds(draft: TaskDraft) -> None:
+    for name, kind in (("plan", Plan), ("retry", RetryPolicy)):
+        if getattr(draft, name) is not None:
+            check_kind(getattr(draft, name), kind, field=name)
+    for step in draft.verify:
+        check_kind(step, Step, field="verify")
 
 
 def _check_retries(draft: TaskDraft) -> None:

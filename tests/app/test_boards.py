@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dreamos_tasks.app.boards import open_store
-from dreamos_tasks.errors import BoardGone
+from dreamos_tasks.app.nexus import TaskNexus
+from dreamos_tasks.errors import BoardGone, ConfigError
 
 
 @pytest.mark.parametrize("name", ["nexus.db", "nexus.json"])
@@ -21,6 +22,14 @@ def test_a_board_that_is_gone_is_not_made_anew(name: str, tmp_path: Path) -> Non
     with pytest.raises(BoardGone, match="is gone"):
         open_store(path)
     assert not path.exists()
+
+
+def test_a_url_is_no_file_and_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigError, match="postgresql"):
+        TaskNexus.open("postgresql://user@host/board")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["nexus.db", "nexus.json"])

@@ -17,7 +17,7 @@ from dreamos_tasks.errors import (
 from dreamos_tasks.model.outcome import RetryLater, Succeeded
 from dreamos_tasks.model.plan import ErrorCategory, Evidence, Step, TaskError
 from dreamos_tasks.model.retry import RetryPolicy
-from dreamos_tasks.model.task import Priority, Status, Task
+from dreamos_tasks.model.task import Priority, Status, Task, TaskDraft
 from dreamos_tasks.stores.memory import MemoryStore
 from tests.board.tasks import GREEN, TRANSIENT, add, claim, types
 from tests.fakes import START, FakeClock, at
@@ -238,3 +238,19 @@ def test_a_red_check_is_kept_for_the_next_attempt_and_the_claim_goes_on(nexus: T
     task = nexus.get_task_by_id("a")
     assert (task.status, task.error) == (Status.IN_PROGRESS, red)
     assert nexus.mark_task_completed("a", "ada", evidence=(GREEN,)).error is None
+
+
+def test_a_status_set_to_failed_keeps_what_an_error_result_says(nexus: TaskNexus) -> None:
+    task = nexus.add_task(TaskDraft(title="x"))
+    claimed = nexus.get_next_task("ada")
+    assert claimed is not None
+
+    failed = nexus.update_task_status(
+        task.task_id,
+        "failed",
+        {"status": "error", "error_code": "E1", "message": "no disk", "details": {"free": 0}},
+        agent_id="ada",
+    )
+
+    assert failed.error is not None
+    assert (failed.error.message, failed.error.cause) == ("no disk", "E1: {'free': 0}")

@@ -39,7 +39,7 @@ BROKEN_TASKS: list[tuple[list[Any], str, str]] = [
     ([{"title": "x", "attempt": -1}], "/0/attempt", "0 or more"),
     ([{"title": "x", "attempt": True}], "/0/attempt", "a whole number"),
     ([{"title": "x", "timeout_seconds": 0}], "/0/timeout_seconds", "greater than 0"),
-    ([{"title": "x", "plan": {"steps": []}}], "/0/plan/steps", "a length of 1 or more"),
+    ([{"title": "x", "plan": {"steps": [], "rollback": True}}], "/0/plan/steps", "a length of 1 or more"),
     ([{"title": "x", "plan": {"steps": [{"tool": "shell"}]}}], "/0/plan/steps/0", "'name' is missing"),
     ([{"title": "x", "retry": {"max_attempts": 0}}], "/0/retry/max_attempts", "1 or more"),
     ([{"title": "x", "task_id": "a b"}], "/0/task_id", "letters"),
