@@ -73,9 +73,7 @@ def open_store(
 
             return JsonStore.create(path, lock_timeout_seconds=lock_timeout_seconds)
         case _:
-            raise ConfigError(
-                f"board.store is {kind!r}, which this release cannot open", fix="board.store: sqlite, or json"
-            )
+            raise cannot_open(kind)
 
 
 def rules_of(settings: Settings) -> BoardRules:
@@ -96,6 +94,11 @@ def rules_of(settings: Settings) -> BoardRules:
         registered_only=settings.agents.registered_only,
         own_agents=(settings.daemon.agent_id,),
     )
+
+
+def cannot_open(kind: str) -> ConfigError:
+    """Why there is no board of this kind: its place among the settings is kept, and nothing in this release fills it."""
+    return ConfigError(f"board.store is {kind!r}, which this release cannot open", fix="board.store: sqlite, or json")
 
 
 def make_folder(path: Path) -> None:

@@ -1,10 +1,11 @@
-"""What only tools and the table of patterns can say of the settings: whether the names are known, and the options fit."""
+"""What only stores, tools and the table of patterns can say of the settings: whether names are known, and options fit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
 
+from dreamos_tasks.app.boards import cannot_open
 from dreamos_tasks.app.tool_shop import build_tools, children_of
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
@@ -13,12 +14,17 @@ from dreamos_tasks.model.risk import DESTRUCTIVE
 
 
 def check_names(home: Home, settings: Settings) -> None:
-    """Refuse what names a tool, an option or a pattern that is not there, all of it at once. Raises ConfigError."""
-    slips = [*_tool_slips(home, settings), *_pattern_slips(settings)]
+    """Refuse what names a store, a tool, an option or a pattern that is not there, all of it at once. Raises ConfigError."""
+    slips = [*_store_slips(settings), *_tool_slips(home, settings), *_pattern_slips(settings)]
     if slips:
         raise ConfigError(
             "; ".join(slip.message for slip in slips), cause=slips[0].cause, fix="; ".join(slip.fix for slip in slips)
         )
+
+
+def _store_slips(settings: Settings) -> Iterator[ConfigError]:
+    if settings.board.store == "postgres":
+        yield cannot_open(settings.board.store)
 
 
 def _tool_slips(home: Home, settings: Settings) -> Iterator[ConfigError]:

@@ -63,7 +63,7 @@ class BoardSettings(_Section):
     """Where tasks are kept."""
 
     store: Store = _setting(
-        "sqlite", "SQLite for most; JSON for a small board that is edited by hand; PostgreSQL for many machines"
+        "sqlite", "SQLite for most; JSON for a small board that is edited by hand; postgres: not in this release"
     )
     path: Text | None = _setting(
         None, "the board's file, from the home on; null: runtime/nexus.db, or runtime/nexus.json"

@@ -158,6 +158,15 @@ def test_a_task_as_shown_fits_the_schema_of_tasks(dt: Dt) -> None:
     Draft202012Validator(dt("schema", "event").json).validate(event)
 
 
+def test_config_check_refuses_a_store_that_this_release_has_not(dt: Dt, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(
+        "dreamos_tasks: 1\nboard: {store: postgres, url: 'postgresql://here/board'}\n"
+    )
+    said = dt("config", "check")
+    assert said.code == 2
+    assert "board.store is 'postgres', which this release cannot open" in said.err
+
+
 def test_config_check_asks_the_tools_about_their_names_and_options(dt: Dt, tmp_path: Path) -> None:
     dt("init")
     (tmp_path / "project" / ".dreamos" / "config.yaml").write_text(
