@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.interfaces.mcp.clients import connected, text_of
 # No tokenizer works offline. Those in use make 4 characters a token of English, and 3 to 4 of JSON: this is the dear end.
 CHARACTERS_PER_TOKEN = 3.0
 MOST_TOKENS = 5000
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 WORDS = "A text of some length, as people write them when they describe what is to be done."
 
 
@@ -243,6 +245,15 @@ async def test_all_tools_together_cost_an_agent_less_than_5000_tokens(tmp_path: 
     assert tokens < MOST_TOKENS
     assert all(tool.description and tool.output_schema for tool in tools.tools)
     assert not {"approve", "reject", "answer"} & {word for tool in tools.tools for word in tool.name.split("_")}
+
+
+@pytest.mark.parametrize("page", ["reference.md", "guides/agents.md"])
+async def test_the_documentation_names_every_tool(tmp_path: Path, page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    async with connected(tmp_path) as call:
+        names = [tool.name for tool in (await call.client.list_tools()).tools]
+
+    assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
 
 
 async def test_what_tools_give_fits_their_schemas(tmp_path: Path) -> None:
