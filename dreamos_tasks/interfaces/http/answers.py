@@ -54,7 +54,8 @@ def _methods_at(request: Request) -> set[str]:
     """What the path knows: each method may have a route of its own."""
     known = getattr(request.app.state, "all_routes", request.app.routes)
     routes = (route for route in known if route.matches(request.scope)[0] is not Match.NONE)
-    return {method for route in routes for method in getattr(route, "methods", None) or ()}
+    known_here = {method for route in routes for method in getattr(route, "methods", None) or ()}
+    return known_here | {"HEAD"} if "GET" in known_here else known_here
 
 
 async def answer_fault(_request: Request, _error: Exception) -> Response:

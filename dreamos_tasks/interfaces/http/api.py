@@ -74,6 +74,7 @@ def build_api(context: WebContext) -> FastAPI:
         """What this interface can be asked, for programs. Kept as bytes: as objects it would take twenty times the room."""
         return Response(await asyncio.to_thread(document), media_type="application/json")
 
+    api.state.all_routes += [route for route in api.routes if getattr(route, "endpoint", None) is openapi]
     return api
 
 

@@ -59,7 +59,18 @@ class MadeWhenAsked:
         await self._app(scope, receive, send)
 
 
+class HeadAsGet:
+    """Answers HEAD as it would GET; uvicorn then sends the head alone."""
+
+    def __init__(self, app: AsgiApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        await self._app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
+
+
 def _json_api(context: WebContext) -> AsgiApp:
     from dreamos_tasks.interfaces.http.api import build_api
 
-    return build_api(context)
+    return HeadAsGet(build_api(context))

@@ -21,6 +21,7 @@ from dreamos_tasks.errors import DreamosError
 from dreamos_tasks.interfaces.http.problems import problem_body, problem_headers, status_of, unexpected
 from dreamos_tasks.interfaces.http.refusals import (
     BrokenRequest,
+    NotSignedIn,
     TooLarge,
     TooSlow,
     WrongHost,
@@ -161,7 +162,7 @@ class _Gone(Exception):
 
 
 def _check_sender(scope: Scope, headers: _Headers, rules: GuardRules) -> None:
-    """Refuse what a page of another site may have sent. Raises WrongHost, WrongOrigin, BrokenRequest."""
+    """Refuse what a page of another site may have sent. Raises WrongHost, WrongOrigin, NotSignedIn, BrokenRequest."""
     if rules.hosts is None:
         return
     host = (headers.one(b"host") or b"").decode("latin-1").lower()
@@ -177,6 +178,8 @@ def _check_sender(scope: Scope, headers: _Headers, rules: GuardRules) -> None:
     elif scope["type"] == "websocket":
         raise WrongOrigin("a WebSocket has to say its origin (the header Origin)")
     elif scope["method"] not in READING_METHODS and not headers.one(b"authorization"):
+        if headers.one(b"cookie") is None:
+            raise NotSignedIn("the request brings neither a token nor a session")  # a program that has forgotten it
         raise WrongOrigin("it changes something, and says neither its origin nor shows a token")
 
 
@@ -185,8 +188,15 @@ def _check_body(headers: _Headers, rules: GuardRules) -> None:
     length = headers.one(b"content-length")
     if length is not None and (not length.isdigit() or int(length) > rules.most_bytes):
         raise TooLarge(most=rules.most_bytes)
+    encoding = headers.one(b"transfer-encoding")
+    if length is not None and encoding is not None:
+        raise BrokenRequest(
+            "the body has two ends",
+            cause="Content-Length and Transfer-Encoding say where it ends, and whoever stands between may believe the other",
+            fix="send one of them",
+        )
     kind = headers.one(b"content-type")
-    has_body = headers.one(b"transfer-encoding") is not None or (length is not None and int(length) > 0)
+    has_body = encoding is not None or (length is not None and int(length) > 0)
     if has_body or kind is not None:
         essence = (kind or b"").decode("latin-1").partition(";")[0].strip().lower()
         if essence != "application/json" and not (essence.startswith("application/") and essence.endswith("+json")):

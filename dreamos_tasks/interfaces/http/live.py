@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from dreamos_tasks.errors import DreamosError, InvalidInput
+from dreamos_tasks.errors import DreamosError, InvalidInput, UsageError
 from dreamos_tasks.interfaces.http.answers import problem_response
 from dreamos_tasks.interfaces.http.live_frames import pipe_of
-from dreamos_tasks.interfaces.http.refusals import HttpRefused
+from dreamos_tasks.interfaces.http.refusals import HttpRefused, NoSuchPath
 from dreamos_tasks.interfaces.http.tokens import Scope
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ MOST_FOLLOWERS = (
     500  # each has a connection and its buffers; more than that are a mistake that would bring the daemon down
 )
 LARGEST_SEQ = 2**63 - 1
+KNOWN_WORDS = ("after", "task")
 
 
 class TooManyFollowers(HttpRefused):
@@ -37,6 +41,20 @@ class TooManyFollowers(HttpRefused):
         )
 
 
+class NotUpgraded(HttpRefused):
+    """The path speaks WebSocket alone."""
+
+    code = "not_upgraded"
+    status = 426
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"{LIVE_PATH} is followed by WebSocket",
+            cause="the request does not ask for one, or something on its way does not let it through",
+            fix="GET /api/v1/events?after=SEQ&wait=30 gives the same messages",
+        )
+
+
 def live_routes(context: WebContext) -> list[BaseRoute]:
     """The WebSocket."""
 
@@ -44,6 +62,7 @@ def live_routes(context: WebContext) -> list[BaseRoute]:
         """`after`: the last id seen (left out: from now on). `task`: of this task alone."""
         try:
             may_follow(context, websocket)
+            known_words(websocket)
             if context.live.clients >= MOST_FOLLOWERS:
                 raise TooManyFollowers
             after = seq_from(websocket.query_params.get("after"))
@@ -59,7 +78,35 @@ def live_routes(context: WebContext) -> list[BaseRoute]:
             while (await websocket.receive())["type"] != "websocket.disconnect":
                 continue  # it has nothing to say
 
-    return [WebSocketRoute(LIVE_PATH, live)]
+    async def nothing_here(websocket: WebSocket) -> None:
+        """No other path is followed."""
+        path = websocket.scope["path"]
+        refused = NoSuchPath(f"no WebSocket is at {path}", fix=f"the live feed is at {LIVE_PATH}")
+        await websocket.send_denial_response(problem_response(refused))
+
+    async def not_upgraded(_request: Request) -> Response:
+        """Whoever asks for the feed in plain HTTP, by hand or through a proxy that lets no upgrade pass."""
+        raise NotUpgraded
+
+    return [
+        WebSocketRoute(LIVE_PATH, live),
+        WebSocketRoute("/{path:path}", nothing_here),
+        Route(LIVE_PATH, not_upgraded, methods=["GET"]),
+    ]
+
+
+def known_words(websocket: WebSocket) -> None:
+    """Refuse a slip, which would mean "from now on", and what is said twice. Raises UsageError."""
+    for name in websocket.query_params:
+        near = get_close_matches(name, KNOWN_WORDS, n=1)
+        if name not in KNOWN_WORDS:
+            raise UsageError(
+                f"there is no query parameter {name!r} here",
+                cause=f"known are {', '.join(KNOWN_WORDS)}",
+                fix=f"did you mean {near[0]}?" if near else "leave it out",
+            )
+        if len(websocket.query_params.getlist(name)) > 1:
+            raise UsageError(f"{name} is given more than once", fix="give it once")
 
 
 def seq_from(word: str | None) -> int | None:

@@ -6,6 +6,7 @@ One table says which status an error is answered with: by its code where that sa
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -63,7 +64,7 @@ def problem_form(error: DreamosError) -> dict[str, Any]:
     status = status_of(error)
     form: dict[str, Any] = {
         "type": TYPE_PREFIX + error.code,
-        "title": (type(error).__doc__ or HTTPStatus(status).phrase).partition("\n")[0].rstrip("."),
+        "title": _title(error) or HTTPStatus(status).phrase,
         "status": status,
         "detail": error.message,
         "code": error.code,
@@ -81,6 +82,11 @@ def problem_form(error: DreamosError) -> dict[str, Any]:
     return form
 
 
+def _title(error: DreamosError) -> str:
+    """What an error of this kind is: the first words of its docstring, up to what they say to programmers."""
+    return re.split(r"[.;:]?(?:\s*\n|$)|[.;:]\s", type(error).__doc__ or "", maxsplit=1)[0]
+
+
 def problem_body(error: DreamosError) -> bytes:
     """The document, encoded."""
     return json.dumps(problem_form(error), separators=(",", ":")).encode()
@@ -92,6 +98,8 @@ def problem_headers(error: DreamosError) -> dict[str, str]:
     match status_of(error):
         case HTTPStatus.UNAUTHORIZED:
             headers["www-authenticate"] = 'Bearer realm="dreamos-tasks"'
+        case HTTPStatus.UPGRADE_REQUIRED:
+            headers |= {"upgrade": "websocket", "connection": "upgrade"}
         case HTTPStatus.SERVICE_UNAVAILABLE:
             headers["retry-after"] = "5"
     return headers

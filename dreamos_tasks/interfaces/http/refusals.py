@@ -97,6 +97,16 @@ class TooSlow(HttpRefused):
         super().__init__("the rest of the body has not come", fix="send it again")
 
 
+class TooManyConnections(HttpRefused):
+    """So many connections wait for an answer already that one more is refused."""
+
+    code = "too_many_connections"
+    status = 503
+
+    def __init__(self, *, most: int) -> None:
+        super().__init__(f"{most} connections wait for an answer already", fix="send it again in a while")
+
+
 class BrokenRequest(HttpRefused):
     """The request cannot be understood."""
 

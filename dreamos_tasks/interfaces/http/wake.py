@@ -39,9 +39,16 @@ class Wake:
 
 
 async def wait_until(
-    context: WebContext, look: Callable[[], Awaitable[Found | None]], *, timeout_seconds: float
+    context: WebContext,
+    look: Callable[[], Awaitable[Found | None]],
+    *,
+    timeout_seconds: float,
+    is_gone: Callable[[], Awaitable[bool]],
 ) -> Found | None:
-    """What `look` finds, as soon as it finds something; None when it has not in time, or the server ends."""
+    """What `look` finds, as soon as it finds something; None when it has not in time, or the server ends.
+
+    Whoever asked may be gone before (`is_gone`): nothing is looked for any more, for what is found may be taken thereby.
+    """
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout_seconds
     while (found := await look()) is None:
@@ -49,4 +56,6 @@ async def wait_until(
         if left <= 0 or context.closing.is_set():
             return None
         await context.wake.wait(min(LOOK_SECONDS, left))
+        if await is_gone():
+            return None
     return found

@@ -110,6 +110,7 @@ async def test_of_one_task_only_its_messages_are_sent_by_a_prefix_of_its_id_too(
         ("?after=", 422, "invalid_input"),
         ("?after=%EF%BC%91", 422, "invalid_input"),
         ("?task=dt-nope", 404, "task_not_found"),
+        ("?aftre=5", 400, "usage"),
     ],
 )
 async def test_what_cannot_be_followed_is_refused_before_the_connection_is_made(
@@ -123,6 +124,19 @@ async def test_what_cannot_be_followed_is_refused_before_the_connection_is_made(
     polled = await served.client.get(f"/api/v1/events{query}")
     assert polled.status_code == status
     assert polled.json()["code"] == code
+
+
+async def test_an_id_that_is_given_twice_and_a_path_without_a_feed_are_refused(served: Served) -> None:
+    for path, status in (("/api/v1/live?after=1&after=2", 400), ("/live", 404), ("/api/v1/stats", 404)):
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(
+                f"ws://{served.host}{path}",
+                origin=Origin(served.url),
+                additional_headers={"Authorization": served.client.headers["authorization"]},
+                proxy=None,
+            )
+        assert refused.value.response.status_code == status, path
+        assert json.loads(refused.value.response.body or b"")["fix"]
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ async def test_what_is_not_there_is_a_problem_document(served: Served) -> None:
 
 async def test_a_wrong_method_is_told_every_right_one(served: Served) -> None:
     answer = await served.client.request("TRACE", "/api/v1/tasks")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
 
 
 async def test_a_stopped_server_gives_its_addresses_back(tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.http.openapi import gives, problems
 from dreamos_tasks.interfaces.http.routes import shared
 from dreamos_tasks.interfaces.http.routes.shared import Agent, Board, Operator, Reader, Reason, answered, asked
+from dreamos_tasks.interfaces.http.strict_route import StrictRoute
 from dreamos_tasks.model.agent import AgentProfile
 from dreamos_tasks.model.json_form import to_json
 
-router = APIRouter(tags=["board"])
+router = APIRouter(tags=["board"], route_class=StrictRoute)
 OBJECT = {"type": "object"}
 OBJECTS = {"type": "array", "items": OBJECT}
 REFUSALS = problems(404, 409, 413, 415)

@@ -19,16 +19,18 @@ from dreamos_tasks.interfaces.http.routes.shared import (
     MOST_LISTED,
     Board,
     Context,
+    IfMatch,
     Operator,
     Reader,
     Reason,
     asked,
 )
 from dreamos_tasks.interfaces.http.routes.working import TASK, changed
+from dreamos_tasks.interfaces.http.strict_route import StrictRoute
 from dreamos_tasks.model.request import RequestKind
 
-router = APIRouter(tags=["approvals"])
-REFUSALS = problems(404, 409, 413, 415)
+router = APIRouter(tags=["approvals"], route_class=StrictRoute)
+REFUSALS = problems(404, 409, 412, 413, 415)
 MOST_LOOKED_THROUGH = 5000  # tasks: the whole trail of a large board is for dt approvals --all
 ASKED: dict[str, Any] = {
     "type": "object",
@@ -106,7 +108,12 @@ async def approval(request_id: RequestId, desk: Board, _caller: Reader) -> JSONR
 
 @router.post("/approvals/{request_id}/approve", operation_id="approve", responses=TASK | REFUSALS)
 async def approve(
-    request_id: RequestId, desk: Board, context: Context, caller: Operator, body: Approved | None = None
+    request_id: RequestId,
+    desk: Board,
+    context: Context,
+    caller: Operator,
+    body: Approved | None = None,
+    if_match: IfMatch = None,
 ) -> JSONResponse:
     """Let a step run that asks first, with other parameters if they are given."""
     said = body or Approved()
@@ -117,12 +124,14 @@ async def approve(
         desk,
         task.task_id,
         lambda nexus, _task: nexus.approve(request.request_id, by=caller.name, reason=said.reason, params=said.params),
-        None,
+        if_match,
     )
 
 
 @router.post("/approvals/{request_id}/reject", operation_id="reject", responses=TASK | REFUSALS)
-async def reject(request_id: RequestId, desk: Board, caller: Operator, body: Rejected | None = None) -> JSONResponse:
+async def reject(
+    request_id: RequestId, desk: Board, caller: Operator, body: Rejected | None = None, if_match: IfMatch = None
+) -> JSONResponse:
     """Do not let a step run."""
     reason = body.reason if body is not None else ""
     task, request = await desk.read(lambda nexus: request_meant(nexus, request_id, RequestKind.APPROVAL))
@@ -130,17 +139,19 @@ async def reject(request_id: RequestId, desk: Board, caller: Operator, body: Rej
         desk,
         task.task_id,
         lambda nexus, _task: nexus.reject(request.request_id, by=caller.name, reason=reason),
-        None,
+        if_match,
     )
 
 
 @router.post("/approvals/{request_id}/answer", operation_id="answer", responses=TASK | REFUSALS)
-async def answer(request_id: RequestId, desk: Board, caller: Operator, body: Answered) -> JSONResponse:
+async def answer(
+    request_id: RequestId, desk: Board, caller: Operator, body: Answered, if_match: IfMatch = None
+) -> JSONResponse:
     """Answer what a task asks. It goes back into the queue; whoever works on it sees the answer."""
     task, request = await desk.read(lambda nexus: request_meant(nexus, request_id, RequestKind.QUESTION))
     return await changed(
         desk,
         task.task_id,
         lambda nexus, _task: nexus.answer(request.request_id, body.text, by=caller.name),
-        None,
+        if_match,
     )

@@ -17,9 +17,10 @@ from dreamos_tasks.interfaces.documents import episode_document
 from dreamos_tasks.interfaces.http.openapi import gives, json_body, problems
 from dreamos_tasks.interfaces.http.routes import shared
 from dreamos_tasks.interfaces.http.routes.shared import Board, Context, Operator, Reader, Reason, answered, asked
+from dreamos_tasks.interfaces.http.strict_route import StrictRoute
 from dreamos_tasks.model.episode import Episode
 
-router = APIRouter(tags=["board"])
+router = APIRouter(tags=["board"], route_class=StrictRoute)
 OBJECT = {"type": "object"}
 OBJECTS = {"type": "array", "items": OBJECT}
 REFUSALS = problems(404, 409, 413, 415)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -10,8 +11,9 @@ from starlette.responses import JSONResponse
 
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.http.live import LARGEST_SEQ, known_task
+from dreamos_tasks.interfaces.http.live_snapshot import snapshot
 from dreamos_tasks.interfaces.http.routes.shared import Context, Reader
-from dreamos_tasks.model.live_message import live_message
+from dreamos_tasks.model.live_message import gap, live_message
 
 router = APIRouter(tags=["board"])
 LONGEST_WAIT_SECONDS = 60.0
@@ -32,6 +34,7 @@ async def events(
     """The messages after an id, oldest first: `id`, `type`, `timestamp` and `data`, as `/api/v1/live` sends them.
 
     Ask again with the last id, and nothing is missed and nothing comes twice. An empty list: nothing has happened since.
+    An id that the board has never given is answered with a `gap`: load what you show anew, and go on from its id.
     """
     task_id = await known_task(context, task)
     ends_at = time.monotonic() + wait
@@ -40,6 +43,9 @@ async def events(
 
     def look(nexus: TaskNexus) -> tuple[int, list[dict[str, Any]]]:
         seq = nexus.store.last_seq()
+        if after > seq:  # another board's, or this one's before a restore
+            standing = snapshot(nexus, task_id)
+            return seq, [gap(seq, datetime.now(UTC), after=after, reason="unknown_id", snapshot=standing)]
         return seq, [live_message(event) for event in nexus.events(after=after, task_id=task_id, limit=limit)]
 
     while True:
@@ -47,4 +53,4 @@ async def events(
         left = ends_at - time.monotonic()
         if found or left <= 0 or context.closing.is_set():
             return JSONResponse(found)  # type: ignore[return-value]  # as it is: there is nothing to validate
-        await context.live.wait(max(seq, after), seconds=left)
+        await context.live.wait(seq, seconds=left)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.cli.task_view import task_document
@@ -27,6 +27,7 @@ State = Literal[
     "blocked",
     "scheduled",
 ]
+Urgency = Literal["critical", "high", "medium", "low", "0", "1", "2", "3", "urgent", "normal"]
 Category = Literal["transient", "configuration", "permission", "resource", "logic"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_@][A-Za-z0-9_.:@+-]{0,99}$")]
 Id = Annotated[str, Field(min_length=1, max_length=200)]
@@ -40,7 +41,9 @@ class ListQuery(BaseModel):
 
     status: list[State] = Field(default_factory=list, description="In any of these states.")
     tag: list[Name] = Field(default_factory=list, description="With all of these tags.")
-    priority: Literal["critical", "high", "medium", "low", "0", "1", "2", "3", "urgent", "normal"] | None = None
+    priority: (
+        Annotated[Urgency, BeforeValidator(lambda given: given.lower() if isinstance(given, str) else given)] | None
+    ) = None
     agent: Name | None = Field(default=None, description="Held by, or assigned to.")
     parent: Id | None = Field(default=None, description="The children of this task.")
     text: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(

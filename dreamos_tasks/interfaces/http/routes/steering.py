@@ -14,17 +14,18 @@ from dreamos_tasks.app.undoing import UndoingAtDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import Refused
 from dreamos_tasks.interfaces.cli.task_view import task_document
-from dreamos_tasks.interfaces.http.etag import etag_of
+from dreamos_tasks.interfaces.http.etag import etag_of, require_match
 from dreamos_tasks.interfaces.http.openapi import gives, problems
 from dreamos_tasks.interfaces.http.routes import shared
 from dreamos_tasks.interfaces.http.routes.shared import Board, Context, IfMatch, Operator, Reason, TaskId, answered
 from dreamos_tasks.interfaces.http.routes.working import TASK, changed
+from dreamos_tasks.interfaces.http.strict_route import StrictRoute
 from dreamos_tasks.model.json_form import event_to_json
 from dreamos_tasks.model.request import PauseEnd
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.undoing import require_undoable
 
-router = APIRouter(tags=["steering"])
+router = APIRouter(tags=["steering"], route_class=StrictRoute)
 REFUSALS = problems(404, 409, 412, 413, 415)
 TAKEN_BACK = gives({"type": "object"}, "The changes, and the tasks as they are since.")
 StepName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -109,7 +110,12 @@ async def retry(task_id: TaskId, desk: Board, caller: Operator, if_match: IfMatc
     | REFUSALS,
 )
 async def undo_steps(
-    task_id: TaskId, desk: Board, context: Context, caller: Operator, body: StepsToUndo | None = None
+    task_id: TaskId,
+    desk: Board,
+    context: Context,
+    caller: Operator,
+    body: StepsToUndo | None = None,
+    if_match: IfMatch = None,
 ) -> JSONResponse:
     """Take back what steps of a task have changed, newest first, as far as their tools or their plan can."""
     asked = body or StepsToUndo()
@@ -117,6 +123,7 @@ async def undo_steps(
 
     def look(nexus: TaskNexus) -> tuple[Task, tuple[str, ...]]:
         task = nexus.get_task_by_id(task_id)
+        require_match(task, if_match)
         meant = require_undoable(task, tuple(asked.steps), window_seconds=window, now=nexus.clock.now())
         return task, tuple(meant)
 

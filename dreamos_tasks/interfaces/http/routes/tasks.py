@@ -91,18 +91,18 @@ async def add_task(
         if drafts[0].dedupe_key is None:
             drafts[0] = replace(drafts[0], dedupe_key=idempotency_key)
 
-    def add(nexus: TaskNexus) -> tuple[list[dict[str, Any]], bool]:
+    def add(nexus: TaskNexus) -> tuple[list[dict[str, Any]], str, bool]:
         keys = [draft.dedupe_key for draft in drafts if draft.dedupe_key is not None]
         known = sum(bool(nexus.find_tasks(TaskQuery(dedupe_key=key, limit=1))) for key in keys)
         added = nexus.add_tasks(drafts)
-        return [task_document(nexus, task) for task in added], known == len(drafts)
+        return [task_document(nexus, task) for task in added], etag_of(added[0]), known == len(drafts)
 
-    documents, were_there = await desk.write(add)
+    documents, etag, were_there = await desk.write(add)
     status = 200 if were_there else 201
     if reading.is_array:
         return answered(documents, status=status)
     place = f"{request.scope.get('root_path', '')}/tasks/{documents[0]['task_id']}"
-    return answered(documents[0], status=status, headers={"location": place})
+    return answered(documents[0], status=status, headers={"location": place, "etag": etag})
 
 
 @router.get("/tasks/{task_id}", operation_id="get_task", responses=TASK | SAME | problems(404, 409))

@@ -32,6 +32,7 @@ from dreamos_tasks.interfaces.http.routes.shared import (
     agent_of,
     answered,
 )
+from dreamos_tasks.interfaces.http.strict_route import StrictRoute
 from dreamos_tasks.interfaces.http.wake import wait_until
 from dreamos_tasks.model.outcome import outcome_of_result
 from dreamos_tasks.model.plan import ErrorCategory
@@ -39,7 +40,7 @@ from dreamos_tasks.model.query import ClaimRequest
 from dreamos_tasks.model.request import question
 from dreamos_tasks.model.task import Progress, Task
 
-router = APIRouter(tags=["work"])
+router = APIRouter(tags=["work"], route_class=StrictRoute)
 MOST_WAIT_SECONDS = 300
 TASK = gives("Task", "The task as it is now.", headers={"ETag": "of the task as it is now"})
 REFUSALS = problems(404, 409, 412, 413, 415)
@@ -119,7 +120,12 @@ async def claim_next(
         task = nexus.get_next_task(agent_id, tags=asked.tags, capabilities=asked.capabilities)
         return task_document(nexus, task) if task is not None else None
 
-    document = await wait_until(context, lambda: desk.write(claim), timeout_seconds=_preferred_wait(request))
+    document = await wait_until(
+        context,
+        lambda: desk.write(claim),
+        timeout_seconds=_preferred_wait(request),
+        is_gone=request.is_disconnected,
+    )
     if document is None:
         raise await desk.read(lambda nexus: nothing_ready(nexus, asked))
     return answered(document, status=201)
@@ -137,17 +143,19 @@ async def claim_task(
 
 
 @router.post("/tasks/{task_id}/heartbeat", operation_id="heartbeat", responses=TASK | REFUSALS)
-async def heartbeat(task_id: TaskId, desk: Board, caller: Agent, body: Claimed | None = None) -> JSONResponse:
+async def heartbeat(
+    task_id: TaskId, desk: Board, caller: Agent, body: Claimed | None = None, if_match: IfMatch = None
+) -> JSONResponse:
     """Say that the agent is still at it: its lease begins anew."""
     body = body or Claimed()
     agent_id = agent_of(caller, body, "heartbeat")
     return await changed(
-        desk, task_id, lambda nexus, task: nexus.heartbeat(task.task_id, agent_id, token=body.token), None
+        desk, task_id, lambda nexus, task: nexus.heartbeat(task.task_id, agent_id, token=body.token), if_match
     )
 
 
 @router.post("/tasks/{task_id}/progress", operation_id="report_progress", responses=TASK | REFUSALS)
-async def progress(task_id: TaskId, desk: Board, caller: Agent, body: Noted) -> JSONResponse:
+async def progress(task_id: TaskId, desk: Board, caller: Agent, body: Noted, if_match: IfMatch = None) -> JSONResponse:
     """Say how far the agent is."""
     agent_id = agent_of(caller, body, "progress")
     noted = Progress(percent=body.percent, note=body.note, step=body.step)
@@ -155,7 +163,7 @@ async def progress(task_id: TaskId, desk: Board, caller: Agent, body: Noted) -> 
         desk,
         task_id,
         lambda nexus, task: nexus.record_progress(task.task_id, noted, agent_id=agent_id, token=body.token),
-        None,
+        if_match,
     )
 
 
@@ -218,7 +226,9 @@ async def fail(task_id: TaskId, desk: Board, caller: Agent, body: FailedWith, if
 
 
 @router.post("/tasks/{task_id}/release", operation_id="release_task", responses=TASK | REFUSALS)
-async def release(task_id: TaskId, desk: Board, caller: Agent, body: Released | None = None) -> JSONResponse:
+async def release(
+    task_id: TaskId, desk: Board, caller: Agent, body: Released | None = None, if_match: IfMatch = None
+) -> JSONResponse:
     """Give a task back unfinished. It is open to others at once."""
     body = body or Released()
     agent_id = agent_of(caller, body, "release")
@@ -226,12 +236,12 @@ async def release(task_id: TaskId, desk: Board, caller: Agent, body: Released | 
         desk,
         task_id,
         lambda nexus, task: nexus.release_task(task.task_id, agent_id, token=body.token, reason=body.reason),
-        None,
+        if_match,
     )
 
 
 @router.post("/tasks/{task_id}/ask", operation_id="ask", responses=TASK | REFUSALS)
-async def ask(task_id: TaskId, desk: Board, caller: Agent, body: Asked) -> JSONResponse:
+async def ask(task_id: TaskId, desk: Board, caller: Agent, body: Asked, if_match: IfMatch = None) -> JSONResponse:
     """Ask people something, and let the task go until they answer. No lease is held meanwhile."""
     agent_id = agent_of(caller, body, "ask")
 
@@ -239,7 +249,7 @@ async def ask(task_id: TaskId, desk: Board, caller: Agent, body: Asked) -> JSONR
         asked = question(body.question, choices=body.choices, asked_at=nexus.clock.now())
         return nexus.ask(task.task_id, (asked,), agent_id=agent_id, token=body.token, park=True)
 
-    return await changed(desk, task_id, act, None)
+    return await changed(desk, task_id, act, if_match)
 
 
 async def changed(
