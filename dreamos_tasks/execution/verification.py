@@ -6,6 +6,7 @@ import asyncio
 import shlex
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from dreamos_tasks.execution.error_handler import output_excerpt
@@ -15,6 +16,7 @@ from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.tool import ToolResult
 
 GIT_TIMEOUT_SECONDS = 10.0
+OF_NOTHING = sha256(b"").hexdigest()  # the log of a check that printed nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class Verifier:
                     step=step.name,
                     command=command_text(step),
                     exit_code=result.exit_code or 0,
-                    log_sha256=result.output_sha256,
+                    log_sha256=result.output_sha256 or OF_NOTHING,
                     git_commit=commit,
                     at=self._steps.now(),
                 )

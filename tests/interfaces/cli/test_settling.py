@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,13 @@ def test_a_green_verification_completes_the_task_with_evidence(dt: Dt) -> None:
     assert task["evidence"][0]["command"] == "echo checked"
     assert task["evidence"][0]["exit_code"] == 0
     assert len(task["evidence"][0]["log_sha256"]) == 64
+
+
+def test_a_check_that_prints_nothing_leaves_the_hash_of_nothing(dt: Dt) -> None:
+    task_id = dt.add("x", "--verify", "true")
+    dt("claim", task_id, "--agent", "ada")
+    task = dt("complete", task_id, "--agent", "ada", "--json").json
+    assert task["evidence"][0]["log_sha256"] == hashlib.sha256(b"").hexdigest()
 
 
 @pytest.mark.parametrize("options", [(), ("--next",)])
