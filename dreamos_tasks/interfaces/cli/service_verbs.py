@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,7 @@ from dreamos_tasks.interfaces.cli.verb_group import show_help, verb_group
 
 if TYPE_CHECKING:
     from dreamos_tasks.interfaces.systemd.service import Service, ServiceReport
+    from dreamos_tasks.interfaces.systemd.unit import ServiceUnit
 
 
 @verb_group("service", examples=("dt service install --print", "dt service install", "dt service status"))
@@ -51,7 +53,7 @@ def service_install(
     """Write the unit, enable and start it. Again is harmless."""
     from dreamos_tasks.app.parts import workspace_of
     from dreamos_tasks.interfaces.systemd.service import this_installation
-    from dreamos_tasks.interfaces.systemd.unit import ServiceUnit, render
+    from dreamos_tasks.interfaces.systemd.unit import Scope, ServiceUnit, render
 
     found = _service(for_system)
     program, program_paths = this_installation()
@@ -61,10 +63,14 @@ def service_install(
         home=call.home.path,
         workspaces=tuple(Path(folder).absolute() for folder in workspaces) or (workspace_of(call.home),),
         program_paths=program_paths,
-        user=run_as,
+        user=run_as or (getpass.getuser() if only_print and found.scope is Scope.SYSTEM else None),
     )
     if only_print:
-        call.out.line(render(unit).rstrip("\n"))
+        _print(call, unit, text=render(unit), path=found.file.path)
+        if unit.user is not None and run_as is None:
+            call.out.note(
+                f"note: it would run as {unit.user}; --run-as USER names another, and installing it asks for one"
+            )
     else:
         _say_report(call, found.install(unit))
 
@@ -104,6 +110,13 @@ def _service(for_system: bool | None) -> Service:
 
     is_system = os.geteuid() == 0 if for_system is None else for_system
     return Service(Scope.SYSTEM if is_system else Scope.USER)
+
+
+def _print(call: Call, unit: ServiceUnit, *, text: str, path: Path) -> None:
+    if call.out.as_json:
+        call.out.document({"scope": unit.scope.value, "unit_path": str(path), "unit": text})
+    else:
+        call.out.line(text.rstrip("\n"))
 
 
 def _say_report(call: Call, report: ServiceReport) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import getpass
 import os
 import signal
 import socket
@@ -232,3 +233,15 @@ def test_the_service_file_is_printed_and_not_written(dt: DtProcess, tmp_path: Pa
     assert printed.code in (0, 2)  # 2: these sources are not installed, so there is no program to name
     assert ("Type=notify" in printed.out) == (printed.code == 0)
     assert not (tmp_path / ".config" / "systemd").exists()
+
+
+def test_a_system_service_is_printed_for_whoever_asks_and_as_one_document(dt: DtProcess) -> None:
+    printed = dt("service", "install", "--system", "--print")
+    as_json = dt("service", "install", "--system", "--print", "--run-as", "daemon", "--json")
+    if printed.code == 2:  # these sources are not installed, so there is no program to name
+        assert "for systemd to start" in printed.err
+        return
+    assert f"User={getpass.getuser()}" in printed.out
+    assert "--run-as" in printed.err
+    assert (as_json.form["scope"], as_json.err) == ("system", "")
+    assert "User=daemon" in as_json.form["unit"]
