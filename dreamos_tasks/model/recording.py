@@ -46,8 +46,14 @@ STEP_EVENTS = {
 def record_progress(
     task: Task, progress: Progress, *, agent_id: str | None, token: int | None, now: datetime
 ) -> Change:
-    """Note how far the holder is. A sign of life, so the silence clock starts anew."""
+    """Note how far the holder is. A sign of life, so the silence clock starts anew.
+
+    Who says nothing of the percentage leaves it as it was said under this claim.
+    """
     lease = held(task, "record", agent_id=agent_id, token=token, now=now)
+    last = task.progress
+    if progress.percent is None and last is not None and last.at is not None and last.at >= lease.claimed_at:
+        progress = replace(progress, percent=last.percent)
     return changed(
         task,
         EventType.PROGRESS,

@@ -228,6 +228,22 @@ def test_progress_is_kept_and_is_a_sign_of_life(nexus: TaskNexus, clock: FakeClo
     assert (task.claim.heartbeat_at, task.claim.lease_until) == (at(60), at(900))
 
 
+def test_a_percentage_holds_until_another_is_said_and_no_longer_than_the_claim(
+    nexus: TaskNexus, clock: FakeClock
+) -> None:
+    claim(nexus)
+    nexus.record_progress("a", Progress(percent=40), agent_id="ada")
+
+    noted = nexus.record_progress("a", Progress(note="half"), agent_id="ada")
+    nexus.release_task("a", "ada")
+    clock.advance(1)
+    nexus.claim_task("a", "bob")
+    later = nexus.record_progress("a", Progress(note="begun anew"), agent_id="bob")
+
+    assert noted.progress == Progress(percent=40, note="half", at=START)
+    assert later.progress == Progress(note="begun anew", at=at(1))
+
+
 def test_a_step_recorded_complete_is_never_recorded_again(nexus: TaskNexus) -> None:
     claim(nexus)
     for status in (StepStatus.RUNNING, StepStatus.FAILED, StepStatus.RUNNING, StepStatus.COMPLETED):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import for_each
 from dreamos_tasks.interfaces.cli.option import option
@@ -16,7 +17,7 @@ from dreamos_tasks.interfaces.cli.options import (
     tag_option,
     token_option,
 )
-from dreamos_tasks.interfaces.cli.task_view import claim_line, task_document
+from dreamos_tasks.interfaces.cli.task_view import claim_line, progress_words, task_document
 from dreamos_tasks.interfaces.cli.text import harmless, harmless_block
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.model.query import ClaimRequest
@@ -110,6 +111,8 @@ def progress(
 ) -> None:
     """Say how far you are. Whoever looks at the task sees it."""
     agent_id = call.agent(agent, verb="progress") if token is None else call.agent_or_none(agent)
+    if percent is None and not note and step is None:
+        raise UsageError("nothing is said of the progress", fix="--percent 40, --note TEXT, or --step NAME")
     noted = Progress(percent=percent, note=note, step=step)
     for_each(
         call,
@@ -133,17 +136,6 @@ def release(call: Call, ids: tuple[str, ...], agent: str | None, token: int | No
         lambda task_id: call.nexus.release_task(task_id, agent_id, token=token, reason=reason),
         say=lambda task: f"{task.task_id}  released, {task.status.value} again",
     )
-
-
-def progress_words(task: Task) -> str:
-    """`40 %, at "tests": half of them written`."""
-    noted = task.progress
-    if noted is None:
-        return "no progress noted"
-    parts = [f"{noted.percent:g} %"] if noted.percent is not None else []
-    parts += [f"at {harmless(noted.step)}"] if noted.step else []
-    parts += [harmless(noted.note)] if noted.note else []
-    return ", ".join(parts) or "noted"
 
 
 def show_claimed(call: Call, task: Task) -> None:

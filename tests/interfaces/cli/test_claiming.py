@@ -117,6 +117,19 @@ def test_progress_is_kept_with_the_task(dt: Dt) -> None:
     assert "40 %, half" in dt("show", task_id).out
 
 
+def test_a_note_alone_leaves_the_percentage_and_saying_nothing_is_refused(dt: Dt) -> None:
+    task_id = dt.add("x")
+    dt("claim", task_id, "--agent", "ada")
+    dt("progress", task_id, "--agent", "ada", "--percent", "40", "--note", "half")
+
+    told = dt("progress", task_id, "--agent", "ada", "--note", "tests written", "--json").json["progress"]
+    refused = dt("progress", task_id, "--agent", "ada", "--json")
+
+    assert (told["percent"], told["note"]) == (40, "tests written")
+    assert (refused.code, refused.error["code"]) == (2, "usage")
+    assert dt("show", task_id, "--json").json["progress"] == told
+
+
 def test_a_released_task_is_open_to_others(dt: Dt) -> None:
     task_id = dt.add("x")
     dt("claim", task_id, "--agent", "ada")
