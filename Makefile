@@ -7,6 +7,9 @@ PYTHON ?=
 # Passed on, as in `make test ARGS="tests/model -k claim"`.
 ARGS ?=
 
+# Some machines set it. The tests start thousands of processes: each would compile what it imports, half of all the time.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python
