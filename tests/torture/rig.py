@@ -48,7 +48,7 @@ CONFIG: Mapping[str, Mapping[str, Any]] = {
     "retry": {"base_seconds": 0.1, "max_seconds": 0.2},
     "monitoring": {"check_interval_seconds": 0.5},
     "limits": {"disk_free_bytes": 0, "wall_seconds": 120},  # some boards are on disks of one MiB
-    "server": {"port": 0},
+    "server": {"enabled": False, "port": 0},  # it takes half of a daemon's start; who comes by HTTP enables it
     "logging": {"level": "DEBUG"},
 }
 
