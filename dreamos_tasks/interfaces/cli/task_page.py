@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from dreamos_tasks.board.nexus import TaskNexus
-from dreamos_tasks.interfaces.cli.claiming import progress_words
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS, Output
-from dreamos_tasks.interfaces.cli.task_view import claim_line, state_word, title_line, waiting_for
+from dreamos_tasks.interfaces.cli.task_view import claim_line, progress_words, state_word, title_line, waiting_for
 from dreamos_tasks.interfaces.cli.text import COLUMN_GAP, columns_of, duration, harmless, harmless_block, local_and_ago
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.plan import Step, StepResult, StepStatus

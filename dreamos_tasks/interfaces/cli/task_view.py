@@ -32,6 +32,17 @@ def task_document(nexus: TaskNexus, task: Task) -> dict[str, Any]:
     return form
 
 
+def progress_words(task: Task) -> str:
+    """`40 %, at "tests": half of them written`."""
+    noted = task.progress
+    if noted is None:
+        return "no progress noted"
+    parts = [f"{noted.percent:g} %"] if noted.percent is not None else []
+    parts += [f"at {harmless(noted.step)}"] if noted.step else []
+    parts += [harmless(noted.note)] if noted.note else []
+    return ", ".join(parts) or "noted"
+
+
 def waiting_for(nexus: TaskNexus, task: Task) -> Sequence[str]:
     """Why the task cannot start though it waits in the queue; empty for all others."""
     return nexus.waiting_for(task) if task.status in QUEUED else ()
