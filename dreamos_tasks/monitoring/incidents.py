@@ -13,7 +13,6 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.settings import EscalationSettings
 from dreamos_tasks.errors import Refused
 from dreamos_tasks.model.incident import Condition, EscalationRule, IncidentKind, is_quiet, is_to_be_told
-from dreamos_tasks.model.json_form import instant_to_text
 from dreamos_tasks.model.query import TaskQuery
 from dreamos_tasks.model.task import Priority, Task
 from dreamos_tasks.monitoring.escalation import BY, ESCALATION_TAGS, EscalationStrategy, spoken
@@ -119,7 +118,8 @@ class IncidentMonitor:
                 late = spoken((now - task.due_at).total_seconds())
                 holder = f", held by {task.claim.agent_id}" if task.claim is not None else ""
                 state = task.status.value.replace("_", " ")
-                text = f"{_named(task)} was due at {instant_to_text(task.due_at)}, {late} ago, and is {state}{holder}"
+                due = f"{task.due_at:%Y-%m-%dT%H:%M:%SZ}"
+                text = f"{_named(task)} was due at {due}, {late} ago, and is {state}{holder}"
                 yield _of_task(IncidentKind.OVERDUE, task, text)
 
     def _silent(self, now: datetime) -> Iterator[Condition]:

@@ -21,11 +21,13 @@ from dreamos_tasks.interfaces.cli.options import (
     watch_option,
 )
 from dreamos_tasks.interfaces.cli.task_view import show_table, task_document
+from dreamos_tasks.interfaces.cli.text import terminal_lines
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.query import Order, TaskQuery
 from dreamos_tasks.model.task import Status, Task, priority_from
 
+OTHER_LINES = 4  # of a screen that shows a list: its header, that it is cut, and where the cursor is
 DEFAULT_LIMIT = 50  # a screen or two; what an agent reads costs it tokens
 
 limits = several(
@@ -97,7 +99,7 @@ def list_(
     if watches:
         from dreamos_tasks.interfaces.cli.watching import watch
 
-        watch(call, lambda: _list(call, query, after=after, limit=None if no_limit else limit))
+        watch(call, lambda: _list(call, query, after=after, limit=min(limit, max(1, terminal_lines() - OTHER_LINES))))
     else:
         _list(call, query, after=after, limit=None if no_limit else limit)
 

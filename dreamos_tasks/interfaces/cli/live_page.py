@@ -85,7 +85,8 @@ def _work(call: Call, held: Sequence[Task], now: datetime) -> list[Work]:
             eta = forecast.eta(task)
             if eta is not None:
                 percent = eta.percent if percent is None else percent
-                left = f"{range_words(eta.remaining)} left" if eta.remaining is not None else ""
+                remaining = eta.remaining
+                left = f"{range_words(remaining)} left" if remaining is not None and remaining.samples else ""
         claim = task.claim
         assert claim is not None, "it is in progress"
         rows.append(

@@ -28,6 +28,7 @@ REDRAW_SECONDS = 1.0  # what is left goes down, and ages go up, when nothing hap
 CALM_SECONDS = 0.1  # a screen that is drawn more often cannot be read
 RECENT_EVENTS = 200  # more than any screen has lines
 BAR_COLUMNS = 16
+ROOM_FOR_BARS, ROOM_FOR_NAMES = 90, 60  # columns: on a narrower screen ids and titles need them
 # How many rows of each part are shown at most, and in which order they get the lines that there are; events take the rest.
 PARTS = (("asks", 6), ("work", 12), ("queue", 8), ("agents", 6))
 FEW_ROWS = 3
@@ -54,21 +55,21 @@ def keep_on_screen(call: Call) -> None:
             mark, drawn_at = board.mark(), time.monotonic()
             recent.extend(feed.ready())
             page = page_of(call, daemon=_daemon_words(call))
-            screen.update(render(page, list(recent), rows=console.height), refresh=True)
+            screen.update(render(page, list(recent), rows=console.height, columns=console.width), refresh=True)
             board.wait(mark, until=drawn_at + REDRAW_SECONDS)
             time.sleep(max(0.0, drawn_at + CALM_SECONDS - time.monotonic()))
 
 
-def render(page: LivePage, events: Sequence[Event], *, rows: int) -> RenderableType:
-    """The page in so many lines: of what does not fit it is said how much there is."""
+def render(page: LivePage, events: Sequence[Event], *, rows: int, columns: int = ROOM_FOR_BARS) -> RenderableType:
+    """The page in so many lines, and no wider: of what does not fit it is said how much there is."""
     parts_of = {"asks": page.asks, "work": page.work, "queue": page.queue, "agents": page.agents}
     room = rows - HEAD_LINES - 1  # a full screen would scroll
     shares = _shares(parts_of, room - FEWEST_EVENTS if room > 2 * FEWEST_EVENTS else room)
     parts: list[RenderableType] = [*_head(page)]
     used = HEAD_LINES
     for name, title, table in (
-        ("asks", "PEOPLE ARE ASKED", _asks(page.asks[: shares["asks"]])),
-        ("work", "RUNNING", _work(page.work[: shares["work"]])),
+        ("asks", "PEOPLE ARE ASKED", _asks(page.asks[: shares["asks"]], columns)),
+        ("work", "RUNNING", _work(page.work[: shares["work"]], columns)),
         ("queue", "NEXT", _plain(page.queue[: shares["queue"]])),
         ("agents", "AGENTS", _plain(page.agents[: shares["agents"]])),
     ):
@@ -77,7 +78,7 @@ def render(page: LivePage, events: Sequence[Event], *, rows: int) -> RenderableT
             used += shares[name] + 1
     left = rows - used - 2
     if left > 0 and events:
-        parts += [_title("LATELY"), _lately(page, events[-left:])]
+        parts += [_title("LATELY"), _lately(page, events[-left:], columns)]
     return Group(*parts)
 
 
@@ -98,7 +99,7 @@ def _shares(parts: dict[str, Sequence[object]], lines: int) -> dict[str, int]:
 def _head(page: LivePage) -> Sequence[Text]:
     when = f"{page.now.astimezone():%H:%M:%S}"
     return (
-        _line(Text.assemble(("dreamos-tasks", "bold"), f"  {page.board}  {when}  ", ("Ctrl-C ends this", "dim"))),
+        _line(Text.assemble(("dreamos-tasks", "bold"), f"  {when}  ", ("Ctrl-C ends this", "dim"), f"  {page.board}")),
         _line(Text(f"daemon  {page.daemon}")),
         _line(Text.assemble("board   ", (count_words(page.counts), "bold"))),
     )
@@ -113,35 +114,42 @@ def _table() -> Table:
     return Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
 
 
-def _asks(rows: Sequence[tuple[str, str, str]]) -> Table:
+def _asks(rows: Sequence[tuple[str, str, str]], columns: int) -> Table:
+    """What is asked goes before how it is decided, which `dt approvals` tells too."""
     table = _table()
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    for ratio in (3, 2) if columns >= ROOM_FOR_NAMES else (1,):
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio)
     for request_id, asked, commands in rows:
-        table.add_row(Text(request_id, "yellow"), Text(asked), Text(commands, "dim"))
+        cells = [Text(request_id, "yellow"), Text(asked), Text(commands, "dim")]
+        table.add_row(*cells[: len(table.columns)])
     return table
 
 
-def _work(rows: Sequence[Work]) -> Table:
+def _work(rows: Sequence[Work], columns: int) -> Table:
     table = _table()
-    for _ in range(2):
-        table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=3)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=2)
-    for _ in range(3):
-        table.add_column(no_wrap=True)
+    has_names, has_bars = columns >= ROOM_FOR_NAMES, columns >= ROOM_FOR_BARS
+    for is_there, ratio in (
+        (True, 0),
+        (has_names, 0),
+        (True, 3),
+        (has_names, 2),
+        (has_bars, 0),
+        (True, 0),
+        (has_names, 0),
+    ):
+        if is_there:
+            table.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio or None)
     for row in rows:
         percent = row.percent or 0.0
-        table.add_row(
-            Text(row.task_id, "cyan"),
-            Text(row.agent_id),
-            Text(row.title),
-            Text(row.step, "dim"),
-            ProgressBar(100, percent, width=BAR_COLUMNS) if row.percent is not None else Text(""),
-            Text(f"{percent:.0f} %" if row.percent is not None else "", justify="right"),
-            Text(row.left or f"for {row.since}"),
-        )
+        cells: list[RenderableType] = [Text(row.task_id, "cyan")]
+        cells += [Text(row.agent_id)] if has_names else []
+        cells += [Text(row.title)]
+        cells += [Text(row.step, "dim")] if has_names else []
+        cells += [ProgressBar(100, percent, width=BAR_COLUMNS) if row.percent is not None else ""] if has_bars else []
+        cells += [Text(f"{percent:.0f} %" if row.percent is not None else "", justify="right")]
+        cells += [Text(row.left or f"for {row.since}")] if has_names else []
+        table.add_row(*cells)
     return table
 
 
@@ -155,20 +163,17 @@ def _plain(rows: Sequence[tuple[str, str, str]]) -> Table:
     return table
 
 
-def _lately(page: LivePage, events: Sequence[Event]) -> Table:
+def _lately(page: LivePage, events: Sequence[Event], columns: int) -> Table:
     table = _table()
-    for _ in range(4):
+    has_names = columns >= ROOM_FOR_NAMES
+    for _ in range(4 if has_names else 2):
         table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for event in reversed(events):
         colour = TYPE_COLOURS.get(live_type(event)) or STATUS_COLOURS.get(str(event.changes.get("status")), "")
-        table.add_row(
-            Text(local(event.at, page.now), "dim"),
-            Text(event.task_id),
-            Text(event.type.value.replace("_", " "), colour),
-            Text(harmless(event.by)),
-            Text(harmless(event_words(event)), "dim"),
-        )
+        who = (Text(harmless(event.by)), Text(harmless(event_words(event)), "dim")) if has_names else ()
+        what = Text(event.type.value.replace("_", " "), colour)
+        table.add_row(Text(local(event.at, page.now), "dim"), Text(event.task_id), what, *who)
     return table
 
 

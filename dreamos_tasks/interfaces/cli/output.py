@@ -81,7 +81,9 @@ class Output:
         A person gets a header and lines that fit; a pipe gets rows alone, and whole.
         """
         if self.stdout_is_terminal:
-            head, *lined_up = text.columns_of([header, *rows], room=text.terminal_columns())
+            from dreamos_tasks.interfaces.cli.fitting import fitted
+
+            head, *lined_up = fitted(header, rows, room=text.terminal_columns())
             self._write(self.painted(text.COLUMN_GAP.join(head).rstrip(), "bold"))
         else:
             lined_up = text.columns_of(rows)

@@ -11,7 +11,6 @@ MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 COLUMN_GAP = "  "
-NARROWEST_LAST_COLUMN = 20  # below this a cut title says nothing: the line is left to wrap
 COLOUR_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 # What a command prints to colour its output; everything else that begins with ESC could do harm.
 _COLOUR_SEQUENCE = r"\x1b\[[0-9;:]*m"
@@ -98,16 +97,15 @@ def cut(text: str, columns: int) -> str:
     return text.rstrip() + "…"
 
 
-def columns_of(rows: Sequence[Sequence[str]], *, room: int | None = None) -> list[list[str]]:
-    """Every cell but the last of each row padded to its column; the last is cut to the `room` a line has, if it has one."""
+def columns_of(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Every cell but the last of each row padded to its column."""
     if not rows:
         return []
     widths = [max(width(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
-    left = None if room is None else max(NARROWEST_LAST_COLUMN, room - sum(widths) - len(COLUMN_GAP) * len(widths))
     return [
         [
             *(cell + " " * (wide - width(cell)) for cell, wide in zip(row, widths, strict=False)),
-            row[-1] if left is None else cut(row[-1], left),
+            row[-1],
         ]
         for row in rows
     ]
@@ -115,10 +113,19 @@ def columns_of(rows: Sequence[Sequence[str]], *, room: int | None = None) -> lis
 
 def terminal_columns() -> int:
     """How wide the terminal is. (`shutil` knows too, and takes longer to import than this command to run.)"""
-    named = os.environ.get("COLUMNS", "")
+    return _terminal("COLUMNS", 0) or 80
+
+
+def terminal_lines() -> int:
+    """How high the terminal is."""
+    return _terminal("LINES", 1) or 24
+
+
+def _terminal(variable: str, index: int) -> int:
+    named = os.environ.get(variable, "")
     if named.isdigit() and int(named) > 0:
         return int(named)
     try:
-        return os.get_terminal_size(1).columns or 80
+        return os.get_terminal_size(1)[index]
     except OSError:
-        return 80
+        return 0

@@ -102,8 +102,9 @@ def test_a_terminal_that_can_do_little_gets_lines(there: DtProcess) -> None:
     assert terminal.end() == 130
 
 
+@pytest.mark.parametrize("columns", [40, 80, 120])
 @pytest.mark.parametrize("rows", [6, 10, 24, 60])
-def test_the_page_fits_the_screen_however_much_there_is(rows: int) -> None:
+def test_the_page_fits_the_screen_however_much_there_is(rows: int, columns: int) -> None:
     many = [(f"dt-{number}", "high", "x" * 300) for number in range(50)]
     work = Work(
         task_id="dt-1", title="y" * 300, agent_id="ada", step="build", percent=40.0, left="~2 min left", since="1 s"
@@ -119,11 +120,12 @@ def test_the_page_fits_the_screen_however_much_there_is(rows: int) -> None:
         agents=many[:9],
     )
     events = [Event(type=EventType.TASK_ADDED, task_id=f"dt-{n}", at=at(n), by="cli", seq=n) for n in range(1, 200)]
-    console = Console(width=80, height=rows, file=io.StringIO())
-    console.print(render(page, events, rows=rows))
+    console = Console(width=columns, height=rows, file=io.StringIO())
+    console.print(render(page, events, rows=rows, columns=columns))
     shown = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert len(shown) <= rows
-    assert all(len(line) <= 80 for line in shown)
+    assert all(len(line) <= columns for line in shown)
+    assert "dt-1.r1  approval for" in "\n".join(shown), "who is asked needs the whole id, and what"
     if rows >= 24:
         assert " of 9" in "\n".join(shown)
         assert "50 or more" in "\n".join(shown)
@@ -165,6 +167,17 @@ def test_verbs_that_look_can_be_kept_on_the_screen(there: DtProcess, verb: str) 
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.end() == 130
     assert terminal.shown.rpartition("\x1b[?1049l")[2].strip() == "interrupted"
+
+
+def test_a_list_that_is_watched_begins_at_the_top_of_the_screen(there: DtProcess) -> None:
+    for number in range(30):
+        there("add", f"Task {number}")
+    terminal = Terminal.start(there, "list", "--watch", COLUMNS="40", LINES="12")
+    drawn = terminal.until("truncated: 8 are shown")
+    terminal.process.terminate()
+    terminal.end()
+    assert "Task 29" in drawn
+    assert "Task 21" not in drawn
 
 
 def test_who_waits_is_woken_at_once_by_another_process(there: DtProcess) -> None:
