@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from dreamos_tasks.board.nexus import TaskNexus
-from dreamos_tasks.execution.attempt_errors import cut_short, nothing_to_run, time_is_over, too_late
+from dreamos_tasks.errors import DreamosError
+from dreamos_tasks.execution.attempt_errors import cut_short, nothing_to_run, time_is_over
+from dreamos_tasks.execution.called_off import begun_steps, last_records, too_late
 from dreamos_tasks.execution.detours import Detours, may_detour
 from dreamos_tasks.execution.error_handler import goes_on_without, outcome_of, with_record, worse_of
 from dreamos_tasks.execution.permits import Ask, Denied, Go, Wait
@@ -36,6 +38,7 @@ PAUSED = "it is to pause"
 AWAITS_PEOPLE = "it awaits people's word"
 SHORTEST_WAIT_SECONDS = 0.2  # before a step that may not start is asked about again, while others of its task run
 LONGEST_WAIT_SECONDS = 5.0
+LEAVING_SECONDS = 2.0  # for the last word of an attempt that is called off
 
 
 class Desk(Protocol):
@@ -98,6 +101,7 @@ class Attempt:
         self._started: dict[str, tuple[Step, StepResult]] = {}
         self._unsaved: list[StepResult] = []
         self._failure: Failed | RetryLater | None = None
+        self._called: set[str] = set()  # steps of which something may have happened
         self._gates: dict[str, Sequence[Gate]] = {}  # what each step shares with others, where it shares anything
         self._held_back: dict[str, Refusal] = {}  # which steps may not start just now
         self._detours = Detours(steps.gates)
@@ -122,7 +126,12 @@ class Attempt:
             outcome = Failed(error=time_is_over(self._task))
             await self._see_what_was_written()
             self._unsaved += [self._cut(step, started) for step, started in self._started.values()]
-            self._unsaved += self._never_started()
+            self._unsaved += too_late(self._task, self._token, known=self._unsaved, now=self._steps.now())
+        except asyncio.CancelledError:
+            ended = [run.result()[0] for run in self._running.values() if _has_answer(run)]
+            await self._end_running()
+            await self._leave_known(ended)
+            raise
         finally:
             await self._end_running()
         return AttemptEnd(
@@ -171,8 +180,8 @@ class Attempt:
 
     async def _take_up_begun(self) -> None:
         """Start what was recorded as begun in the very write that claimed the task."""
-        for record in self._task.steps:
-            if record.status is StepStatus.RUNNING and record.token == self._token and self._begun is not None:
+        for record in begun_steps(self._task, self._token):
+            if self._begun is not None:
                 assert record.name == self._begun.name, "one step is begun with the claim"
                 await self._start(self._begun, record)
 
@@ -226,10 +235,9 @@ class Attempt:
         for name, refusal in held_back.items():
             if not self._detours.take(decided.start[name][0], refusal):
                 self._held_back[name] = refusal
-        begun = {(record.name, record.token) for record in self._task.steps if record.status is StepStatus.RUNNING}
+        begun = {record.name for record in begun_steps(self._task, self._token)}
         for name, (step, started) in decided.start.items():
-            # Not when a pause came between, or it was held back; a cut one may stand there under an older token.
-            if (name, self._token) in begun:
+            if name in begun:  # not when a pause came between, or it was held back
                 await self._start(step, started)
 
     def _gates_of(self, decided: _Round) -> dict[str, Sequence[Gate]]:
@@ -244,11 +252,15 @@ class Attempt:
     async def _start(self, step: Step, started: StepResult) -> None:
         """Start the step; where nothing may run beside it, see it through at once."""
         self._started[step.name] = (step, started)
-        run = self._steps.run(self._task, step, started)
+        run = self._see_through(step, started)
         if self._is_sequence:
             self._take_end(step.name, await run)
         else:
             self._running[step.name] = asyncio.create_task(run, name=f"{self._task.task_id} {step.name}")
+
+    async def _see_through(self, step: Step, started: StepResult) -> Ended:
+        self._called.add(step.name)
+        return await self._steps.run(self._task, step, started)
 
     async def _wait(self) -> None:
         """Wait until a step ends, or somebody else has written something that may concern this task."""
@@ -309,14 +321,18 @@ class Attempt:
         ended = {(record.name, record.token, record.attempt) for record in self._task.steps if record.finished_at}
         self._unsaved = [record for record in self._unsaved if (record.name, record.token, record.attempt) not in ended]
 
-    def _never_started(self) -> list[StepResult]:
-        """Steps that were written down as running, and whose time was over before they were started: nothing has happened."""
-        known = {record.name for record in self._unsaved}
-        return [
-            replace(record, status=StepStatus.FAILED, finished_at=self._steps.now(), error=too_late(record.name))
-            for record in self._task.steps
-            if record.status is StepStatus.RUNNING and record.token == self._token and record.name not in known
-        ]
+    async def _leave_known(self, ended: Sequence[StepResult]) -> None:
+        """Nobody is to be asked about a step that has ended, or that was written down as running and never started."""
+        known, called = (*self._unsaved, *ended), frozenset(self._called)
+
+        def write(nexus: TaskNexus) -> None:
+            task = nexus.get_task_by_id(self._task.task_id)
+            if records := last_records(task, token=self._token, ended=known, called=called):
+                nexus.record_steps(task.task_id, records, token=self._token)
+
+        with suppress(DreamosError, TimeoutError):  # then the board has it as a crash would have left it
+            async with asyncio.timeout(LEAVING_SECONDS):
+                await self._desk.write(write)
 
     def _view(self) -> Task:
         """The task as the board will have it once what has ended is written."""
@@ -355,6 +371,10 @@ class Attempt:
                 await asyncio.wait(running)
             running = [run for run in running if not run.done()]
         self._running.clear()
+
+
+def _has_answer(run: asyncio.Task[Ended]) -> bool:
+    return run.done() and not run.cancelled() and run.exception() is None
 
 
 def first_step(

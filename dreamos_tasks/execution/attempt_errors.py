@@ -33,7 +33,7 @@ def cut_short(step: str) -> TaskError:
     return TaskError(category=ErrorCategory.RESOURCE, message=f"step {step!r}: the task's time was over", step=step)
 
 
-def too_late(step: str) -> TaskError:
+def begun_too_late(step: str) -> TaskError:
     """The step was about to start when the task's time was over: nothing of it has happened."""
     message = f"step {step!r}: the task's time was over before it could start"
     return TaskError(category=ErrorCategory.TRANSIENT, message=message, cause=TIMEOUT, step=step)

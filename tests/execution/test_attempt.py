@@ -41,6 +41,27 @@ def meeting(name: str, other: str, **more: object) -> Step:
     return shell(name, line, **more)
 
 
+async def called_off_while_it_writes(bench: Workbench, monkeypatch: pytest.MonkeyPatch, *, step: str) -> None:
+    """An attempt that is cancelled while the write in which this step begins is on its way to the disk."""
+    write, reached = bench.write, asyncio.Event()
+
+    async def slow(act: Callable[[TaskNexus], Result]) -> Result:
+        answer = await write(act)
+        if bench.statuses().get(step) == "running" and not reached.is_set():
+            reached.set()
+            await asyncio.sleep(TIMEOUT_SECONDS)
+        return answer
+
+    monkeypatch.setattr(bench, "write", slow)
+    claimed = bench.claim()
+    run = asyncio.create_task(bench.executor.run(claimed))
+    await reached.wait()
+    run.cancel()
+    await asyncio.wait([run])
+    assert claimed.claim is not None
+    bench.nexus.release_task("a", token=claimed.claim.token, reason="the daemon was stopped")
+
+
 # -- side by side
 
 
@@ -420,6 +441,31 @@ async def test_a_pause_now_cuts_the_step_and_a_resume_runs_it_again(bench: Workb
 
     assert (await bench.attempt()).status is Status.COMPLETED
     assert bench.log() == ["a", "a"]
+
+
+@pytest.mark.parametrize("plan", [None, {"max_concurrent_steps": 2}])
+async def test_nobody_is_asked_about_a_step_that_was_to_begin_when_the_attempt_was_called_off(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, plan: dict[str, int] | None
+) -> None:
+    bench.add(shell("a", "echo a >> log"), shell("b", "echo b >> log", needs=("a",) if plan else ()), plan=plan)
+    await called_off_while_it_writes(bench, monkeypatch, step="b")
+    assert bench.statuses() == {"a": "completed", "b": "paused"}
+
+    assert (await bench.attempt()).status is Status.COMPLETED
+    assert bench.log() == ["a", "b"]
+
+
+async def test_a_step_that_has_ended_when_the_attempt_is_called_off_is_recorded(bench: Workbench) -> None:
+    waiting = "while [ ! -e gate ]; do sleep 0.02; done"
+    bench.add(shell("a", waiting), shell("b", "while :; do sleep 1; done"), plan={"max_concurrent_steps": 2})
+    run = asyncio.create_task(bench.executor.run(bench.claim()))
+    steps = await until(lambda: {task.get_name(): task for task in asyncio.all_tasks() if task.get_name() == "a a"})
+    steps["a a"].add_done_callback(lambda _: run.cancel())  # before the attempt has seen that the step has ended
+    (bench.folder / "gate").touch()
+    await asyncio.wait([run])
+
+    assert run.cancelled()
+    assert bench.statuses() == {"a": "completed", "b": "running"}
 
 
 async def test_of_critical_steps_that_fail_side_by_side_the_one_that_is_not_tried_again_decides(
