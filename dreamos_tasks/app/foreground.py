@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
 from dreamos_tasks.app.boards import open_board
+from dreamos_tasks.app.ending_signals import on_ending
 from dreamos_tasks.app.foreground_asking import Decision, PersonAtHand
 from dreamos_tasks.app.holding import call_off, hold_claim
 from dreamos_tasks.app.identity import is_alive, this_process
@@ -30,7 +31,6 @@ from dreamos_tasks.orchestrator.patience import PatientDesk
 from dreamos_tasks.tools.orphans import become_subreaper, end_leftovers
 from dreamos_tasks.tools.process_table import send_signal, with_descendants
 
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SHORTEST_PAUSE_SECONDS = 0.05
 LOOK_SECONDS = 0.5  # how soon it is seen that somebody else has decided
 OUTPUT_SECONDS = 0.1  # how soon what a step prints is shown
@@ -125,8 +125,7 @@ class _Foreground:
         become_subreaper()  # what a step leaves behind becomes our child, and can be ended
         work = asyncio.current_task()
         assert work is not None
-        for number in ENDING_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self._end, work)
+        on_ending(self._end, work)
         await self._desk.start()
         try:
             self._seq = await self._desk.read(lambda nexus: nexus.store.last_seq())

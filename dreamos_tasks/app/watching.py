@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dreamos_tasks.app.boards import open_board
+from dreamos_tasks.app.ending_signals import on_ending
 from dreamos_tasks.app.identity import is_alive
 from dreamos_tasks.app.telling import build_teller, time_of_day
 from dreamos_tasks.app.tool_shop import build_tools, children_of
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from dreamos_tasks.tools.registry import ToolRegistry
 
 LOOK_SECONDS = 0.1  # how soon a check that is done is told of
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def check_now(nexus: TaskNexus, home: Home, settings: Settings) -> MonitorReport:
@@ -46,8 +45,7 @@ async def _watch(home: Home, settings: Settings, on_check: Callable[[LastCheck],
     from dreamos_tasks.monitoring import service as monitoring  # APScheduler, which a single check does without
 
     ending = asyncio.Event()
-    for number in ENDING_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    on_ending(ending.set)
     desk = BoardDesk(lambda: open_board(home, settings))
     await desk.start()
     service = monitoring.TaskMonitoringService(

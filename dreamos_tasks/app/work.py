@@ -10,7 +10,6 @@ import asyncio
 import errno
 import json
 import os
-import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from dreamos_tasks.app.boards import make_folder, open_board
+from dreamos_tasks.app.ending_signals import on_ending
 from dreamos_tasks.app.holding import call_off, hold_claim, is_held
 from dreamos_tasks.app.parts import surroundings_of
 from dreamos_tasks.app.step_output import StepOutput
@@ -48,7 +48,6 @@ from dreamos_tasks.whole_file import write_beside
 
 STEP = "work"  # the record that an attempt leaves on the board, and the name of its log
 TASK_NAME, RESULT_NAME = "task.json", "result.json"  # in the folder of the run
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OUTPUT_SECONDS = 0.1  # how soon what the command prints is shown
 LARGEST_RESULT_BYTES = 1_048_576
 NO_PROGRAM = (
@@ -136,9 +135,7 @@ class _Work:
 
     async def _work(self) -> Task:
         running = asyncio.create_task(self._attempt(), name=self._task.task_id)
-        loop = asyncio.get_running_loop()
-        for number in ENDING_SIGNALS:
-            loop.add_signal_handler(number, self._end, running)
+        on_ending(self._end, running)
         beside = [asyncio.create_task(self._hold()), asyncio.create_task(self._show())]
         try:
             await asyncio.wait((running, beside[0]), return_when=asyncio.FIRST_COMPLETED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from dreamos_tasks.app.daemon import Daemon
+from dreamos_tasks.app.ending_signals import ENDING_SIGNALS
 from dreamos_tasks.app.logs import set_up_logging
 from dreamos_tasks.interfaces.systemd.notify import Notifier
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dreamos_tasks.config.settings import Settings
     from dreamos_tasks.interfaces.http.server import WebServer
 
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 STATUS_INTERVAL_SECONDS = 10.0  # how old the line may be that `systemctl status` shows
 PRIVATE_UMASK = 0o077  # whatever is made, by the daemon or a library, is its owner's alone
 ENDED_AT_ONCE = 1

@@ -103,7 +103,8 @@ class _Loop:
         """Until there is nothing more to do, or a signal says so."""
         from loguru import logger
 
-        from dreamos_tasks.app.work import ENDING_SIGNALS, end_lost_work
+        from dreamos_tasks.app.ending_signals import ENDING_SIGNALS
+        from dreamos_tasks.app.work import end_lost_work
 
         logger.remove()  # what there is to say, the view says
         call = self._call
