@@ -34,6 +34,7 @@ class Fault:
     message: str
     expected: str
     fix: str
+    found: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ def _key_twice(walk: Walk, token: Token) -> Fault | None:
         return None
     return Fault(
         offset=token.offset,
+        found=_shown_token(token),
         path=walk.path,
         message=f"the key {shown(walk.path[-1])} stands twice in one object",
         expected="each key once",
@@ -203,6 +205,7 @@ def _out_of_bounds(walk: Walk, token: Token) -> Fault | None:
         return None
     return Fault(
         offset=token.offset,
+        found=_shown_token(token),
         path=walk.path,
         message=what,
         expected=expected,
@@ -217,8 +220,15 @@ def _half_character(walk: Walk, token: Token) -> Fault | None:
         return None
     return Fault(
         offset=token.offset,
+        found=_shown_token(token),
         path=walk.path[:-1] if token.is_key else walk.path,
         message="a text holds half a character (a lone surrogate, \\ud800 to \\udfff)",
         expected="both halves of a character, or none",
         fix="write the character itself, in UTF-8",
     )
+
+
+def _shown_token(token: Token) -> str:
+    """As it stands there, cut where it is long."""
+    text = _SURROGATE.sub("\ufffd", token.text)
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

@@ -174,6 +174,7 @@ def _refuse_fault(text: str) -> None:
             pointer=pointer_to(*fault.path),
             message=fault.message,
             expected=fault.expected,
+            found=fault.found,
             fix=fault.fix,
             line=line,
             column=column,
@@ -193,7 +194,9 @@ def _syntax_error(text: str, error: json.JSONDecodeError, *, first_line: int) ->
             message=ends if unfinished else f"no JSON: {error.msg}",
             expected="a JSON text" if empty else "JSON (RFC 8259)",
             found="the end" if unfinished else text[error.pos : error.pos + 1],
-            fix="write it whole, under another name, and rename it"
+            fix='write JSON into it, for example {"title": "..."}'
+            if empty
+            else "write it whole, under another name, and rename it"
             if unfinished
             else "look for a missing or surplus comma, quote or bracket there",
             line=error.lineno + first_line - 1,

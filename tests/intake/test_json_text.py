@@ -175,3 +175,22 @@ def test_nothing_that_looks_like_json_raises_anything_but_invalid_input(text: st
     except InvalidInput as error:
         error.message.encode()
         error.pointer.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b'{"n": NaN}', "NaN"),
+        (b'{"n": -Infinity}', "-Infinity"),
+        (b'{"n": 1e999}', "1e999"),
+        (b'{"title": 1, "title": 2}', '"title"'),
+        (b'["' + rb"\ud800" + b'"]', rb'"\ud800"'.decode()),
+        (b"", "the end"),
+    ],
+)
+def test_what_was_found_is_shown(text: bytes, found: str) -> None:
+    with pytest.raises(UnreadableJson) as caught:
+        read_json(text)
+
+    assert caught.value.problem.found == found
+    assert caught.value.problem.fix
