@@ -22,6 +22,9 @@ from tests.torture.waiting import until
 WRITES = "write,pwrite64,writev,fsync,fdatasync,ftruncate,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir"
 BOARD_WRITES = "pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,link,linkat,unlink,unlinkat"
 
+# What Python compiles it would write only once: the calls of one run would not be those of the next.
+AS_EVER = ("-E", "PYTHONDONTWRITEBYTECODE=1")
+
 CALL = re.compile(
     r"(\d+) +([a-z0-9_]+)\("
 )  # a line of the trace; one that goes on after an interruption has no name in front
@@ -52,18 +55,18 @@ def require_strace() -> None:
 
 def tracing(calls: str, out: Path) -> list[str]:
     """What is put before a command to write down these calls of it."""
-    return ["strace", "-f", "-qq", "-o", str(out), "-e", f"trace={calls}", "-e", "signal=none"]
+    return ["strace", *AS_EVER, "-f", "-qq", "-o", str(out), "-e", f"trace={calls}", "-e", "signal=none"]
 
 
 def killing(point: KillPoint) -> list[str]:
     """What is put before a command to kill it at this call, before the call does anything."""
-    return ["strace", "-f", "-qq", "-o", os.devnull, *_killing(point)]
+    return ["strace", *AS_EVER, "-f", "-qq", "-o", os.devnull, *_killing(point)]
 
 
 def failing(point: KillPoint, error: str) -> list[str]:
     """What is put before a command to have this one call of it fail, as a broken or full disk makes it fail."""
     inject = f"inject={point.call}:error={error}:when={point.number}"
-    return ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={point.call}", "-e", inject]
+    return ["strace", *AS_EVER, "-f", "-qq", "-o", os.devnull, "-e", f"trace={point.call}", "-e", inject]
 
 
 def kill_points(trace: Path) -> list[KillPoint]:
