@@ -12,7 +12,7 @@ from dreamos_tasks.app.call_checks import call_check
 from dreamos_tasks.app.tool_shop import tools_to_ask
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
-from dreamos_tasks.errors import BoardUnsafe, InvalidInput, NotFound
+from dreamos_tasks.errors import BoardUnsafe, InvalidInput, NotFound, Refused
 from dreamos_tasks.intake.draft_forms import Door
 from dreamos_tasks.intake.drafts import read_drafts
 from dreamos_tasks.intake.json_text import parse
@@ -95,12 +95,17 @@ def take_in(nexus: TaskNexus, home: Home, agent_id: str) -> Sequence[Message | I
                 folder.take(dropped, message)
                 done.append(message)
                 continue
-            except InvalidInput as refused:
-                error = refused
+            except (InvalidInput, Refused, NotFound) as refused:
+                error = reason_of(refused)
         folder.reject(dropped, error)
         done.append(error)
     folder.mirror(nexus.mail_of(agent_id))
     return done
+
+
+def reason_of(error: InvalidInput | Refused | NotFound) -> InvalidInput:
+    """Why a dropped file is no message, such as that the task it asks for is there already."""
+    return error if isinstance(error, InvalidInput) else InvalidInput(error.message, cause=error.cause, fix=error.fix)
 
 
 def _task_of(draft: MessageDraft, home: Home) -> TaskDraft:

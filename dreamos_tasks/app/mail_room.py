@@ -8,11 +8,11 @@ from contextlib import suppress
 
 from loguru import logger
 
-from dreamos_tasks.app.mail import send
+from dreamos_tasks.app.mail import reason_of, send
 from dreamos_tasks.background import Background
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
-from dreamos_tasks.errors import BoardUnavailable, InvalidInput
+from dreamos_tasks.errors import BoardUnavailable, InvalidInput, NotFound, Refused
 from dreamos_tasks.intake.folder_watch import FolderWatch, open_watch
 from dreamos_tasks.intake.folders import make_private
 from dreamos_tasks.intake.mailbox_folder import SETTLE_SECONDS, DroppedMessage, MailboxFolder, mailbox_folders
@@ -68,13 +68,18 @@ class MailRoom:
         try:
             unfinished = await self._bring_up_to_date(folder)
         except (OSError, BoardUnavailable) as error:
-            said = f"the mailbox of {folder.agent_id} cannot be used: {error}"
-            if self._troubles.get(folder.agent_id) != said:
-                logger.error(said)
-            self._troubles[folder.agent_id] = said
-            return True
+            return self._cannot_be_used(folder, f"{error}", error=None)
+        except Exception as error:  # noqa: BLE001  one mailbox's trouble is not the others', nor the end of the room
+            return self._cannot_be_used(folder, f"{type(error).__name__}: {error}", error=error)
         self._troubles.pop(folder.agent_id, None)
         return unfinished
+
+    def _cannot_be_used(self, folder: MailboxFolder, why: str, *, error: Exception | None) -> bool:
+        said = f"the mailbox of {folder.agent_id} cannot be used: {why}"
+        if self._troubles.get(folder.agent_id) != said:
+            logger.opt(exception=error).error("{}", said)
+        self._troubles[folder.agent_id] = said
+        return True
 
     async def _bring_up_to_date(self, folder: MailboxFolder) -> bool:
         await asyncio.to_thread(folder.ensure)
@@ -101,8 +106,8 @@ class MailRoom:
     async def _sent(self, draft: MessageDraft) -> Message | InvalidInput:
         try:
             return await self._desk.write(lambda nexus: send(nexus, draft, home=self._home))
-        except InvalidInput as error:
-            return error
+        except (InvalidInput, Refused, NotFound) as error:
+            return reason_of(error)
 
     async def _mail_of(self, folder: MailboxFolder) -> Sequence[Message]:
         return await self._desk.read(lambda nexus: nexus.mail_of(folder.agent_id))

@@ -159,9 +159,8 @@ class MailboxFolder:
                 return None
             return DroppedMessage(path=path, draft=error)
         if not draft.message_id:  # the same for whoever finds it, and for who finds it again after a crash
-            said = (
-                f"{self.agent_id}/{path.name}/{content.fingerprint.mtime_ns}/{hashlib.sha256(content.text).hexdigest()}"
-            )
+            name = path.name.encode("utf-8", "backslashreplace").decode()  # a name may hold any bytes
+            said = f"{self.agent_id}/{name}/{content.fingerprint.mtime_ns}/{hashlib.sha256(content.text).hexdigest()}"
             draft = replace(draft, message_id=str(uuid5(NAMESPACE_OID, said)))
         return DroppedMessage(path=path, draft=draft)
 

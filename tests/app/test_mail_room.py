@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,9 @@ from dreamos_tasks.app.mail_room import MailRoom
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
-from dreamos_tasks.model.mail import MessageDraft
+from dreamos_tasks.intake.mailbox_folder import MailboxFolder
+from dreamos_tasks.model.mail import Message, MessageDraft
+from dreamos_tasks.model.task import TaskDraft
 from tests.waiting import PATIENCE_SECONDS, until
 
 
@@ -100,3 +102,46 @@ async def test_a_mailbox_that_others_can_write_is_refused_and_said(
     await until(lambda: "can be written by others" in room.trouble)
     path.parent.chmod(0o700)
     await until(lambda: room.trouble == "")
+
+
+async def test_a_task_that_is_there_already_and_a_name_of_any_bytes_hold_up_no_mail(
+    tmp_path: Path, desk: BoardDesk, room: MailRoom
+) -> None:
+    await desk.write(lambda nexus: nexus.add_task(TaskDraft(title="there", task_id="t-1")))
+    form = {
+        "from_agent_id": "eve",
+        "subject": "again",
+        "body_type": "application/dreamos-task",
+        "body": {"task_id": "t-1"},
+    }
+    twin = dropped(tmp_path, "a.json", json.dumps(form))
+    await until(lambda: not twin.exists())
+    odd = dropped(tmp_path, "b\udcff.json", json.dumps({"from_agent_id": "eve", "subject": "odd", "body": "x"}))
+    await until(lambda: not odd.exists())
+    broken = dropped(tmp_path, "c\udcff.json", json.dumps({"from_agent_id": "eve"}))
+    await until(lambda: not broken.exists())
+    last = dropped(tmp_path, "d.json", json.dumps({"from_agent_id": "eve", "subject": "last", "body": "x"}))
+    await until(lambda: not last.exists())
+
+    messages = await desk.read(lambda nexus: nexus.mail_of("ada"))
+    assert [message.subject for message in messages] == ["odd", "last"]
+    rejected = twin.parent.parent / "rejected"
+    assert "t-1" in json.loads((rejected / "a.json.error.json").read_text())["message"]
+    assert (rejected / "c\\xff.json").exists()
+
+
+async def test_a_mailbox_that_makes_the_room_stumble_is_said_and_the_others_go_on(
+    tmp_path: Path, desk: BoardDesk, room: MailRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = MailboxFolder.mirror
+
+    def stumbling(folder: MailboxFolder, messages: Sequence[Message]) -> None:
+        if folder.agent_id == "aaron":
+            raise RuntimeError("nobody thought of it")
+        real(folder, messages)
+
+    monkeypatch.setattr(MailboxFolder, "mirror", stumbling)
+    (tmp_path / "runtime" / "agent_mailboxes" / "aaron").mkdir(mode=0o700)
+    (tmp_path / "runtime" / "agent_mailboxes" / "aaron" / "inbox").mkdir(mode=0o700)
+    path = dropped(tmp_path, "one.json", json.dumps({"from_agent_id": "eve", "subject": "one", "body": "x"}))
+    await until(lambda: not path.exists() and "nobody thought of it" in room.trouble)
