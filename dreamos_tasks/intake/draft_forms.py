@@ -22,6 +22,9 @@ from dreamos_tasks.model.task_limits import expected as expected_of_limit
 
 # Derived or decided by the board; a task that `dt show --json` printed has them, and can be dropped again all the same.
 BOARD_FIELDS = frozenset(TASK_FIELDS) - frozenset(DRAFT_FIELDS) | {"waiting_for"}
+PAGE_FIELDS = frozenset(
+    {"eta", "next_commands", "waiting_for"}
+)  # together they are a page of `dt show`, alone somebody's own
 PLAN_FIELDS = tuple(f.name for f in fields(Plan))
 PLAN_CHOICES = tuple(name for name in PLAN_FIELDS if name not in ("steps", "extra"))
 NO_PLAN: Mapping[str, Any] = {"steps": []}  # what a task without a plan is told with
@@ -99,7 +102,7 @@ def _sort_keys(form: _Form) -> None:
         if key in DRAFT_FIELDS:
             if inner is not None:
                 form.known[key] = inner
-        elif key in BOARD_FIELDS:
+        elif key in BOARD_FIELDS or (key in PAGE_FIELDS and form.value.keys() >= PAGE_FIELDS):
             ignored.append(key)
         elif key != "run":
             form.findings.note_unknown(form.at(key), key, WRITTEN_FIELDS, of="a task", never_misspelt=NEVER_MISSPELT)

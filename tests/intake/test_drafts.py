@@ -224,6 +224,13 @@ def test_what_the_board_printed_can_be_dropped_again() -> None:
     assert "waiting_for" in notices(reading)[""]
 
 
+def test_what_dt_show_adds_to_a_task_is_not_kept_but_somebodys_own_is() -> None:
+    printed = {"title": "x", "waiting_for": [], "eta": None, "next_commands": ["dt claim dt-1"]}
+
+    assert draft(printed).extra == {}
+    assert draft({"title": "x", "eta": "tomorrow"}).extra == {"eta": "tomorrow"}
+
+
 def test_the_contracts_example_is_taken() -> None:
     again = draft({"title": "x", "limits": {}, "retry": {}, "context": {"cwd": "."}, "claim": None, "attempt": 0})
 
