@@ -18,6 +18,7 @@ from dreamos_tasks.interfaces.cli.options import FILLED, agent_option
 from dreamos_tasks.interfaces.cli.task_view import state_word, task_document
 from dreamos_tasks.interfaces.cli.text import harmless
 from dreamos_tasks.interfaces.cli.verb import verb
+from dreamos_tasks.model.query import TaskQuery
 from dreamos_tasks.model.task import Task, TaskDraft
 
 if TYPE_CHECKING:
@@ -67,11 +68,12 @@ def add(
             asked["description"] = _body(call, asked["description"], STDIN if body_on_stdin else body_file or STDIN)
         drafts, is_array = [_draft(call, _title(title), asked, created_by=created_by)], False
     call.makes_board = True
+    known = _known(call, drafts)
     tasks = call.nexus.add_tasks(drafts)
     if waits:
         from dreamos_tasks.interfaces.cli.following import wait_for
 
-        _say_added(call, tasks)
+        _say_added(call, tasks, known)
         wait_for(call, [task.task_id for task in tasks], timeout_seconds=None, as_array=is_array)
         return
     if call.out.as_json:
@@ -80,7 +82,14 @@ def add(
         return
     for task in tasks:
         call.out.line(task.task_id)
-    _say_added(call, tasks)
+    _say_added(call, tasks, known)
+
+
+def _known(call: Call, drafts: Sequence[TaskDraft]) -> frozenset[str]:
+    """The tasks that drafts with a `dedupe_key` are answered with."""
+    keys = {draft.dedupe_key for draft in drafts if draft.dedupe_key is not None}
+    found = (call.nexus.find_tasks(TaskQuery(dedupe_key=key, limit=1)) for key in keys)
+    return frozenset(task.task_id for tasks in found for task in tasks)
 
 
 def _draft(call: Call, title: str, asked: Mapping[str, Any], *, created_by: str) -> TaskDraft:
@@ -143,11 +152,11 @@ def say_notices(call: Call, reading: Reading) -> None:
         call.out.note(f"note: {where}{harmless(notice.message)}")
 
 
-def _say_added(call: Call, tasks: Sequence[Task]) -> None:
+def _say_added(call: Call, tasks: Sequence[Task], known: frozenset[str]) -> None:
     if call.out.as_json:
         return
     for task in tasks:
-        state = state_word(call.nexus, task)
-        call.out.note(f"added {task.task_id}, {state}: {harmless(task.title)}")
+        said = f"{task.task_id}, {state_word(call.nexus, task)}: {harmless(task.title)}"
+        call.out.note(f"duplicate of {said}; no task was added" if task.task_id in known else f"added {said}")
     if any(task.plan is not None for task in tasks) and not call.home.daemon_file.exists():
         call.out.note("the daemon runs it, and is not running: dt up starts it")

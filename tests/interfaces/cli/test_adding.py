@@ -97,7 +97,12 @@ def test_a_description_alone_makes_a_task(dt: Dt) -> None:
 
 
 def test_a_dedupe_key_gives_the_task_that_is_there(dt: Dt) -> None:
-    assert dt.add("x", "--dedupe-key", "k") == dt.add("y", "--dedupe-key", "k")
+    first = dt.add("x", "--dedupe-key", "k")
+    again = dt("add", "y", "--dedupe-key", "k")
+
+    assert again.out == f"{first}\n"
+    assert f"duplicate of {first}, ready: x; no task was added" in again.err
+    assert "added dt" not in again.err
 
 
 def test_an_instant_that_is_none_is_a_usage_error(dt: Dt) -> None:
