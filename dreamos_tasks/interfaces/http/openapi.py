@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Responses = dict[int | str, dict[str, Any]]
 COMPONENTS = "#/components/schemas/"
+OBJECT: Mapping[str, Any] = {"type": "object"}
+OBJECTS: Mapping[str, Any] = {"type": "array", "items": OBJECT}
 PROBLEM: Mapping[str, Any] = {
     "type": "object",
     "description": "What went wrong (RFC 9457), with the code that the command line gives.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
-from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from dreamos_tasks.board.nexus import TaskNexus
@@ -15,26 +14,12 @@ from dreamos_tasks.interfaces.documents import eta_document, why_document
 from dreamos_tasks.interfaces.mcp import forms
 from dreamos_tasks.interfaces.mcp.access import BoardAccess, Document
 from dreamos_tasks.interfaces.mcp.drafting import draft_from
-from dreamos_tasks.interfaces.mcp.tool import BoardTool
+from dreamos_tasks.interfaces.mcp.tool import AnyContext, BoardTool, Words
+from dreamos_tasks.interfaces.words import State
 from dreamos_tasks.model.query import Order, TaskQuery
 from dreamos_tasks.model.task import Task, priority_from
 
-AnyContext = Context[Any, Any]
-Words = Annotated[str, Field(min_length=1)]
 WordList = list[Words]
-State = Literal[
-    "ready",
-    "blocked",
-    "scheduled",
-    "pending",
-    "in_progress",
-    "paused",
-    "awaiting_approval",
-    "stalled",
-    "completed",
-    "failed",
-    "cancelled",
-]
 Urgency = Literal["critical", "high", "medium", "low"]
 
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from dreamos_tasks.app.mail import broadcast, mirror, send
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.mcp import forms
 from dreamos_tasks.interfaces.mcp.access import BoardAccess, Document
-from dreamos_tasks.interfaces.mcp.tool import BoardTool
+from dreamos_tasks.interfaces.mcp.tool import AnyContext, BoardTool, Words
 from dreamos_tasks.model.mail import EVERYBODY, SPOKEN_TYPES, Message, MessageDraft, message_to_json
-
-AnyContext = Context[Any, Any]
-Words = Annotated[str, Field(min_length=1)]
 
 
 class MailTools:

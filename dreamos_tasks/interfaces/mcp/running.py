@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, InputRequiredResult
 from pydantic import Field
 
@@ -18,15 +17,12 @@ from dreamos_tasks.interfaces.mcp.drafting import draft_from
 from dreamos_tasks.interfaces.mcp.naming import RequestContext
 from dreamos_tasks.interfaces.mcp.task_forms import result_of
 from dreamos_tasks.interfaces.mcp.tasks_extension import TaskTool
-from dreamos_tasks.interfaces.mcp.tool import BoardTool
+from dreamos_tasks.interfaces.mcp.tool import AnyContext, BoardTool, Words
 from dreamos_tasks.interfaces.mcp.waiting import wait_until
 from dreamos_tasks.model.task import Status, Task
 
 LONGEST_WAIT_SECONDS = 600.0
 RESTS = frozenset({Status.AWAITING_APPROVAL, Status.PAUSED})  # nothing more happens until somebody does something
-
-AnyContext = Context[Any, Any]
-Words = Annotated[str, Field(min_length=1)]
 
 
 class RunTool:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, ToolAnnotations
-from pydantic import PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 
-from dreamos_tasks.errors import DreamosError, InvalidInput
+from dreamos_tasks.errors import DreamosError, InvalidInput, InvalidTask
 from dreamos_tasks.interfaces.mcp.access import BoardAccess
 from dreamos_tasks.interfaces.mcp.answers import refusal, success
+from dreamos_tasks.model.task import priority_from
 
 Act = Callable[..., Awaitable[Mapping[str, Any] | CallToolResult]]
+AnyContext = Context[Any, Any]
+Words = Annotated[str, Field(min_length=1)]
 Schema = dict[str, Any]
 NULL = {"type": "null"}
 
@@ -62,11 +67,28 @@ class BoardTool(Tool):
                     cause=f"it takes {', '.join(known) or 'nothing'}",
                     fix=f"did you mean {near[0]!r}?" if near else "leave it out",
                 )
-        given = {name: value for name, value in arguments.items() if value is not None}
+        given = {name: self._meant(name, value) for name, value in arguments.items() if value is not None}
         try:
             return self.fn_metadata.validate_arguments(given)
         except ValidationError as error:
             raise _invalid(self.name, error) from None
+
+    def _meant(self, name: str, value: Any) -> Any:
+        """What is written as a task may write it: one text for a list of one, a priority in any case or as a number."""
+        if name == "priority" and isinstance(value, str | int):
+            with suppress(InvalidTask):
+                return priority_from(value).value
+        if isinstance(value, str) and self.parameters["properties"][name].get("type") == "array":
+            return _as_list(value)
+        return value
+
+
+def _as_list(text: str) -> Any:
+    """The list that a text holds as JSON, or the one that has this text alone."""
+    with suppress(ValueError, RecursionError):
+        if isinstance(value := json.loads(text), list):
+            return value
+    return [text]
 
 
 def lean(schema: Schema) -> Schema:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from dreamos_tasks.app.verifying import evidence_at_desk
@@ -14,8 +13,9 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.mcp import forms
 from dreamos_tasks.interfaces.mcp.access import BoardAccess, Document
-from dreamos_tasks.interfaces.mcp.tool import BoardTool
+from dreamos_tasks.interfaces.mcp.tool import AnyContext, BoardTool, Words
 from dreamos_tasks.interfaces.mcp.waiting import wait_until
+from dreamos_tasks.interfaces.words import Category
 from dreamos_tasks.model.outcome import Outcome, outcome_of_result
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.query import ClaimRequest
@@ -24,12 +24,9 @@ from dreamos_tasks.model.task import Progress, Task
 
 LONGEST_WAIT_SECONDS = 300.0  # clients give up on a call sooner or later
 
-AnyContext = Context[Any, Any]
-Words = Annotated[str, Field(min_length=1)]
 Tags = Annotated[list[Words], Field(description="only tasks with all of these")]
 Agent = str | None
 Token = int | None
-Category = Literal["transient", "configuration", "permission", "resource", "logic"]
 
 
 class WorkTools:

@@ -11,32 +11,24 @@ from pydantic import Field
 from starlette.responses import JSONResponse
 
 from dreamos_tasks.board.nexus import TaskNexus
-from dreamos_tasks.interfaces.http.openapi import gives, problems
+from dreamos_tasks.interfaces.http.openapi import OBJECT, OBJECTS, gives, problems
 from dreamos_tasks.interfaces.http.routes import shared
 from dreamos_tasks.interfaces.http.routes.shared import Agent, Board, Operator, Reader, Reason, answered, asked
 from dreamos_tasks.interfaces.http.strict_route import StrictRoute
 from dreamos_tasks.model.agent import AgentProfile
+from dreamos_tasks.model.constraints import YEAR_SECONDS
 from dreamos_tasks.model.json_form import to_json
 
 router = APIRouter(tags=["board"], route_class=StrictRoute)
-OBJECT = {"type": "object"}
-OBJECTS = {"type": "array", "items": OBJECT}
 REFUSALS = problems(404, 409, 413, 415)
-NAME = r"^[A-Za-z0-9_@][A-Za-z0-9_.:@+-]{0,99}$"
-Name = Annotated[str, Path(pattern=NAME, description="An agent.")]
+Name = Annotated[str, Path(pattern=shared.NAME, description="An agent.")]
 Word = Annotated[str, Path(min_length=1, max_length=200, description="The id of an incident, or its beginning.")]
-
-
-class Why(shared.Body):
-    """Why."""
-
-    reason: Reason = ""
 
 
 class Profile(shared.Body):
     """What is said of an agent."""
 
-    capabilities: list[Annotated[str, Field(pattern=NAME)]] = Field(default_factory=list, max_length=100)
+    capabilities: list[shared.Word] = Field(default_factory=list, max_length=100)
     max_in_progress: shared.WholeNumber | None = Field(
         default=None, description="How many tasks it may hold; null: any."
     )
@@ -47,7 +39,7 @@ class Profile(shared.Body):
 class Quiet(shared.Body):
     """For how long, and why."""
 
-    for_seconds: float = Field(gt=0, le=31_536_000)
+    for_seconds: float = Field(gt=0, le=YEAR_SECONDS)
     reason: Reason = ""
 
 
@@ -96,7 +88,7 @@ async def agent_heartbeat(name: Name, desk: Board, caller: Agent) -> JSONRespons
 
 
 @router.post("/agents/{name}/pause", operation_id="pause_agent", responses=gives(OBJECT, "The agent.") | REFUSALS)
-async def pause_agent(name: Name, desk: Board, caller: Operator, body: Why | None = None) -> JSONResponse:
+async def pause_agent(name: Name, desk: Board, caller: Operator, body: shared.Why | None = None) -> JSONResponse:
     """Let a registered agent claim nothing more, until it is resumed. What it holds it keeps."""
     reason = body.reason if body is not None else ""
 
@@ -133,7 +125,7 @@ async def incident(word: Word, desk: Board, _caller: Reader) -> JSONResponse:
 @router.post(
     "/incidents/{word}/acknowledge", operation_id="acknowledge", responses=gives(OBJECT, "The incident.") | REFUSALS
 )
-async def acknowledge(word: Word, desk: Board, caller: Operator, body: Why | None = None) -> JSONResponse:
+async def acknowledge(word: Word, desk: Board, caller: Operator, body: shared.Why | None = None) -> JSONResponse:
     """Say that somebody looks into it."""
     why = body.reason if body is not None else ""
     return await _said(desk, lambda nexus: nexus.incidents.acknowledge(word, by=caller.name, why=why))
@@ -151,7 +143,7 @@ async def snooze(word: Word, desk: Board, caller: Operator, body: Quiet) -> JSON
 
 
 @router.post("/incidents/{word}/close", operation_id="close", responses=gives(OBJECT, "The incident.") | REFUSALS)
-async def close(word: Word, desk: Board, caller: Operator, body: Why | None = None) -> JSONResponse:
+async def close(word: Word, desk: Board, caller: Operator, body: shared.Why | None = None) -> JSONResponse:
     """Say that it is over."""
     why = body.reason if body is not None else ""
     return await _said(desk, lambda nexus: nexus.incidents.close(word, by=caller.name, why=why))

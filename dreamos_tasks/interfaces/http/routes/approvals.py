@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 from starlette.responses import JSONResponse
 
 from dreamos_tasks.app.approver import require_fit
@@ -55,10 +55,8 @@ RequestId = Annotated[
 ]
 
 
-class ApprovalsQuery(BaseModel):
+class ApprovalsQuery(shared.Parameters):
     """Which requests."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     all: bool = Field(default=False, description="Also what has been decided, of the newest tasks.")
     limit: int = Field(default=DEFAULT_LISTED, ge=1, le=MOST_LISTED)
@@ -69,12 +67,6 @@ class Approved(shared.Body):
 
     reason: Reason = ""
     params: dict[str, JsonValue] | None = None
-
-
-class Rejected(shared.Body):
-    """Why."""
-
-    reason: Reason = ""
 
 
 class Answered(shared.Body):
@@ -130,7 +122,7 @@ async def approve(
 
 @router.post("/approvals/{request_id}/reject", operation_id="reject", responses=TASK | REFUSALS)
 async def reject(
-    request_id: RequestId, desk: Board, caller: Operator, body: Rejected | None = None, if_match: IfMatch = None
+    request_id: RequestId, desk: Board, caller: Operator, body: shared.Why | None = None, if_match: IfMatch = None
 ) -> JSONResponse:
     """Do not let a step run."""
     reason = body.reason if body is not None else ""

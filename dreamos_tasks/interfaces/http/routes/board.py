@@ -6,31 +6,29 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import JSONResponse
 
 from dreamos_tasks.app.inbox_folder import read_inbox
 from dreamos_tasks.app.schemas import schema_named, schema_names, tool_names, tool_schema
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.documents import estimates_document, inbox_files, step_ends, tools_document
-from dreamos_tasks.interfaces.http.openapi import gives, problems
+from dreamos_tasks.interfaces.http.openapi import OBJECT, OBJECTS, gives, problems
+from dreamos_tasks.interfaces.http.routes import shared
 from dreamos_tasks.interfaces.http.routes.shared import Board, Context, Reader, answered, asked
+from dreamos_tasks.model.constraints import YEAR_SECONDS
 from dreamos_tasks.model.json_form import to_json
 
 router = APIRouter(tags=["board"])
-OBJECT = {"type": "object"}
-OBJECTS = {"type": "array", "items": OBJECT}
 NAMES = {"type": "array", "items": {"type": "string"}}
 SHOWN_ACCEPTED = 10
 Word = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[\w-]+$")]
 
 
-class SinceQuery(BaseModel):
+class SinceQuery(shared.Parameters):
     """Of which time."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    since_seconds: float | None = Field(default=None, gt=0, le=31_536_000, description="Of the last so many seconds.")
+    since_seconds: float | None = Field(default=None, gt=0, le=YEAR_SECONDS, description="Of the last so many seconds.")
 
 
 @router.get("/stats", operation_id="stats", responses=gives(OBJECT, "Counts by word, for each of these.") | problems())

@@ -14,15 +14,13 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.intake.episode_file import episode_plan
 from dreamos_tasks.intake.json_text import read_json
 from dreamos_tasks.interfaces.documents import episode_document
-from dreamos_tasks.interfaces.http.openapi import gives, json_body, problems
+from dreamos_tasks.interfaces.http.openapi import OBJECT, OBJECTS, gives, json_body, problems
 from dreamos_tasks.interfaces.http.routes import shared
-from dreamos_tasks.interfaces.http.routes.shared import Board, Context, Operator, Reader, Reason, answered, asked
+from dreamos_tasks.interfaces.http.routes.shared import Board, Context, Operator, Reader, answered, asked
 from dreamos_tasks.interfaces.http.strict_route import StrictRoute
 from dreamos_tasks.model.episode import Episode
 
 router = APIRouter(tags=["board"], route_class=StrictRoute)
-OBJECT = {"type": "object"}
-OBJECTS = {"type": "array", "items": OBJECT}
 REFUSALS = problems(404, 409, 413, 415)
 EpisodeId = Annotated[str, Path(min_length=1, max_length=200, description="The id of an episode, or its beginning.")]
 PLAN = {
@@ -35,16 +33,10 @@ PLAN = {
 }
 
 
-class Stopped(shared.Body):
-    """Why."""
-
-    reason: Reason = ""
-
-
 @router.get(
     "/episodes",
     operation_id="episodes",
-    responses=gives({"type": "array", "items": OBJECT}, "Newest first.") | problems(),
+    responses=gives(OBJECTS, "Newest first.") | problems(),
 )
 async def episodes(desk: Board, context: Context, _caller: Reader) -> JSONResponse:
     """Every episode of this board."""
@@ -83,7 +75,7 @@ async def start_episode(request: Request, desk: Board, context: Context, caller:
     "/episodes/{episode_id}/stop", operation_id="stop_episode", responses=gives(OBJECT, "The episode.") | REFUSALS
 )
 async def stop_episode(
-    episode_id: EpisodeId, desk: Board, context: Context, caller: Operator, body: Stopped | None = None
+    episode_id: EpisodeId, desk: Board, context: Context, caller: Operator, body: shared.Why | None = None
 ) -> JSONResponse:
     """Cancel what is not over yet, and end it."""
     reason = body.reason if body is not None else ""

@@ -5,46 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.cli.task_view import task_document
+from dreamos_tasks.interfaces.http.routes import shared
 from dreamos_tasks.interfaces.http.routes.shared import DEFAULT_LISTED, MOST_LISTED
+from dreamos_tasks.interfaces.words import Category, State
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.query import Order, TaskQuery
 from dreamos_tasks.model.task import Status, priority_from
 
-State = Literal[
-    "pending",
-    "in_progress",
-    "paused",
-    "awaiting_approval",
-    "stalled",
-    "completed",
-    "failed",
-    "cancelled",
-    "ready",
-    "blocked",
-    "scheduled",
-]
 Urgency = Literal["critical", "high", "medium", "low", "0", "1", "2", "3", "urgent", "normal"]
-Category = Literal["transient", "configuration", "permission", "resource", "logic"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_@][A-Za-z0-9_.:@+-]{0,99}$")]
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 KEPT = frozenset(status.value for status in Status)
 
 
-class ListQuery(BaseModel):
+class ListQuery(shared.Parameters):
     """Which tasks; everything given must fit."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     status: list[State] = Field(default_factory=list, description="In any of these states.")
-    tag: list[Name] = Field(default_factory=list, description="With all of these tags.")
+    tag: list[shared.Word] = Field(default_factory=list, description="With all of these tags.")
     priority: (
         Annotated[Urgency, BeforeValidator(lambda given: given.lower() if isinstance(given, str) else given)] | None
     ) = None
-    agent: Name | None = Field(default=None, description="Held by, or assigned to.")
+    agent: shared.Word | None = Field(default=None, description="Held by, or assigned to.")
     parent: Id | None = Field(default=None, description="The children of this task.")
     text: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
         default=None, description="With these words in title or description, in any case."

@@ -6,19 +6,19 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from dreamos_tasks.app.step_logs import MOST_LOG_BYTES, StepLog, logs_of
 from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.documents import eta_document, history_document, why_document
-from dreamos_tasks.interfaces.http.openapi import gives, list_of, problems
+from dreamos_tasks.interfaces.http.openapi import OBJECT, gives, list_of, problems
+from dreamos_tasks.interfaces.http.routes import shared
 from dreamos_tasks.interfaces.http.routes.shared import MOST_LISTED, Board, Context, Reader, TaskId, answered, asked
 from dreamos_tasks.model.json_form import event_to_json
 
 router = APIRouter(tags=["tasks"])
 REFUSALS = problems(404, 409)
-OBJECT = {"type": "object"}
 LOG = {
     "type": "object",
     "properties": {
@@ -41,19 +41,15 @@ LOGS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class EventsQuery(BaseModel):
+class EventsQuery(shared.Parameters):
     """Which events."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     after: int = Field(default=0, ge=0, le=2**62, description="Only events with a greater id.")
     limit: int = Field(default=MOST_LISTED, ge=1, le=MOST_LISTED)
 
 
-class LogsQuery(BaseModel):
+class LogsQuery(shared.Parameters):
     """Which output. `tail_bytes` and `offset` go with one step, or are meant of each."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     step: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     offset: int | None = Field(default=None, ge=0, le=2**62, description="From this byte on.")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import JSONResponse
 
 from dreamos_tasks.app.mail import broadcast, mirror, send
@@ -15,6 +15,7 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.intake.json_text import read_json
 from dreamos_tasks.intake.message_forms import read_message
 from dreamos_tasks.interfaces.http.openapi import gives, json_body, list_of, problems
+from dreamos_tasks.interfaces.http.routes import shared
 from dreamos_tasks.interfaces.http.routes.shared import Agent, Board, Context, Reader, agent_not_named, answered, asked
 from dreamos_tasks.interfaces.http.sign_in import Caller
 from dreamos_tasks.model.mail import EVERYBODY, Message, MessageDraft, message_to_json
@@ -41,14 +42,12 @@ BOXES = {
     },
     "required": ["you", "mailboxes"],
 }
-Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9_@][A-Za-z0-9_.:@+-]{0,99}$", description="Whose mailbox.")]
+Name = Annotated[str, Path(pattern=shared.NAME, description="Whose mailbox.")]
 MessageId = Annotated[str, Path(min_length=1, max_length=100, description="The id of a message, or its beginning.")]
 
 
-class MailQuery(BaseModel):
+class MailQuery(shared.Parameters):
     """Which messages."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     unread: bool = Field(default=False, description="Only what has not been read.")
     sent: bool = Field(default=False, description="What the agent has sent instead.")

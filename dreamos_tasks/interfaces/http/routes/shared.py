@@ -19,11 +19,13 @@ from dreamos_tasks.interfaces.http.aside import AsideDesk
 from dreamos_tasks.interfaces.http.context import WebContext
 from dreamos_tasks.interfaces.http.sign_in import Caller
 from dreamos_tasks.interfaces.http.tokens import Scope
+from dreamos_tasks.model.task import NAME_PATTERN
 
 Result = TypeVar("Result")
 OTHER_PLACES = (fastapi_params.Path, fastapi_params.Header, fastapi_params.Cookie)
 MOST_LISTED = 1000  # tasks of one page, events of one answer
 DEFAULT_LISTED = 50  # as `dt list`
+NAME = f"^{NAME_PATTERN.pattern}$"
 
 
 async def context_of(request: Request) -> WebContext:
@@ -88,10 +90,11 @@ WholeNumber = Annotated[
     Field(ge=1, le=2**53),
     BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value),  # 3.0 is 3
 ]
+Word = Annotated[str, Field(pattern=NAME)]  # a tag, a capability, a name
 AgentName = Annotated[
     str | None,
     Field(
-        pattern=r"^[A-Za-z0-9_@][A-Za-z0-9_.:@+-]{0,99}$",
+        pattern=NAME,
         description="The agent that acts. With an agent's token it is that agent, and this may be left out.",
     ),
 ]
@@ -100,7 +103,7 @@ Token = Annotated[
     Field(description="The claim's token: a write under an older one is refused (409)."),
 ]
 Tags = Annotated[
-    list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_@][A-Za-z0-9_.:@+-]{0,99}$")]],
+    list[Word],
     Field(max_length=100, description="Only tasks with all of these tags."),
 ]
 Reason = Annotated[str, Field(max_length=10_000, description="Why; kept in the task's history.")]
@@ -110,6 +113,18 @@ class Body(BaseModel):
     """A body of a request: no key that is not known, and every value of the kind it is said to be."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Why(Body):
+    """Why."""
+
+    reason: Reason = ""
+
+
+class Parameters(BaseModel):
+    """The parameters of a query: none that is not known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Claimed(Body):

@@ -20,6 +20,7 @@ from dreamos_tasks.interfaces.http.routes import shared
 from dreamos_tasks.interfaces.http.routes.shared import Board, Context, IfMatch, Operator, Reason, TaskId, answered
 from dreamos_tasks.interfaces.http.routes.working import TASK, changed
 from dreamos_tasks.interfaces.http.strict_route import StrictRoute
+from dreamos_tasks.model.constraints import YEAR_SECONDS
 from dreamos_tasks.model.json_form import event_to_json
 from dreamos_tasks.model.request import PauseEnd
 from dreamos_tasks.model.task import Task
@@ -36,14 +37,8 @@ class Paused(shared.Body):
 
     reason: Reason = ""
     now: bool = False
-    for_seconds: float | None = Field(default=None, gt=0, le=31_536_000, description="So long at most.")
+    for_seconds: float | None = Field(default=None, gt=0, le=YEAR_SECONDS, description="So long at most.")
     then: Literal["resume", "cancel"] = Field(default="resume", description="What ends it after `for_seconds`.")
-
-
-class Ended(shared.Body):
-    """Why."""
-
-    reason: Reason = ""
 
 
 class StepsToUndo(shared.Body):
@@ -88,7 +83,7 @@ async def resume(task_id: TaskId, desk: Board, caller: Operator, if_match: IfMat
 
 @router.post("/tasks/{task_id}/cancel", operation_id="cancel", responses=TASK | REFUSALS)
 async def cancel(
-    task_id: TaskId, desk: Board, caller: Operator, body: Ended | None = None, if_match: IfMatch = None
+    task_id: TaskId, desk: Board, caller: Operator, body: shared.Why | None = None, if_match: IfMatch = None
 ) -> JSONResponse:
     """End a task for good, whoever holds it. (retry brings it back.)"""
     reason = body.reason if body is not None else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import Field, JsonValue
@@ -34,6 +34,7 @@ from dreamos_tasks.interfaces.http.routes.shared import (
 )
 from dreamos_tasks.interfaces.http.strict_route import StrictRoute
 from dreamos_tasks.interfaces.http.wake import wait_until
+from dreamos_tasks.interfaces.words import Category
 from dreamos_tasks.model.outcome import outcome_of_result
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.query import ClaimRequest
@@ -80,7 +81,7 @@ class FailedWith(Claimed):
     """What went wrong."""
 
     error: str = Field(min_length=1, max_length=10_000, pattern=r"\S")
-    category: Literal["transient", "configuration", "permission", "resource", "logic"] = "logic"
+    category: Category = "logic"
 
 
 class Released(Claimed):
