@@ -129,7 +129,11 @@ class TestBrowser(AdapterSuite):
 
     def secret_params(self, secret: str) -> Params | None:
         return {
-            "actions": [{"goto": self.shop.url(f"/echo?{secret}")}, {"extract": {"said": "body"}}, {"click": "#no"}]
+            "actions": [
+                {"goto": self.shop.url(f"/echo?{secret}")},
+                {"extract": {"said": "body"}},
+                {"click": "#no", "timeout_seconds": 1},
+            ]
         }
 
 
