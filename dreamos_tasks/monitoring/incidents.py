@@ -22,9 +22,7 @@ from dreamos_tasks.monitoring.report import IncidentLine, MonitorReport
 MOST_OF_A_KIND = 1000  # nobody looks into more at once; what is older comes first
 DUE_AHEAD_SECONDS = 3600.0  # how far ahead the next due date is looked for
 MOST_DUE_AHEAD = 200
-JUST_MISSED_SECONDS = (
-    5.0  # what was missed longer ago and is no incident yet was added so, and waits for the next check
-)
+JUST_MISSED_SECONDS = 5.0  # what was missed, or added so, longer ago and is no incident yet waits for the next check
 LONGEST_TITLE = 80
 
 
@@ -80,12 +78,16 @@ class IncidentMonitor:
         return min((instant for instant in instants if instant is not None and instant > now), default=None)
 
     def _next_due(self, now: datetime) -> datetime | None:
-        """The next due date; at once for one that was missed between the last look and now."""
+        """The next due date; at once for one that was missed between the last look and now, or has just been added so."""
         ahead = now + timedelta(seconds=DUE_AHEAD_SECONDS)
         soon = self.nexus.store.find(TaskQuery(overdue_at=ahead, limit=MOST_DUE_AHEAD), now=now)
         just = now - timedelta(seconds=JUST_MISSED_SECONDS)
         instants = [task.due_at for task in soon if task.due_at is not None and task.due_at > now]
-        missed = {task.task_id for task in soon if task.due_at is not None and just < task.due_at <= now}
+        missed = {
+            task.task_id
+            for task in soon
+            if task.due_at is not None and task.due_at <= now and just < max(task.due_at, task.created_at)
+        }
         if missed - {incident.task_id for incident in self.nexus.incidents.all()}:
             instants.append(now + timedelta(milliseconds=1))
         return min(instants, default=None)

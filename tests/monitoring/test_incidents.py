@@ -126,6 +126,13 @@ def test_the_next_look_is_for_the_next_due_date_or_rise(board: Board) -> None:
     assert monitor(board).next_at(board.clock.now()) == board.clock.now() + timedelta(seconds=7200)
 
 
+def test_a_task_that_is_added_past_its_due_date_is_looked_at_at_once(board: Board) -> None:
+    task = due(board, -3600)
+    assert monitor(board).next_at(board.clock.now()) == board.clock.now() + timedelta(milliseconds=1)
+    assert check(board) == [("opened", "overdue", task.task_id)]
+    assert monitor(board).next_at(board.clock.now()) != board.clock.now() + timedelta(milliseconds=1)
+
+
 def test_what_was_kept_back_over_night_is_told_when_the_quiet_hours_end(board: Board) -> None:
     rule = EscalationRule(raise_after_seconds=86_400, quiet=(time(22), time(7)))
     due(board, 1)
