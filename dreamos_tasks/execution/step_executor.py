@@ -11,18 +11,21 @@ from typing import Any, Protocol
 
 from loguru import logger
 
+from dreamos_tasks.errors import ConfigError
 from dreamos_tasks.execution.error_handler import error_of, failures_after, refresh_step, result_of_raising
 from dreamos_tasks.execution.gates import StepGates
 from dreamos_tasks.execution.permits import ApprovalRules, Permit, permit_for
 from dreamos_tasks.execution.surroundings import Surroundings
 from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus
-from dreamos_tasks.model.references import UnknownReference, may_refer, references_in, resolved, revealed
+from dreamos_tasks.model.references import UnknownReference, may_refer, resolved, revealed, secrets_named
 from dreamos_tasks.model.risk import Assessment
 from dreamos_tasks.model.ruling import record_of
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.tool import ToolResult
 from dreamos_tasks.protocols import ToolAdapter
 
+SHORTEST_OF_OTHERS = 4  # characters: a shorter secret of another step stands in too much that is none
+MOST_REMEMBERED = 256
 UNDO_RECORD_CHARACTERS = 65_536  # a call whose undo needs more to be known cannot be taken back
 
 
@@ -52,6 +55,7 @@ class StepExecutor:
         self._approvals = approvals or ApprovalRules()
         self._secrets = secrets
         self.gates = gates or StepGates(tools, now=now)
+        self._named: dict[tuple[str, int], frozenset[str]] = {}  # by task and token
 
     def permit(self, task: Task, step: Step) -> Permit | ToolResult:
         """Whether the step may be run now, and with which parameters; a failed result when these cannot be had.
@@ -151,7 +155,7 @@ class StepExecutor:
         """The tool's answer. An error in a tool becomes a failed result: it ends the step, never the executor."""
         context = self.surroundings.for_step(task, step, token=token, attempt=attempt, verifying=verifying)
         try:
-            params, used = self._revealed(step.params)
+            params, used = self._revealed(task, step, token=token)
             tool = self._tools.get(step.tool)
             problems = tool.validate(params)
             if problems:
@@ -164,12 +168,33 @@ class StepExecutor:
             logger.opt(exception=True).warning("{} {}: tool {} raised", task.task_id, step.name, step.tool)
             return result_of_raising(step.tool, error)
 
-    def _revealed(self, params: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """The parameters with secrets in them, and which these are; `$${` becomes `${`."""
-        if not may_refer(params):
-            return params, ()
-        refers = any(reference.secret is not None for reference in references_in(params))
-        return revealed(params, self._secrets() if refers else {})
+    def _revealed(self, task: Task, step: Step, *, token: int) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        """The parameters with secrets in them, and all that are to be blanked; `$${` becomes `${`.
+
+        These are the step's own, and those of the task's other steps: what one has written down, the next may print.
+        """
+        own, named = secrets_named((step.params,)), self._named_in(task, token)
+        secrets = self._secrets() if own else self._secrets_of_others() if named else {}
+        params, used = revealed(step.params, secrets) if may_refer(step.params) else (step.params, ())
+        others = (secrets[name] for name in sorted(named - own) if len(secrets.get(name, "")) >= SHORTEST_OF_OTHERS)
+        return params, tuple(dict.fromkeys((*used, *others)))
+
+    def _secrets_of_others(self) -> Mapping[str, str]:
+        """All secrets, for a step that names none: that they cannot be read is not its trouble."""
+        try:
+            return self._secrets()
+        except ConfigError:
+            return {}
+
+    def _named_in(self, task: Task, token: int) -> frozenset[str]:
+        """The secrets that any step of the task names; a plan may have thousands of steps, so it is looked through once."""
+        key = (task.task_id, token)
+        if key not in self._named:
+            if len(self._named) >= MOST_REMEMBERED:
+                self._named.clear()
+            steps = (*(task.plan.steps if task.plan is not None else ()), *task.verify)
+            self._named[key] = secrets_named(part for step in steps for part in (step.params, step.undo))
+        return self._named[key]
 
     def _path_of(self, record: StepResult) -> str | None:
         return str(self.surroundings.runs / record.output_path) if record.output_path else None

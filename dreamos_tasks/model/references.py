@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dreamos_tasks.model.plan import StepResult
@@ -66,6 +66,12 @@ def references_in(params: Any, *, pointer: str = "") -> Iterator[Reference]:
     elif isinstance(params, list | tuple):
         for index, inner in enumerate(params):
             yield from references_in(inner, pointer=f"{pointer}/{index}")
+
+
+def secrets_named(texts: Iterable[Any]) -> frozenset[str]:
+    """The names of the secrets that are referred to anywhere in these parameters."""
+    found = (reference.secret for params in texts if may_refer(params) for reference in references_in(params))
+    return frozenset(name for name in found if name is not None)
 
 
 def trouble_with(reference: Reference, *, earlier: Sequence[str]) -> str:

@@ -186,6 +186,23 @@ async def test_a_secret_reaches_the_command_and_nothing_that_is_kept(tmp_path: P
     assert not any(secret.encode() in content for content in kept)
 
 
+async def test_a_secret_of_one_step_is_blanked_in_what_the_others_print_and_read(tmp_path: Path) -> None:
+    secret = "hunter2-canary-7"
+    bench = Workbench(tmp_path, secrets={"TOKEN": secret, "PIN": "7", "OTHER": "never named"})
+    bench.add(
+        Step(name="a", params={"command": "cat > kept", "stdin": "token=${secret:TOKEN} pin=${secret:PIN}"}),
+        Step(name="b", params={"command": "cat kept; echo; echo 'never named'"}),
+        Step(name="c", tool="files", params={"action": "read", "path": "kept"}),
+        verify=(shell("check", "cat kept"),),
+    )
+
+    task = await bench.attempt()
+
+    assert (task.status, (tmp_path / "kept").read_text()) == (Status.COMPLETED, f"token={secret} pin=7")
+    assert task.steps[1].output_head == "token=[secret] pin=7\nnever named\n"
+    assert secret not in repr(bench.nexus.events()) + repr(task)
+
+
 async def test_a_secret_that_is_not_there_is_named(bench: Workbench) -> None:
     bench.add(Step(name="a", params={"command": "true", "env": {"T": "${secret:NOPE}"}}))
 
