@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 from playwright.sync_api import Browser, StorageState
 
 from dreamos_tasks.app.daemon_lock import read_card
@@ -9,11 +12,31 @@ from tests.end_to_end.dashboard import Dashboard, window
 from tests.end_to_end.project import Project
 
 NARROWEST = 360
+CHARTS = "vendor/uplot.js"
 PRINT = (
     r"printf '\033[1;31merror\033[0m: \033[38;5;208morange\033[0m\n\033[Kplain\r\n';"
     r" printf 'at 10\rat 20\rat 30'; printf '\n\033[2Aup\n'"
 )
 SUNK = "() => [...document.querySelectorAll('.nav li')].filter(one => one.getBoundingClientRect().right > innerWidth).length"
+
+
+def test_an_empty_board_says_how_to_begin(dashboard: Dashboard) -> None:
+    dashboard.see(dashboard.page.get_by_text("No task yet"))
+    assert dashboard.project.dt("add", "Begin").code == 0
+    dashboard.see(dashboard.card("Begin", state="ready"))
+    dashboard.page.get_by_text("No task yet").wait_for(state="detached")
+
+
+def test_what_cannot_be_asked_for_is_not_said_to_be_nothing(served: Project, dashboard: Dashboard) -> None:
+    page = dashboard.page
+    dashboard.until(f"performance.getEntriesByType('resource').some(one => one.name.endsWith('{CHARTS}'))")
+    os.kill(served.daemon_pid(), signal.SIGKILL)
+    dashboard.see(page.get_by_role("alert").filter(has_text="Stale since"))
+    dashboard.go("#/health")
+    dashboard.see(page.get_by_role("heading", name="Breakers and limits"))
+    assert page.get_by_text("No tool or host is held back").count() == 0
+    served.up()
+    dashboard.see(page.get_by_text("No tool or host is held back"))
 
 
 def test_a_link_that_was_mistyped_leads_to_a_page_that_says_so_or_to_the_board(

@@ -1,13 +1,13 @@
 // Where it begins: draws the shell, loads the board, follows it, and tries again while there is no daemon.
 import { effect, html, render } from "./view.js";
-import { Shell } from "./shell.js";
+import { fetchLater, Shell } from "./shell.js";
 import { isSignedOut } from "./api.js";
 import { isLoaded, start } from "./rows.js";
 import { watchRequests } from "./requests.js";
 import { watchIncidents } from "./incident_watch.js";
 import "./theme.js";
 
-const AGAIN_MS = 1500;
+const AGAIN_MS = 1500, CALM_MS = 1000;
 
 async function begin() {
   try {
@@ -19,7 +19,11 @@ async function begin() {
 }
 
 render(html`<${Shell} />`, document.getElementById("app"));
-effect(() => { if (isLoaded.value) performance.mark("board"); });
+effect(() => {
+  if (!isLoaded.value) return;
+  performance.mark("board");
+  setTimeout(fetchLater, CALM_MS);
+});
 begin();
 watchRequests();
 watchIncidents();

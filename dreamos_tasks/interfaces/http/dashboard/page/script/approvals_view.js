@@ -1,6 +1,6 @@
 // Everything that waits for a person's word, the oldest first.
 import { html, useEffect, useRef } from "./view.js";
-import { allowNotes, mayNotify, open } from "./requests.js";
+import { allowNotes, isRead, mayNotify, open } from "./requests.js";
 import { RequestCard } from "./request_card.js";
 import { Icon } from "./icons.js";
 import { count } from "./words.js";
@@ -18,6 +18,6 @@ export function ApprovalsView() {
   <p class="visually-hidden" role="status">${count(open.value.length, "request")} open</p>
   <div class="page" tabIndex="0" ref=${place} onFocusIn=${() => { wasIn.current = true; }}><div class="inner requests">
     ${open.value.map((request) => html`<${RequestCard} key=${request.request_id} request=${request} isLinked />`)}
-    ${!open.value.length && html`<p class="empty"><strong>Nobody waits for you</strong>Steps that may do harm, and questions of agents, appear here.</p>`}
+    ${isRead.value && !open.value.length && html`<p class="empty"><strong>Nobody waits for you</strong>Steps that may do harm, and questions of agents, appear here.</p>`}
   </div></div>`;
 }

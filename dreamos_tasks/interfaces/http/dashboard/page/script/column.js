@@ -1,6 +1,6 @@
 // A column: the tasks of one state, of which only those in sight are drawn. Cards can be dragged to another priority.
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useSignal } from "./view.js";
-import { loadMore, states } from "./rows.js";
+import { isEmpty, loadMore, states } from "./rows.js";
 import { inSight, layoutOf, shownIds } from "./queue.js";
 import { filter } from "./filters.js";
 import { Card } from "./card.js";
@@ -40,7 +40,7 @@ export function Column({ state, isChosen }) {
     <header><${Icon} of=${state} /><h2>${columnWord(state)}</h2><${Count} state=${state} shown=${ids.length} />
       <button class="plain fold" onClick=${() => fold(state)} aria-label=${`Fold ${stateWord(state)}`} title="Fold">‹</button></header>
     <div class="list" ref=${place} onScroll=${onScroll} tabIndex=${-1} ...${held} ...${isFinal ? {} : dropPlace(state, place, places)}>
-      ${!places.length && html`<p class="nothing">${filter.value.isSet ? "Nothing fits the filter" : "Nothing here"}</p>`}
+      ${!places.length && html`<p class="nothing">${filter.value.isSet ? "Nothing fits the filter" : state === "ready" && isEmpty.value ? html`No task yet. <kbd>n</kbd> adds one, and so do <code>dt add</code> and a file in the inbox.` : "Nothing here"}</p>`}
       <ul style=${{ height: `${whole}px` }} role="list">
         ${drawn.map((one) => html`<${Slot} key=${one.key} place=${one} isStop=${one === stop} isOver=${isOpenForDrop && dragged.value.over === one.priority} canDrag=${!isFinal} />`)}
       </ul>

@@ -3,9 +3,9 @@ import { html } from "./view.js";
 import { post, taskPath } from "./api.js";
 import { Text } from "./harmless.js";
 import { ago, now } from "./times.js";
-import { idsOf, loadMore, rowOf, states, touch } from "./rows.js";
+import { idsOf, isLoaded, loadMore, rowOf, states, touch } from "./rows.js";
 import { shownIds } from "./queue.js";
-import { Filters } from "./filters.js";
+import { filter, Filters } from "./filters.js";
 import { taskHref } from "./route.js";
 import { asking, say } from "./steering.js";
 import { tell, tellTrouble } from "./notices.js";
@@ -24,7 +24,7 @@ export function FailedView() {
       ${shown.map((id) => html`<${Letter} key=${id} id=${id} />`)}
       ${ids.length > SHOWN && html`<p class="dim">and ${count(ids.length - SHOWN, "more task")}: a filter finds them</p>`}
       ${states.failed.next.value && html`<button onClick=${() => loadMore("failed")}>Load older ones</button>`}
-      ${!ids.length && html`<p class="empty"><strong>Nothing has failed for good</strong>What is tried again by itself is on the board.</p>`}
+      ${isLoaded.value && !ids.length && (filter.value.isSet ? html`<p class="empty"><strong>Nothing fits the filter</strong></p>` : html`<p class="empty"><strong>Nothing has failed for good</strong>What is tried again by itself is on the board.</p>`)}
     </div></div>`;
 }
 

@@ -14,7 +14,7 @@ export function Gates() {
   const { form } = usePolled(() => get("/gates"), EVERY_MS);
   const gates = form ?? [];
   return html`<section class="panel"><header><h2>Breakers and limits</h2></header><div class="body">
-    ${!gates.length ? html`<p class="dim">No tool or host is held back</p>` : html`<table class="table"><thead><tr><th>Tool or host</th><th>Breaker</th><th>In use</th><th>This minute</th><th>Waiting</th></tr></thead>
+    ${!form ? html`<p class="dim">…</p>` : !gates.length ? html`<p class="dim">No tool or host is held back</p>` : html`<table class="table"><thead><tr><th>Tool or host</th><th>Breaker</th><th>In use</th><th>This minute</th><th>Waiting</th></tr></thead>
       <tbody>${gates.map((gate) => html`<tr key=${gate.key}><td class="mono"><${Text} of=${gate.key} /></td>
         <td><span class=${TONES[gate.breaker] ?? ""}>${WORDS[gate.breaker] ?? gate.breaker ?? "Fine"}</span>${gate.open_until && gate.breaker === "open" && html` <span class="dim numbers">${countdown(gate.open_until)}</span>`}
           ${gate.reason && html`<p class="dim"><${Text} of=${gate.reason} /></p>`}${gate.probe && html`<a href=${taskHref(gate.probe)} class="mono">${gate.probe}</a>`}</td>

@@ -12,6 +12,6 @@ export function Incidents() {
   if (!shown.length) return null;
   return html`<section class="panel"><header><h2>To be looked into</h2><a class="button small" href="#/incidents">Look at ${count(shown.length, "incident")}</a></header><ul class="body incidents">
     ${shown.slice(0, MOST).map((incident) => html`<li key=${incident.incident_id} class="incident"><span class=${`pill ${incident.severity}`}>${plain(incident.severity)}</span>
-      <span class="text"><${Text} of=${incident.text} /></span><span class="dim numbers">${incident.state === "open" ? `since ${ago(incident.opened_at, now.value)}` : incident.state}</span></li>`)}
+      <span class="text"><${Text} of=${incident.text} /></span><span class="dim numbers">${incident.state === "open" ? `opened ${ago(incident.opened_at, now.value)}` : incident.state}</span></li>`)}
     ${shown.length > MOST && html`<li class="dim">and ${shown.length - MOST} more</li>`}</ul></section>`;
 }

@@ -16,7 +16,7 @@ const WORDS = { open: "Nobody has acknowledged it" };
 
 export function IncidentsView() {
   const found = incidents.value ?? [];
-  return html`<div class="page-head"><h1>Incidents</h1><p class="dim">${unheeded.value ? `${unheeded.value} of ${found.length} not acknowledged` : "Nothing waits for a word"}</p></div>
+  return html`<div class="page-head"><h1>Incidents</h1><p class="dim">${unheeded.value ? `${unheeded.value} of ${found.length} not acknowledged` : incidents.value && "Nothing waits for a word"}</p></div>
     <div class="page" tabIndex="0"><div class="inner matters">
       ${incidentTrouble.value && html`<${Trouble} error=${incidentTrouble.value} />`}
       ${ORDER.flatMap((state) => found.filter((incident) => incident.state === state)).map((incident) => html`<${Matter} key=${incident.incident_id} incident=${incident} />`)}

@@ -8,6 +8,7 @@ import { viewWord } from "./words.js";
 
 const GATHER_MS = 60, MOST = 1000;
 export const open = signal([]); // the requests that wait for a decision, oldest first
+export const isRead = signal(false); // until then nobody knows whether anybody asks
 export const mayNotify = signal(globalThis.Notification?.permission || "unsupported");
 const known = new Set();
 let timer = 0, isFirst = true;
@@ -29,6 +30,7 @@ async function read() {
     known.add(request.request_id);
   }
   isFirst = false;
+  isRead.value = true;
 }
 
 export const readAgain = () => { news.value += 1; };

@@ -1,6 +1,6 @@
 // The board's rows: one signal a task, so that a change redraws that task and nothing else; and which state has which tasks.
 import { get } from "./api.js";
-import { batch, signal } from "./view.js";
+import { batch, computed, signal } from "./view.js";
 import { setClock } from "./times.js";
 import { follow, onMessage } from "./live.js";
 import { tellTrouble } from "./notices.js";
@@ -19,6 +19,7 @@ export const requests = signal(0); // grows when people are asked something, or 
 const dirty = new Set();
 let askedAt = 0, timer = 0, isAsking = false, order = 0, seen = null;
 
+export const isEmpty = computed(() => STATES.every((state) => { void states[state].version.value; return !members.get(state).size; }));
 export const rowOf = (id) => rows.get(id);
 export const idsOf = (state) => members.get(state);
 

@@ -24,14 +24,20 @@ import { FailedView } from "./failed_view.js";
 import { SignedOut } from "./signed_out.js";
 import { count, plain, viewWord } from "./words.js";
 
-// A view that is fetched when it is first looked at: charts weigh more than all the rest.
+// A view that is not needed for the first paint: charts weigh more than all the rest.
+const later = [];
 function Later(fetchView) {
+  later.push(fetchView);
   return function Fetched(props) {
     const found = useSignal(null);
-    useEffect(() => { fetchView().then((View) => { found.value = { View }; }); }, []);
+    const isLive = connection.value.state === "live";
+    useEffect(() => { if (!found.value) fetchView().then((View) => { found.value = { View }; }).catch(() => {}); }, [isLive]);
     return found.value && html`<${found.value.View} ...${props} />`;
   };
 }
+
+// They are fetched before somebody looks: a view that is opened while there is no daemon shows at least that.
+export const fetchLater = () => Promise.allSettled(later.map((fetchView) => fetchView()));
 
 // A view that is added is named here and in route.VIEWS, in words.viewWord if its name is not its word; its key is "g" and its first letter.
 const SHOWN = { board: BoardView, task: TaskView, approvals: ApprovalsView, agents: AgentsView, episodes: Later(() => import("./episodes_view.js").then((module) => module.EpisodesView)), incidents: Later(() => import("./incidents_view.js").then((module) => module.IncidentsView)), mail: Later(() => import("./mail_view.js").then((module) => module.MailView)), health: Later(() => import("./health_view.js").then((module) => module.HealthView)), failed: FailedView };
