@@ -127,25 +127,20 @@ def seen_again(incident: Incident, condition: Condition, rule: EscalationRule, *
     seen = incident
     if seen.state is IncidentState.SNOOZED and seen.snoozed_until is not None and seen.snoozed_until <= now:
         awake = replace(
-            seen,
-            state=IncidentState.OPEN,
-            snoozed_until=None,
-            told_severity=None,
-            untold_targets=(),
-            raised_at=now,
+            _to_be_told_to_all(seen), state=IncidentState.OPEN, snoozed_until=None, told_severity=None, raised_at=now
         )
         seen = _noted(awake, "snooze ended", by=by, now=now)
     if condition.severity.rank < seen.base_severity.rank:  # the matter itself has become more urgent than it was
         worse = replace(seen, base_severity=condition.severity)
         if condition.severity.rank < seen.severity.rank:
             state = IncidentState.OPEN if seen.state is IncidentState.ACKNOWLEDGED else seen.state
-            worse = replace(worse, severity=condition.severity, raised_at=now, state=state, untold_targets=())
+            worse = replace(_to_be_told_to_all(worse), severity=condition.severity, raised_at=now, state=state)
             worse = _noted(worse, f"severity {condition.severity.value}", by=by, now=now, why=condition.text)
         seen = worse
     rises_at = raise_at(seen, rule)
     if rises_at is not None and rises_at <= now:
         severity = next_severity(seen.severity)
-        seen = replace(seen, severity=severity, raised_at=now, text=condition.text, untold_targets=())
+        seen = replace(_to_be_told_to_all(seen), severity=severity, raised_at=now, text=condition.text)
         seen = _noted(seen, f"severity {severity.value}", by=by, now=now, why=condition.text)
     return seen
 
@@ -234,7 +229,9 @@ def told(incident: Incident, *, severity: Priority, failures: Mapping[str, str],
         telling_until=again,
         failed_tellings=times,
         telling_error=error,
-        untold_targets=tuple(failures),
+        untold_targets=tuple(failures)
+        if incident.severity is severity
+        else (),  # it rose meanwhile: that is news to all
     )
     return failed if error == incident.telling_error else _noted(failed, "telling failed", by=by, now=now, why=error)
 
@@ -257,6 +254,11 @@ def incident_from_form(form: Mapping[str, Any]) -> Incident:
     for name in ("log", "untold_targets"):
         known[name] = tuple(form.get(name, ()))
     return Incident(**known)
+
+
+def _to_be_told_to_all(incident: Incident) -> Incident:
+    """There is news of it: those who were told before do not wait for a target that could not be."""
+    return replace(incident, untold_targets=(), telling_until=None) if incident.untold_targets else incident
 
 
 def _noted(incident: Incident, what: str, *, by: str, now: datetime, why: str = "") -> Incident:

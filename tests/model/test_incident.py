@@ -162,6 +162,23 @@ def test_what_could_not_be_told_is_tried_again_later_and_later_and_only_there() 
     assert seen(incident, seconds + 5_000).untold_targets == (), "a new severity is told everywhere"
 
 
+def test_a_new_severity_waits_for_no_target_that_could_not_be_told() -> None:
+    failed = opened()
+    for _ in range(3):
+        failed = rules.told(failed, severity=failed.severity, failures={"command": "exit 1"}, by="monitor", now=at(0))
+    assert not is_due(seen(failed, 99), 99)
+    risen = seen(failed, 100)
+    assert (is_due(risen, 100), risen.untold_targets) == (True, ())
+    telling = rules.being_told(opened(), now=at(99))
+    assert not is_due(seen(telling, 100), 100), "whoever tells it now is left to it"
+
+
+def test_what_rises_while_it_is_told_is_told_to_all_again() -> None:
+    risen = seen(rules.being_told(opened(), now=at(99)), 100)
+    done = rules.told(risen, severity=Priority.MEDIUM, failures={"command": "exit 1"}, by="monitor", now=at(101))
+    assert done.untold_targets == ()
+
+
 def test_the_highest_severity_stays() -> None:
     critical = opened(replace(STALL, severity=Priority.CRITICAL))
     assert rules.raise_at(critical, RULE) is None
