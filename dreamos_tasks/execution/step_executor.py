@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from loguru import logger
 
-from dreamos_tasks.errors import ConfigError
+from dreamos_tasks.errors import ConfigError, DreamosError
 from dreamos_tasks.execution.error_handler import error_of, failures_after, refresh_step, result_of_raising
 from dreamos_tasks.execution.gates import StepGates
 from dreamos_tasks.execution.permits import ApprovalRules, Permit, permit_for
@@ -73,7 +73,8 @@ class StepExecutor:
             return step
         try:
             records = {record.name: record for record in task.steps}
-            return replace(step, params=resolved(step.params, records, path_of=self._path_of))
+            texts = self._texts_of(step.tool)
+            return replace(step, params=resolved(step.params, records, path_of=self._path_of, texts=texts))
         except UnknownReference as error:
             return ToolResult(
                 category=ErrorCategory.CONFIGURATION,
@@ -195,6 +196,14 @@ class StepExecutor:
             steps = (*(task.plan.steps if task.plan is not None else ()), *task.verify)
             self._named[key] = secrets_named(part for step in steps for part in (step.params, step.undo))
         return self._named[key]
+
+    def _texts_of(self, tool: str) -> Sequence[str]:
+        """The parameters of this tool that hold texts only, where it says so."""
+        try:
+            texts: Sequence[str] = getattr(self._tools.get(tool), "texts", ())
+        except DreamosError:
+            return ()  # that it cannot be had is said when it is called
+        return texts
 
     def _path_of(self, record: StepResult) -> str | None:
         return str(self.surroundings.runs / record.output_path) if record.output_path else None

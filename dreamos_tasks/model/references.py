@@ -1,6 +1,7 @@
 """References: `${steps.build.output.path}`, `${secret:NAME}`: values of earlier steps, and secrets, by name.
 
-A text that is one reference becomes the value itself, of whatever type it is; within a longer text a value is written out.
+A text that is one reference becomes the value itself, of whatever type it is; within a longer text, and where a tool takes
+texts only, a value is written out.
 `$${...}` stands for the text `${...}`. All other texts, a shell's own `${HOME}` among them, are left as they are.
 
 What may follow `steps.NAME.`: `status`, `exit_code`, `value` (what the tool returned) and `output`. `output` is the value, or,
@@ -88,8 +89,11 @@ def trouble_with(reference: Reference, *, earlier: Sequence[str]) -> str:
     return ""
 
 
-def resolved(params: Any, records: Mapping[str, StepResult], *, path_of: PathOf) -> Any:
-    """The parameters with the values of earlier steps in them; secrets stay names. Raises UnknownReference."""
+def resolved(params: Any, records: Mapping[str, StepResult], *, path_of: PathOf, texts: Sequence[str] = ()) -> Any:
+    """The parameters with the values of earlier steps in them; secrets stay names. Raises UnknownReference.
+
+    In the parameters named by `texts` there are only texts: there a value alone is written out, too.
+    """
 
     def value_of(match: re.Match[str]) -> Any:
         if match["path"] is None:
@@ -100,7 +104,13 @@ def resolved(params: Any, records: Mapping[str, StepResult], *, path_of: PathOf)
             raise UnknownReference(f"{match[0]}: step {step!r} has not run")
         return _value_at(record, path.split("."), match[0], path_of)
 
-    return _filled(params, value_of, unescape=False)
+    def text_of(match: re.Match[str]) -> Any:
+        value = value_of(match)
+        return value if value is None else _written(value)  # nothing is no text: whoever wants one says so
+
+    if not texts or not isinstance(params, Mapping):
+        return _filled(params, value_of, unescape=False)
+    return {key: _filled(inner, text_of if key in texts else value_of, unescape=False) for key, inner in params.items()}
 
 
 def revealed(params: Any, secrets: Mapping[str, str]) -> tuple[Any, tuple[str, ...]]:
@@ -137,10 +147,13 @@ def _filled_text(text: str, value_of: Callable[[re.Match[str]], Any], *, unescap
     def written(match: re.Match[str]) -> str:
         if match[1]:
             return match[0][1:] if unescape else match[0]
-        value = value_of(match)
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return _written(value_of(match))
 
     return _REFERENCE.sub(written, text)
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _reference(match: re.Match[str], pointer: str, text: str) -> Reference:

@@ -71,6 +71,7 @@ class FilesTool:
     """
 
     name = "files"
+    texts = ("content", "old", "new")
 
     def __init__(self, children: Children, options: FilesOptions = DEFAULTS, *, closed: Iterable[Path] = ()) -> None:
         self._options = options

@@ -51,6 +51,7 @@ class HttpTool:
     """
 
     name = "http"
+    texts = ("headers", "body")
     params_without_secrets = ("url", "query", "save_to")  # these are logged on the way
 
     def __init__(

@@ -90,6 +90,7 @@ class MessageTool:
     """
 
     name = "message"
+    texts = ("subject", "body")
 
     def __init__(
         self,

@@ -83,6 +83,7 @@ class PythonTool:
     """The tool `python`. What the function returns is the step's value; what it prints is its output."""
 
     name = "python"
+    texts = ("env",)
 
     def __init__(self, children: Children, *, options: PythonOptions | None = None) -> None:
         self._children = children

@@ -62,6 +62,7 @@ class ShellTool:
     """
 
     name = "shell"
+    texts = ("command", "env", "stdin")  # a value alone, such as a number, is written out there
     texts_without_references = ("command",)  # a value in a shell line would be read as part of it
     params_without_secrets = ("command", "cwd")  # the arguments of a process can be seen by all
 

@@ -186,6 +186,26 @@ async def test_a_secret_reaches_the_command_and_nothing_that_is_kept(tmp_path: P
     assert not any(secret.encode() in content for content in kept)
 
 
+async def test_where_a_command_takes_texts_a_number_of_an_earlier_step_is_written_out(bench: Workbench) -> None:
+    bench.add(
+        shell("given", """printf '{"n": 7, "yes": true, "list": [1], "none": null}'"""),
+        Step(
+            name="taken",
+            params={
+                "command": ["sh", "-c", "echo $1 $N $L; cat", "sh", "${steps.given.output.n}"],
+                "env": {"N": "${steps.given.output.yes}", "L": "${steps.given.output.list}"},
+                "stdin": "${steps.given.output}",
+            },
+        ),
+        Step(name="nothing", params={"command": ["echo", "${steps.given.output.none}"]}, critical=False),
+    )
+
+    task = await bench.attempt()
+
+    assert task.steps[1].output_head.splitlines()[0] == "7 true [1]"
+    assert [record.status.value for record in task.steps] == ["completed", "completed", "failed"], "nothing is no text"
+
+
 async def test_a_secret_of_one_step_is_blanked_in_what_the_others_print_and_read(tmp_path: Path) -> None:
     secret = "hunter2-canary-7"
     bench = Workbench(tmp_path, secrets={"TOKEN": secret, "PIN": "7", "OTHER": "never named"})
