@@ -32,7 +32,7 @@ from dreamos_tasks.errors import BoardUnavailable, InvalidInput, Refused, UsageE
 from dreamos_tasks.execution.error_handler import outcome_of, output_excerpt
 from dreamos_tasks.intake.dropped import read_dropped
 from dreamos_tasks.intake.json_text import read_json
-from dreamos_tasks.model.outcome import Failed, Outcome, RetryLater, Snoozed, Succeeded, outcome_from_payload
+from dreamos_tasks.model.outcome import Failed, Outcome, RetryLater, Snoozed, Succeeded, outcome_of_result
 from dreamos_tasks.model.plan import Evidence, Step, StepResult, StepStatus
 from dreamos_tasks.model.ruling import record_of
 from dreamos_tasks.model.task import Status, Task
@@ -206,13 +206,11 @@ class _Work:
         printed = {"exit_code": result.exit_code, "output": output_excerpt(result)}
         try:
             content = read_dropped(self._result_file, max_bytes=LARGEST_RESULT_BYTES)
-            value = read_json(content.text)
-            outcome = outcome_from_payload(value) if isinstance(value, dict) else None
+            return outcome_of_result(read_json(content.text), evidence)
         except FileNotFoundError:
             return Succeeded(result=printed, evidence=evidence)
         except (OSError, InvalidInput) as error:  # the work is done: it is not lost for how it was told
             return Succeeded(result={**printed, "result_refused": str(error)}, evidence=evidence)
-        return outcome if isinstance(outcome, Failed) else Succeeded(result=value, evidence=evidence)
 
     def _record(
         self, result: ToolResult, outcome: Outcome, *, started_at: datetime, finished_at: datetime

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Le, MinLen, Predicate, doc
 
 from dreamos_tasks.config import settings
+from dreamos_tasks.model.constraints import YEAR_SECONDS
 from dreamos_tasks.model.request import Risk
 from dreamos_tasks.model.task import NAME_PATTERN
 
-YEAR_SECONDS = 31_536_000  # longer is a slip of the hand; and every instant computed from it still exists
 MOST_BYTES = 2**50  # a pebibyte
 MOST = 1_000_000
 

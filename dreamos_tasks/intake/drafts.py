@@ -14,7 +14,6 @@ from dreamos_tasks.intake.findings import MOST_KEPT, Findings
 from dreamos_tasks.intake.json_places import places_of
 from dreamos_tasks.intake.json_text import MAX_BYTES, UnreadableJson, check_shape, check_size, decode, parse
 from dreamos_tasks.intake.problems import InvalidDrafts, Notice, Problem, placed, pointer_to, shown
-from dreamos_tasks.intake.step_forms import CheckCall
 from dreamos_tasks.model.task import TaskDraft
 
 MAX_TASKS = 10_000
@@ -56,14 +55,6 @@ def read_text(
         places = places_of(text, {problem.pointer for problem in problems})
         raise InvalidDrafts([placed(problem, places) for problem in problems], notices=reading.notices)
     return reading
-
-
-def drafts_from_text(
-    text: str | bytes, *, created_by: str, check_call: CheckCall | None = None
-) -> tuple[Sequence[TaskDraft], bool]:
-    """The drafts of a JSON or JSONL text, and whether it holds an array of them. Raises as `read_text`."""
-    reading = read_text(text, Door(created_by=created_by, check_call=check_call))
-    return reading.drafts, reading.is_array
 
 
 def _gather(value: Any, door: Door, *, max_tasks: int) -> tuple[Reading, list[Problem]]:

@@ -26,7 +26,6 @@ from dreamos_tasks.model.told_form import error_told
 from dreamos_tasks.whole_file import sync_folder
 
 BATCH = 500  # tasks, receipts or events in one go
-_FINAL_WORDS = frozenset(state.value for state in FINAL)
 
 
 @dataclass(slots=True)
@@ -107,7 +106,7 @@ class ResultBook:
                 return
             self._seq = events[-1].seq
             for event in events:
-                if event.changes.get("status") in _FINAL_WORDS or event.type is EventType.ROLLBACK_FINISHED:
+                if event.changes.get("status") in FINAL or event.type is EventType.ROLLBACK_FINISHED:
                     self.settled(event.task_id)
 
     async def write_due(self) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.intake.draft_forms import Door
-from dreamos_tasks.intake.drafts import Reading, drafts_from_text, read_drafts, read_text
+from dreamos_tasks.intake.drafts import Reading, read_drafts, read_text
 from dreamos_tasks.intake.json_text import UnreadableJson
 from dreamos_tasks.intake.problems import InvalidDrafts, Problem
 from dreamos_tasks.model.plan import ApprovalMode, Plan, Step
@@ -400,8 +400,9 @@ def test_json_lines_are_a_task_a_line() -> None:
 
 
 def test_json_lines_are_recognised() -> None:
-    assert [one.title for one in drafts_from_text('{"title":"a"}\n{"title":"b"}\n', created_by="cli")[0]] == ["a", "b"]
-    assert drafts_from_text('{"title":\n"a"}', created_by="cli") == ((TaskDraft(title="a", created_by="cli"),), False)
+    assert [one.title for one in read_text('{"title":"a"}\n{"title":"b"}\n', DOOR).drafts] == ["a", "b"]
+    one = read_text('{"title":\n"a"}', Door(created_by="cli"))
+    assert (one.drafts, one.is_array) == ((TaskDraft(title="a", created_by="cli"),), False)
 
 
 def test_every_wrong_line_is_told() -> None:

@@ -9,7 +9,7 @@ import click
 
 from dreamos_tasks.interfaces.cli.call import SOMEBODY, Call
 from dreamos_tasks.interfaces.cli.option import option
-from dreamos_tasks.interfaces.cli.options import FILLED, agent_option, reason_option
+from dreamos_tasks.interfaces.cli.options import FILLED, agent_option, by_option, reason_option
 from dreamos_tasks.interfaces.cli.text import duration, harmless, local, local_and_ago
 from dreamos_tasks.interfaces.cli.verb_group import verb_group
 from dreamos_tasks.model.json_form import to_json
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 STATE_COLOURS = {"working": "cyan", "idle": "green", "paused": "yellow", "silent": "red"}
 
 name_argument = click.argument("name", metavar="NAME", type=FILLED)
-by_option = option("--by", metavar="NAME", type=FILLED, help="Who says so. [default: DREAMOS_TASKS_AGENT, or cli]")
 
 
 @verb_group(

@@ -11,7 +11,7 @@ import click
 from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import SOMEBODY, Call
 from dreamos_tasks.interfaces.cli.option import option
-from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS, instant_from
+from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS, by_option, instant_from
 from dreamos_tasks.interfaces.cli.text import count, duration, harmless, local, local_and_ago
 from dreamos_tasks.interfaces.cli.verb_group import verb_group
 from dreamos_tasks.model.json_form import to_json
@@ -24,7 +24,6 @@ SEVERITY_COLOURS = {"critical": "red", "high": "red", "medium": "yellow", "low":
 DEFAULT_SNOOZE_SECONDS = 3600.0
 
 words_argument = click.argument("words", metavar="ID...", nargs=-1, type=FILLED)
-by_option = option("--by", metavar="NAME", type=FILLED, help="Who says so. [default: DREAMOS_TASKS_AGENT, or cli]")
 why_option = option("--reason", "why", metavar="TEXT", default="", help="Why; kept with the incident.")
 all_option = option("--all", "all_open", is_flag=True, help="All that nobody has said anything to.")
 

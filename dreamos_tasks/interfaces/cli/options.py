@@ -175,6 +175,13 @@ def reason_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return option("--reason", metavar="TEXT", default="", help="Why; kept in the task's history.")(function)
 
 
+def by_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--by`, who says something of an agent or an incident; see Call.actor."""
+    return option("--by", metavar="NAME", type=FILLED, help="Who says so. [default: DREAMOS_TASKS_AGENT, or cli]")(
+        function
+    )
+
+
 def tag_option(help_text: str) -> Decorator:
     """`--tag`, which may be given several times; handed over as `tags`."""
     return option("--tag", "-t", "tags", metavar="TAG", type=FILLED, multiple=True, help=help_text)

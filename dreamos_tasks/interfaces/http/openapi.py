@@ -157,7 +157,6 @@ def _texts(responses: Responses) -> dict[str, Any]:
 def _forms() -> dict[str, Any]:
     """The forms that routes refer to, each with those that it refers to itself."""
     from dreamos_tasks.app.schemas import schema_named
-    from dreamos_tasks.model.live_message import LiveType
 
     forms: dict[str, Any] = {"Problem": dict(PROBLEM)}
     forms |= _taken_in(schema_named("task"), "Task", prefix="")
@@ -165,40 +164,48 @@ def _forms() -> dict[str, Any]:
     forms |= _taken_in(schema_named("event"), "Event", prefix="Event")
     forms |= _taken_in(schema_named("message"), "Message", prefix="Message")
     forms |= _taken_in(schema_named("message-draft"), "MessageDraft", prefix="MessageDraft")
-    task = forms["Task"]
-    task["properties"]["waiting_for"] = {
-        "type": "array",
-        "items": {"type": "string"},
-        "description": "Why a queued task cannot start; empty when it can.",
+    forms["Task"]["properties"] |= {
+        "waiting_for": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Why a queued task cannot start; empty when it can.",
+        },
+        "eta": {"type": ["object", "null"]},
+        "next_commands": {"type": "array", "items": {"type": "string"}},
     }
-    task["properties"]["eta"] = {"type": ["object", "null"]}
-    task["properties"]["next_commands"] = {"type": "array", "items": {"type": "string"}}
-    editable = forms["DraftTaskDraft"]
+    return {**forms, "TaskEdit": _task_edit(forms["DraftTaskDraft"]), "LiveMessage": _live_message()}
+
+
+def _task_edit(draft: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be changed of a task, of all that a draft has."""
     from dreamos_tasks.model.steering import EDITABLE
     from dreamos_tasks.model.task import TITLE_MAX_LENGTH
 
-    fields = {name: editable["properties"][name] for name in sorted(EDITABLE) if name in editable["properties"]}
+    fields = {name: draft["properties"][name] for name in sorted(EDITABLE) if name in draft["properties"]}
     fields["title"] = {"type": "string", "minLength": 1, "maxLength": TITLE_MAX_LENGTH, "pattern": r"\S"}
-    forms["TaskEdit"] = {
+    return {
         "type": "object",
         "description": "The fields to change, as they are written when a task is added.",
         "properties": fields,
         "additionalProperties": False,
         "minProperties": 1,
     }
-    about = {"type": "object", "properties": {"task_id": {"type": ["string", "null"]}}}
-    forms["LiveMessage"] = {
+
+
+def _live_message() -> dict[str, Any]:
+    from dreamos_tasks.model.live_message import LiveType
+
+    return {
         "type": "object",
         "description": "What happened, as the live feed tells it too.",
         "properties": {
             "id": {"type": "integer", "description": "the seq; ask for what comes after the last one seen"},
             "type": {"enum": [kind.value for kind in LiveType]},
             "timestamp": {"type": "string", "format": "date-time"},
-            "data": about,
+            "data": {"type": "object", "properties": {"task_id": {"type": ["string", "null"]}}},
         },
         "required": ["id", "type", "timestamp", "data"],
     }
-    return forms
 
 
 def _taken_in(schema: Mapping[str, Any], name: str, *, prefix: str) -> dict[str, Any]:
