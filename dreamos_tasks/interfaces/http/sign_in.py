@@ -45,7 +45,7 @@ class Caller:
         raise NotAllowed(
             f"this token is {self.agent_id}'s and cannot act for {agent_id}",
             cause="a token of an agent claims and finishes under its own name",
-            fix=f"leave agent_id out, or use a token of {agent_id}",
+            fix=f"leave the agent out, or use a token of {agent_id}",
         )
 
 

@@ -19,9 +19,10 @@ FIXES: Mapping[str, str] = {
     "task_not_found": "list_tasks shows the tasks of this board",
     "not_claimable": "why_task tells what it waits for; get_next_task claims one that is ready",
     "illegal_transition": "get_task tells how it stands; get_next_task claims another task",
+    "message_not_found": "read_mail gives what you have not read, with its ids",
     "verification_failed": "mend what it names and call complete_task again; you still hold the task",
 }
-TELLING_WHEN_EMPTY = frozenset({"task", "tasks", "next", "percent"})  # of what a model reads
+TELLING_WHEN_EMPTY = frozenset({"task", "tasks", "messages", "next", "percent"})  # of what a model reads
 SELF_EVIDENT = frozenset({("critical", True), ("approval", "none")})  # of steps
 
 

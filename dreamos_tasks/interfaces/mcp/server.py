@@ -6,12 +6,16 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.tools import Tool
+from mcp.server.stdio import stdio_server
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, GetPromptResult, InputRequiredResult
 
 from dreamos_tasks import __version__
 from dreamos_tasks.interfaces.mcp.access import BoardAccess
 from dreamos_tasks.interfaces.mcp.board_tools import BoardTools
+from dreamos_tasks.interfaces.mcp.line_faults import AnsweredFaults
 from dreamos_tasks.interfaces.mcp.mail_tools import MailTools
 from dreamos_tasks.interfaces.mcp.reading import add_prompt, add_resources
 from dreamos_tasks.interfaces.mcp.running import RunTool
@@ -24,6 +28,30 @@ A task board that several agents share. Work from it so: get_next_task claims a 
 (context.cwd); report_progress now and then; then complete_task with what came of it, or fail_task, or release_task. You hold \
 a task only while your lease lasts: any call prolongs it. When you are told stale_token, stop: somebody else may be at it. \
 Found more work: add_task. Need a person: ask_question, then take another task."""
+
+
+class BoardServer(MCPServer[Any]):
+    """The library's server, which answers what is no message, and tells of a wrong prompt that it is the caller's error."""
+
+    async def run_stdio_async(self) -> None:
+        """Serve on stdin and stdout."""
+        async with stdio_server() as (lines, answers):
+            await self._lowlevel_server.run(
+                AnsweredFaults(lines, answers), answers, self._lowlevel_server.create_initialization_options()
+            )
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """See MCPServer. Raises MCPError."""
+        known = {prompt.name: {one.name for one in prompt.arguments or ()} for prompt in await self.list_prompts()}
+        if name not in known:
+            raise MCPError(code=INVALID_PARAMS, message=f"there is no prompt {name!r} (known: {', '.join(known)})")
+        for argument in arguments or {}:
+            if argument not in known[name]:
+                words = f"{name} takes no {argument!r} (known: {', '.join(sorted(known[name])) or 'none'})"
+                raise MCPError(code=INVALID_PARAMS, message=words)
+        return await super().get_prompt(name, arguments, context)
 
 
 def build_server(
@@ -39,7 +67,7 @@ def build_server(
         *more_tools,
     ]
     task_tools = {run_tool.tool.name: run_tool.as_task_tool(), **(more_task_tools or {})}
-    server: MCPServer[Any] = MCPServer(
+    server = BoardServer(
         NAME,
         title="dreamos-tasks: a task board for agents",
         instructions=INSTRUCTIONS,
