@@ -16,10 +16,12 @@ from dreamos_tasks.interfaces.cli.task_view import state_word, task_document
 from dreamos_tasks.interfaces.cli.text import harmless, harmless_block, local_and_ago
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.model.json_form import event_to_json
+from dreamos_tasks.model.plan import StepStatus
 from dreamos_tasks.model.task import Task
 
 if TYPE_CHECKING:
     from dreamos_tasks.model.risk import Assessment
+    from dreamos_tasks.model.undone import Undone
 
 
 @verb(
@@ -84,27 +86,31 @@ def _undo_steps(call: Call, task: Task, names: tuple[str, ...], *, dry_run: bool
         _ask(call, task, dangers, yes=yes)
     since = call.nexus.clock.now()
     done = undoing.undo(task, meant, by=call.actor(agent), may_destroy=bool(dangers))
-    tried = [record for record in done.steps if record.undone is not None and record.undone.at >= since]
-    failed = [record for record in tried if record.undone is not None and not record.undone.ok]
+    tried = {one.name: one.undone for one in done.steps if one.undone is not None and one.undone.at >= since}
+    failed = {name: undone for name, undone in tried.items() if not undone.ok}
     if call.out.as_json:
         call.out.document(task_document(call.nexus, done))
     else:
-        for record in sorted(tried, key=lambda one: meant.index(one.name)):
-            assert record.undone is not None
-            word = "undone" if record.undone.ok else "not undone"
-            why = f": {_first_line(record.undone.message)}" if record.undone.message else ""
-            call.out.line(f"{done.task_id}  {harmless(record.name)}: {word}{why}")
-        if any(record.status.value == "pending" for record in tried) and not failed:
-            call.out.note(f"the task stays {done.status.value}; tried again, it runs these steps once more")
+        _tell_undone(call, done, {name: tried[name] for name in meant if name in tried})
     if failed:
         call.out.error(
             DreamosError(
                 f"{len(failed)} of {len(tried)} steps could not be undone",
-                cause="; ".join(f"{one.name}: {_first_line(one.undone.message)}" for one in failed if one.undone),
+                cause="; ".join(f"{name}: {_first_line(undone.message)}" for name, undone in failed.items()),
                 fix=f"dt show {done.task_id}",
             )
         )
         call.exit_code = 1
+
+
+def _tell_undone(call: Call, task: Task, tried: Mapping[str, Undone]) -> None:
+    for name, undone in tried.items():
+        word = "undone" if undone.ok else "not undone"
+        why = f": {_first_line(undone.message)}" if undone.message else ""
+        call.out.line(f"{task.task_id}  {harmless(name)}: {word}{why}")
+    waits = any(record.status is StepStatus.PENDING for record in task.steps if record.name in tried)
+    if waits and all(undone.ok for undone in tried.values()):
+        call.out.note(f"the task stays {task.status.value}; tried again, it runs these steps once more")
 
 
 def _would_undo(call: Call, task: Task, meant: Sequence[str], dangers: Mapping[str, Assessment]) -> None:
