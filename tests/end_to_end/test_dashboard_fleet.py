@@ -109,6 +109,12 @@ def test_an_incident_is_counted_until_somebody_acknowledges_or_snoozes_it(
     assert states == {"Send the report": "acknowledged", "Renew the certificate": "snoozed"}
     report.get_by_role("button", name="Close").click()
     dashboard.see(page.locator(".matter.closed", has_text="Send the report"))
+    for title in ("One more", "And another"):
+        told(served, "add", title, "--due", "2020-01-01")
+    look_at_the_board(served)
+    dashboard.see(dashboard.button("Acknowledge all 2")).click()
+    dashboard.button("Acknowledge them").click()
+    number_beside(dashboard, "incidents").wait_for(state="detached")
 
 
 def test_mail_is_written_by_a_person_and_what_agents_wrote_is_read(served: Project, dashboard: Dashboard) -> None:

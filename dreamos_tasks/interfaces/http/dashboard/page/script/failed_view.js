@@ -8,10 +8,10 @@ import { shownIds } from "./queue.js";
 import { filter, Filters } from "./filters.js";
 import { taskHref } from "./route.js";
 import { asking, say } from "./steering.js";
-import { tell, tellTrouble } from "./notices.js";
+import { doForAll } from "./many.js";
 import { count } from "./words.js";
 
-const SHOWN = 200, AT_ONCE = 6;
+const SHOWN = 200;
 
 export function FailedView() {
   const ids = shownIds.failed.value;
@@ -39,21 +39,4 @@ function Letter({ id }) {
   </article>`;
 }
 
-async function retry(ids) {
-  const left = [...ids];
-  let done = 0, trouble = null;
-  const work = async () => {
-    for (let id = left.shift(); id; id = left.shift()) {
-      try {
-        await post(`${taskPath(id)}/retry`);
-        done += 1;
-      } catch (error) {
-        trouble = error;
-      }
-      touch(id);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  tell(`${count(done, "task")} queued again`);
-  if (trouble) tellTrouble(trouble);
-}
+const retry = (ids) => doForAll(ids, (id) => post(`${taskPath(id)}/retry`).finally(() => touch(id)), (done) => `${count(done, "task")} queued again`);

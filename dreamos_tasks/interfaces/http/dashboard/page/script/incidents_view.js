@@ -4,10 +4,12 @@ import { post } from "./api.js";
 import { Text } from "./harmless.js";
 import { incidents, incidentTrouble, readIncidents, unheeded } from "./incident_watch.js";
 import { ago, clock, now } from "./times.js";
+import { doForAll } from "./many.js";
 import { attempt } from "./notices.js";
 import { taskHref } from "./route.js";
+import { asking } from "./steering.js";
 import { Trouble } from "./trouble.js";
-import { plain } from "./words.js";
+import { count, plain } from "./words.js";
 
 const HOUR_SECONDS = 3600;
 const ORDER = ["open", "acknowledged", "snoozed", "closed"];
@@ -16,13 +18,18 @@ const WORDS = { open: "Nobody has acknowledged it" };
 
 export function IncidentsView() {
   const found = incidents.value ?? [];
-  return html`<div class="page-head"><h1>Incidents</h1><p class="dim">${unheeded.value ? `${unheeded.value} of ${found.length} not acknowledged` : incidents.value && "Nothing waits for a word"}</p></div>
+  const open = found.filter((incident) => incident.state === "open").map((incident) => incident.incident_id);
+  const acknowledgeAll = () => { asking.value = { words: `Acknowledge ${count(open.length, "incident")}? Nobody is told of them again.`, label: "Acknowledge them", act: () => acknowledge(open) }; };
+  return html`<div class="page-head"><h1>Incidents</h1><p class="dim">${unheeded.value ? `${unheeded.value} of ${found.length} not acknowledged` : incidents.value && "Nothing waits for a word"}</p>
+      ${open.length > 1 && html`<button onClick=${acknowledgeAll}>Acknowledge all ${open.length.toLocaleString()}</button>`}</div>
     <div class="page" tabIndex="0"><div class="inner matters">
       ${incidentTrouble.value && html`<${Trouble} error=${incidentTrouble.value} />`}
       ${ORDER.flatMap((state) => found.filter((incident) => incident.state === state)).map((incident) => html`<${Matter} key=${incident.incident_id} incident=${incident} />`)}
       ${incidents.value && !found.length && html`<p class="empty"><strong>Nothing is wrong</strong>Tasks that stall or are past their due date, and agents that fall silent, appear here.</p>`}
     </div></div>`;
 }
+
+const acknowledge = (ids) => doForAll(ids, (id) => post(`/incidents/${encodeURIComponent(id)}/acknowledge`), (done) => `${count(done, "incident")} acknowledged`).then(readIncidents);
 
 function Matter({ incident }) {
   const { incident_id: id, state } = incident;

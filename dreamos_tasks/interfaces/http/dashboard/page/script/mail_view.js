@@ -47,7 +47,7 @@ function Mailbox({ name, isOwn, onChange }) {
     ${trouble && html`<${Trouble} error=${trouble} />`}
     ${messages.slice(0, SHOWN).map((message) => html`<${Letter} key=${message.message_id} message=${message} isSent=${isSent} say=${isOwn && !isSent && say} />`)}
     ${messages.length > SHOWN && html`<p class="dim">and ${count(messages.length - SHOWN, "older message")}: <code>dt mail list --agent ${name}</code></p>`}
-    ${form && !form.length && html`<p class="empty"><strong>${isSent ? "Nothing was sent" : "There is no message"}</strong><code>dt mail send ${isOwn ? "ada" : name} --subject "..."</code> writes one, and so does the button above.</p>`}
+    ${form && !form.length && html`<p class="empty"><strong>${isSent ? "Nothing was sent" : "There is no message"}</strong><code>dt mail send ${isOwn ? "ada" : name} --agent bob --subject "..."</code> writes one, and so does the button above.</p>`}
   </section>`;
 }
 
