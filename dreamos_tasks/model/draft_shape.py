@@ -6,6 +6,7 @@ stop every claim of the board.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,6 +40,37 @@ def check_kind(value: Any, kind: type, *, field: str) -> None:
     """Raises InvalidTask for a value that is no `kind`."""
     if not isinstance(value, kind):
         raise _misfit(field, value, f"a {kind.__name__}(...) of dreamos_tasks")
+
+
+def check_steps(steps: Iterable[Any], *, field: str) -> None:
+    """Raises InvalidTask for what is no Step, for two steps of one name, and for needs that can never be met."""
+    from dreamos_tasks.model.plan import Step
+
+    needs: dict[str, tuple[str, ...]] = {}
+    for index, step in enumerate(steps):
+        check_kind(step, Step, field=field)
+        if step.name in needs:
+            raise InvalidTask(
+                f"two steps are called {step.name!r}", pointer=f"/{field}/{index}/name", fix="give each its own name"
+            )
+        needs[step.name] = step.needs
+    for index, (name, needed) in enumerate(needs.items()):
+        strange = next((other for other in needed if other not in needs), None)
+        if strange is not None:
+            raise InvalidTask(
+                f"step {name!r} needs {strange!r}, and there is no such step",
+                pointer=f"/{field}/{index}/needs",
+                fix="name a step of the same list",
+            )
+    if any(needs.values()):
+        from dreamos_tasks.model.dependencies import ring_closers
+
+        if closers := ring_closers(needs):
+            raise InvalidTask(
+                f"the steps {', '.join(closers)} need each other in a ring",
+                pointer=f"/{field}",
+                fix="take one need out",
+            )
 
 
 def _misfit(field: str, value: Any, expected: str) -> InvalidTask:

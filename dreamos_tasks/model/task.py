@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from dreamos_tasks.errors import InvalidTask
-from dreamos_tasks.model.draft_shape import check_kind, instant_in, listed
+from dreamos_tasks.model.draft_shape import check_kind, check_steps, instant_in, listed
 from dreamos_tasks.model.hold import GateWait
 from dreamos_tasks.model.plan import Evidence, Plan, Step, StepResult, TaskError
 from dreamos_tasks.model.request import Pause, Request
@@ -271,8 +271,9 @@ def _check_kinds(draft: TaskDraft) -> None:
     for name, kind in (("plan", Plan), ("retry", RetryPolicy)):
         if getattr(draft, name) is not None:
             check_kind(getattr(draft, name), kind, field=name)
-    for step in draft.verify:
-        check_kind(step, Step, field="verify")
+    if draft.plan is not None:
+        check_steps(draft.plan.steps, field="plan/steps")
+    check_steps(draft.verify, field="verify")
 
 
 def _check_retries(draft: TaskDraft) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dreamos_tasks.errors import InvalidTask
+from dreamos_tasks.model.plan import Plan, Step
 from dreamos_tasks.model.query import ClaimRequest
 from dreamos_tasks.model.task import TaskDraft
 
@@ -66,3 +67,18 @@ def test_json_is_not_taken_for_the_value_it_stands_for(field: str, value: Any) -
 def test_who_claims_has_a_name(name: Any) -> None:
     with pytest.raises(InvalidTask):
         ClaimRequest(agent_id=name)
+
+
+@pytest.mark.parametrize(
+    ("steps", "pointer", "words"),
+    [
+        ((Step(name="a"), Step(name="a")), "/plan/steps/1/name", "two steps are called 'a'"),
+        ((Step(name="a", needs=("b",)),), "/plan/steps/0/needs", "no such step"),
+        ((Step(name="a", needs=("b",)), Step(name="b", needs=("a",))), "/plan/steps", "in a ring"),
+    ],
+)
+def test_steps_that_could_never_run_are_refused(steps: tuple[Step, ...], pointer: str, words: str) -> None:
+    with pytest.raises(InvalidTask, match=words) as caught:
+        TaskDraft(title="x", plan=Plan(steps=steps))
+
+    assert caught.value.pointer == pointer
