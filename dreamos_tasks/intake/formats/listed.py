@@ -224,6 +224,7 @@ class _Mapping:
             for key, value in self._value.items()
             if key not in self._used and key not in ("extra", "dedupe_key") and value not in (None, "", [], {})
         }
+        rest = {key: value for key, value in rest.items() if value != 0 or key not in TASK_FIELDS}  # our own counters
         self._look_at_instants({key: value for key, value in rest.items() if key not in INSTANTS})
         told = sorted(key for key in rest if key not in TASK_FIELDS)
         if told:

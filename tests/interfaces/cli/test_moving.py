@@ -184,6 +184,17 @@ def test_what_is_exported_is_imported_again_as_it_was(dt: Dt, old_board: str, tm
     }
 
 
+def test_counters_that_count_nothing_are_not_kept_as_somebodys_own(dt: Dt, tmp_path: Path) -> None:
+    task_id = dt.add("x")
+    (tmp_path / "board.json").write_text(dt("export").out)
+    dt("--home", str(tmp_path / "other"), "init")
+
+    dt("--home", str(tmp_path / "other"), "import", str(tmp_path / "board.json"))
+
+    there = dt("--home", str(tmp_path / "other"), "show", task_id, "--json").json["extra"]
+    assert set(there) == {"created_at", "updated_at", "pending_since"}
+
+
 def test_a_plan_comes_along_and_a_wrong_one_is_refused_with_the_place(dt: Dt, tmp_path: Path) -> None:
     good = {"title": "good", "id": "a-1", "run": "make test", "verify": ["true"]}
     bad = {"title": "bad", "id": "a-2", "plan": {"steps": [{"name": "x", "tool": "shel", "params": {}}]}}
