@@ -6,10 +6,9 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
 
 from dreamos_tasks.tools.process_table import stat_of
-from tests.command import DtProcess, until
+from tests.command import DtProcess, sleeping, until
 from tests.end_to_end.project import Project, step
 
 
@@ -21,7 +20,7 @@ def with_settings(project: Project, **variables: str) -> Project:
 def test_what_a_killed_agent_held_is_soon_another_agents(project: Project) -> None:
     project.up()
     project.dt("add", "Fix the parser")
-    with subprocess.Popen(["sleep", "600"]) as agent:
+    with sleeping() as agent:
         project.dt("agents", "register", "ada", "--pid", str(agent.pid))
         assert project.dt("next", "--agent", "ada").code == 0
         os.kill(agent.pid, signal.SIGKILL)

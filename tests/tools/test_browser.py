@@ -364,8 +364,10 @@ async def test_a_browser_of_a_killed_daemon_is_ended_by_the_next_one(
     environment = {**os.environ, "TMPDIR": str(temporary)}
     command = [sys.executable, "-c", KILLED, str(tmp_path), shop.url("/slow")]
     with subprocess.Popen(command, env=environment, cwd=ROOT) as daemon:  # noqa: ASYNC220  nothing else runs here
-        await until(lambda: "/slow" in shop.paths, what="the page is asked for")
-        daemon.kill()
+        try:
+            await until(lambda: "/slow" in shop.paths, what="the page is asked for")
+        finally:
+            daemon.kill()
     assert len(processes_with(str(temporary))) > 3
 
     await end_leftovers(str(tmp_path), except_instance="ours")

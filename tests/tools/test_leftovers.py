@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dreamos_tasks.tools.orphans import end_leftovers
 from dreamos_tasks.tools.process_table import environment_of, send_signal, stat_of
+from tests.command import sleeping
 from tests.tools.conftest import Workshop, is_running
 
 ROOT = Path(__file__).parents[2]
@@ -102,7 +103,7 @@ async def test_a_daemon_that_was_started_in_a_leftover_spares_what_it_runs_in(wo
 
 
 def test_a_process_with_a_reused_pid_is_never_signalled() -> None:
-    with subprocess.Popen(["sleep", "300"]) as stranger:
+    with sleeping() as stranger:
         stat = stat_of(stranger.pid)
         assert stat is not None
 

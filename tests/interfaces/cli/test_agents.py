@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.command import DtProcess, own_environment
+from tests.command import DtProcess, own_environment, sleeping
 from tests.interfaces.cli.conftest import Dt
 
 
@@ -111,7 +110,7 @@ def test_many_processes_never_give_an_agent_more_than_it_may_hold(tmp_path: Path
 def test_a_killed_agents_tasks_go_back_at_the_next_check(tmp_path: Path) -> None:
     dt = DtProcess(tmp_path, own_environment(tmp_path, DREAMOS_TASKS_HOME=str(tmp_path)))
     task_id = dt("add", "x").out.strip()
-    with subprocess.Popen(["sleep", "600"]) as agent:
+    with sleeping() as agent:
         assert dt("agents", "register", "ada", "--pid", str(agent.pid)).code == 0
         assert dt("next", "--agent", "ada").code == 0
         assert dt("monitor", "--once", "--json").form["silent_agents"] == []
