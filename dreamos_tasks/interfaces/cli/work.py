@@ -194,9 +194,10 @@ class _View:
         if out.as_json:
             out.json_line(_document(self._call, task))
             out.flush()
+        is_ours = task.error != claimed.error or any(record.token == claimed.last_token for record in task.steps)
         why = (
             f": {harmless(task.error.message)}"
-            if task.error is not None and task.status is not Status.COMPLETED
+            if task.error is not None and is_ours and task.status is not Status.COMPLETED
             else ""
         )
         status = task.status.value

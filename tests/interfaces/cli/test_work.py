@@ -218,6 +218,22 @@ def test_the_second_signal_gives_the_task_back(dt: DtProcess, tmp_path: Path) ->
     assert (kept["status"], kept["claim"]) == ("pending", None)
 
 
+def test_what_an_earlier_attempt_failed_with_is_not_said_of_this_one(dt: DtProcess, tmp_path: Path) -> None:
+    task_id = added(dt, "twice")
+    dt("claim", task_id)
+    dt("fail", task_id, "--error", "no disk", "--category", "transient")
+    dt("retry", task_id)
+    worker = dt.start("work", *SHELL, "touch begun; sleep 600")
+    until(lambda: (tmp_path / "begun").exists())
+    worker.send_signal(signal.SIGINT)
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(60)
+    assert worker.stderr is not None
+    said = worker.stderr.read()
+    assert "pending after" in said
+    assert "no disk" not in said
+
+
 def test_waiting_is_ended_by_a_signal_and_by_a_task(dt: DtProcess, tmp_path: Path) -> None:
     worker = dt.start("work", *SHELL, "touch seen")
     task_id = added(dt, "late")
