@@ -18,7 +18,7 @@ from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.draft_shape import listed
 from dreamos_tasks.model.event import Change
 from dreamos_tasks.model.outcome import Failed, Outcome, Succeeded, outcome_of_result
-from dreamos_tasks.model.plan import ErrorCategory, Evidence, StepResult, TaskError
+from dreamos_tasks.model.plan import ErrorCategory, Evidence, StepResult, TaskError, category_from
 from dreamos_tasks.model.query import ClaimRequest
 from dreamos_tasks.model.task import ProcessIdentity, Progress, Task, TaskDraft
 
@@ -212,11 +212,13 @@ class TaskNexus(AgentVerbs, MailVerbs, UndoVerbs):
         agent_id: str | None = None,
         *,
         error: str | TaskError,
-        category: ErrorCategory = ErrorCategory.LOGIC,
+        category: ErrorCategory | str = ErrorCategory.LOGIC,
         token: int | None = None,
     ) -> Task:
         """Fail the attempt. Whether there is another depends on the category and the retry policy. Raises as completing."""
-        reason = error if isinstance(error, TaskError) else TaskError(category=category, message=error)
+        reason = (
+            error if isinstance(error, TaskError) else TaskError(category=category_from(category), message=str(error))
+        )
         return self.settle(task_id, Failed(error=reason), agent_id=agent_id, token=token)
 
     def settle(

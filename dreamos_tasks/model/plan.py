@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.model.limits import Usage
 from dreamos_tasks.model.undone import Undone
 from dreamos_tasks.model.value import frozen_value
@@ -35,6 +36,16 @@ class ErrorCategory(StrEnum):
     PERMISSION = "permission"
     RESOURCE = "resource"  # memory, disk, time, rate
     LOGIC = "logic"  # the work itself is wrong: a command's non-zero exit
+
+
+def category_from(word: str) -> ErrorCategory:
+    """The category of this name. Raises InvalidInput."""
+    try:
+        return ErrorCategory(word)
+    except ValueError:
+        raise InvalidInput(
+            f"{word!r} is no category of errors", pointer="/category", fix=f"one of: {', '.join(ErrorCategory)}"
+        ) from None
 
 
 class ApprovalMode(StrEnum):

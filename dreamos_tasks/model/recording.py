@@ -9,6 +9,7 @@ from typing import Any
 
 from dreamos_tasks.errors import (
     IllegalTransition,
+    InvalidInput,
 )
 from dreamos_tasks.model.event import Change, Event, EventType
 from dreamos_tasks.model.json_form import draft_to_sparse_json, instant_to_text
@@ -50,6 +51,10 @@ def record_progress(
 
     Who says nothing of the percentage leaves it as it was said under this claim.
     """
+    if progress.percent is not None and not _is_percentage(progress.percent):
+        raise InvalidInput(
+            f"{progress.percent!r} is no percentage", pointer="/percent", cause="expected 0 to 100", fix="percent=40"
+        )
     lease = held(task, "record", agent_id=agent_id, token=token, now=now)
     last = task.progress
     if progress.percent is None and last is not None and last.at is not None and last.at >= lease.claimed_at:
@@ -62,6 +67,10 @@ def record_progress(
         progress=replace(progress, at=now),
         claim=replace(lease, heartbeat_at=now),
     )
+
+
+def _is_percentage(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100
 
 
 def record_step(task: Task, result: StepResult, *, agent_id: str | None, token: int | None, now: datetime) -> Change:

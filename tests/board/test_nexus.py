@@ -12,6 +12,7 @@ from dreamos_tasks.board.writer import BoardRules
 from dreamos_tasks.errors import (
     ClaimHeld,
     IllegalTransition,
+    InvalidInput,
     NotClaimable,
     StaleToken,
 )
@@ -242,6 +243,15 @@ def test_a_percentage_holds_until_another_is_said_and_no_longer_than_the_claim(
 
     assert noted.progress == Progress(percent=40, note="half", at=START)
     assert later.progress == Progress(note="begun anew", at=at(1))
+
+
+@pytest.mark.parametrize("percent", [-1, 500, float("nan"), "40", True])
+def test_what_is_no_percentage_is_refused(nexus: TaskNexus, percent: Any) -> None:
+    claim(nexus)
+
+    with pytest.raises(InvalidInput):
+        nexus.record_progress("a", Progress(percent=percent), agent_id="ada")
+    assert nexus.get_task_by_id("a").progress is None
 
 
 def test_a_step_recorded_complete_is_never_recorded_again(nexus: TaskNexus) -> None:

@@ -254,3 +254,24 @@ def test_a_status_set_to_failed_keeps_what_an_error_result_says(nexus: TaskNexus
 
     assert failed.error is not None
     assert (failed.error.message, failed.error.cause) == ("no disk", "E1: {'free': 0}")
+
+
+def test_a_category_is_given_by_its_word_and_a_strange_one_is_refused(nexus: TaskNexus) -> None:
+    claim(nexus)
+
+    with pytest.raises(InvalidInput, match="'weird' is no category"):
+        nexus.mark_task_failed("a", "ada", error="no network", category="weird")
+    failed = nexus.mark_task_failed("a", "ada", error="no network", category="transient")
+
+    assert failed.error == TaskError(category=ErrorCategory.TRANSIENT, message="no network")
+    assert failed.error is not None
+    assert isinstance(failed.error.category, ErrorCategory)
+
+
+def test_an_exception_is_told_in_its_words(nexus: TaskNexus) -> None:
+    claim(nexus)
+
+    failed = nexus.mark_task_failed("a", "ada", error=ValueError("no such column"))  # type: ignore[arg-type]
+
+    assert failed.error is not None
+    assert failed.error.message == "no such column"
