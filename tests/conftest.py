@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -21,6 +22,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`--long` is what `make torture` gives; `--seed` makes a failed torture test go the same way again."""
     parser.addoption("--long", action="store_true", help="run the torture suite at full length")
     parser.addoption("--seed", help="repeat a run of the torture suite: its tests say which seed they had")
+
+
+@pytest.fixture(scope="module")
+def subreaper() -> Iterator[None]:
+    """The tests of this module are run by a subreaper, as steps are by a daemon."""
+    from dreamos_tasks.tools.orphans import become_subreaper
+
+    become_subreaper()
+    yield
+    become_subreaper(on=False)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, StorageState, sync_playwright
 
 from dreamos_tasks.app.daemon_lock import read_card
 from tests.command import until
 from tests.end_to_end.project import Project
+from tests.tools.browsing import need_browser
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 30_000  # a busy machine
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"  # of axe-core 4.14.1
@@ -31,13 +29,8 @@ Scheme = Literal["light", "dark"]
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """This machine's browser. Without one a test is skipped at home, and fails in CI."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        missing = f"there is no browser: none of {', '.join(NAMES)} is on PATH (apt install chromium)"
-        if "CI" in os.environ:
-            pytest.fail(missing)
-        pytest.skip(missing)
+    """This machine's browser, if it has one."""
+    found = need_browser()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, chromium_sandbox=os.geteuid() != 0)
         yield browser

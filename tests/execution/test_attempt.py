@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,19 +15,12 @@ from dreamos_tasks.model.plan import ApprovalMode, ErrorCategory, Step
 from dreamos_tasks.model.request import RequestKind, RequestState, Risk
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Status
-from dreamos_tasks.tools.orphans import become_subreaper
 from tests.execution.workbench import Workbench, shell
 from tests.waiting import until
 
 TIMEOUT_SECONDS = 60
+pytestmark = pytest.mark.usefixtures("subreaper")
 Result = TypeVar("Result")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def subreaper() -> Iterator[None]:
-    become_subreaper()
-    yield
-    become_subreaper(on=False)
 
 
 @pytest.fixture

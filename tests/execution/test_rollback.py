@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,11 @@ from dreamos_tasks.model.lifecycle import fold
 from dreamos_tasks.model.plan import Step, StepStatus
 from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.model.undone import RollbackCause
-from dreamos_tasks.tools.orphans import become_subreaper
 from tests.execution.workbench import Workbench, shell
 from tests.waiting import until
 
+pytestmark = pytest.mark.usefixtures("subreaper")
 ROLLBACK = {"rollback": True}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def subreaper() -> Iterator[None]:
-    become_subreaper()
-    yield
-    become_subreaper(on=False)
 
 
 @pytest.fixture

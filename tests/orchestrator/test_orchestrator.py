@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,19 +27,12 @@ from dreamos_tasks.orchestrator.orchestrator import Orchestrator
 from dreamos_tasks.orchestrator.patience import PatientDesk
 from dreamos_tasks.stores.sqlite import SqliteStore
 from dreamos_tasks.tools.children import Children
-from dreamos_tasks.tools.orphans import become_subreaper
 from dreamos_tasks.tools.registry import ToolRegistry
 from dreamos_tasks.tools.shell import ShellTool
 from tests.waiting import until
 
+pytestmark = pytest.mark.usefixtures("subreaper")
 LONG_SECONDS = 3600.0  # longer than any test
-
-
-@pytest.fixture(scope="module", autouse=True)
-def subreaper() -> Iterator[None]:
-    become_subreaper()
-    yield
-    become_subreaper(on=False)
 
 
 class Daemon:
