@@ -373,7 +373,7 @@ async def test_fault_12_a_flood_is_taken_in_batches_and_fairly_while_the_loop_li
         loop = asyncio.get_running_loop()
         while True:
             before = loop.time()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)  # without a pause it would use the processor that the inbox needs
             longest = max(longest, loop.time() - before)
 
     beating = asyncio.create_task(beat())
