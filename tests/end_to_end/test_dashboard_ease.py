@@ -69,6 +69,9 @@ def test_the_keyboard_comes_to_the_cards_by_tab_and_one_press_leaves_the_column(
     assert page.evaluate("document.activeElement.ariaLabel") == "Fold Ready"
     page.keyboard.press("Tab")
     assert "Second" in page.evaluate("document.activeElement.textContent"), "where it was left"
+    page.keyboard.press("p")
+    dashboard.see(page.locator(".notice", has_text="Paused")).get_by_role("button", name="Dismiss").click()
+    page.locator(".notice", has_text="Paused").wait_for(state="detached")
 
 
 def test_output_is_shown_as_on_a_terminal_and_what_nobody_would_see_as_an_escape(dashboard: Dashboard) -> None:

@@ -22,7 +22,7 @@ export function shiftPriority(id, by) {
 }
 
 export async function say(verb, id) {
-  const done = await attempt(() => post(`${taskPath(id)}/${verb}`), `${id}: ${DONE_WORDS[verb] || verb}`);
+  const done = await attempt(() => post(`${taskPath(id)}/${verb}`), (task) => `${id}: ${verb === "pause" && task?.status === "paused" ? "Paused" : DONE_WORDS[verb] || verb}`);
   touch(id);
   return done;
 }
