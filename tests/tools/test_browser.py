@@ -328,9 +328,9 @@ async def test_each_visit_has_a_fresh_profile_and_leaves_nothing(
 async def test_a_browser_that_is_stopped_midway_leaves_no_process_and_no_profile(
     tmp_path: Path, shop: LocalServer, temporary: Path
 ) -> None:
-    leftovers = Leftovers(secrets.token_hex(8))
+    mark = secrets.token_hex(8)
     context = context_in(tmp_path)
-    context = replace(context, environment={**context.environment, **leftovers.environment})
+    context = replace(context, environment={**context.environment, **Leftovers(mark).environment})
     call = asyncio.ensure_future(visited(tmp_path, {"goto": shop.url("/slow")}, context=context))
     await until(lambda: "/slow" in shop.paths, what="the page is asked for")
     before = found_in(temporary)
@@ -340,7 +340,7 @@ async def test_a_browser_that_is_stopped_midway_leaves_no_process_and_no_profile
 
     assert any("playwright" in path for path in before)
     assert call.cancelled()
-    assert not [line for line in leftovers.found() if line.startswith("process")]
+    await until(lambda: not processes_with(mark), what="none of its processes runs")
     assert found_in(temporary) == []
 
 
