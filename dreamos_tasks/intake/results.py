@@ -81,11 +81,6 @@ class ResultBook:
         """Whether a result can be written now."""
         return bool(self._due)
 
-    @property
-    def open_count(self) -> int:
-        """How many files wait for their tasks."""
-        return len(self._open)
-
     async def load(self) -> None:
         """Take up what an earlier daemon left open. Raises BoardUnavailable kinds, OSError."""
         seq = await self._desk.read(lambda nexus: nexus.store.last_seq())
