@@ -22,12 +22,15 @@ class MailVerbs(BoardWriter):
     def send_mail(self, draft: MessageDraft, *, task_id: str | None = None) -> Message:
         """Put a message into its receiver's mailbox; one that is there already is given back as it is.
 
-        `task_id`: the task that was made of it. Raises Refused on a board that has no place for it (a JSON array of tasks).
+        `task_id`: the task that was made of it. Raises InvalidInput when another message has its id, Refused on a board
+        that has no place for it (a JSON array of tasks).
         """
-        from dreamos_tasks.model.mail import key_of, received
+        from dreamos_tasks.model.mail import check_same, key_of, received
 
         with self._transaction() as now:
             there = self._message(key_of(draft.to_agent_id, draft.message_id)) if draft.message_id else None
+            if there is not None:
+                check_same(there, draft)
             return there or self._keep_message(received(draft, now=now, task_id=task_id))
 
     def mail_of(self, agent_id: str, *, unread_only: bool = False) -> Sequence[Message]:

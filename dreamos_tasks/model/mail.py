@@ -112,6 +112,18 @@ def received(draft: MessageDraft, *, now: datetime, task_id: str | None = None) 
     return Message(**values, received_at=now, task_id=task_id)
 
 
+def check_same(there: Message, draft: MessageDraft) -> None:
+    """A message that is sent again is the one that is there. Raises InvalidInput when it is another one under its id."""
+    if (there.from_agent_id, there.subject) == (draft.from_agent_id, draft.subject) and there.body == draft.body:
+        return
+    raise InvalidInput(
+        f"another message in the mailbox of {there.to_agent_id} has this id",
+        pointer="/message_id",
+        cause=f"{there.message_id} is from {there.from_agent_id}: {there.subject}",
+        fix="leave message_id out, and it gets one of its own",
+    )
+
+
 def read(message: Message, *, now: datetime) -> Message:
     """The message once it has been read; itself when it had been."""
     return message if message.read_at is not None else replace(message, read_at=now)

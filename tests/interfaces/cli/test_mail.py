@@ -155,6 +155,17 @@ def test_one_message_to_two_agents_asks_each_for_a_task_of_its_own(dt: Dt, tmp_p
     assert [task["assigned_to"] for task in tasks] == ["ada", "eve"]
 
 
+def test_another_message_under_an_id_that_is_taken_is_refused_and_the_same_one_is_not(dt: Dt, tmp_path: Path) -> None:
+    form = {"to_agent_id": "ada", "message_id": "6f9619ff-8b86-d011-b42d-00cf4fc964ff", "from_agent_id": "bob"}
+    codes = []
+    for subject, body in (("Fix it", [1.5, {"a": None}]), ("Fix it", [1.5, {"a": None}]), ("Fix it", []), ("No", "x")):
+        path = tmp_path / "message.json"
+        path.write_text(json.dumps({**form, "subject": subject, "body": body, "body_type": "application/json"}))
+        codes.append(dt("mail", "send", "--file", str(path)).code)
+    assert codes == [0, 0, 7, 7]
+    assert [message["subject"] for message in box(dt)] == ["Fix it"]
+
+
 def test_a_broadcast_reaches_more_agents_than_fit_on_a_page(dt: Dt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mailboxes, "PAGE", 2)
     for name in ("ada", "eve", "kim", "lee", "max"):
