@@ -13,7 +13,7 @@ from dreamos_tasks.app.port_holder import holder_of
 from dreamos_tasks.board.doorbell import short_path
 from dreamos_tasks.errors import ConfigError
 
-BACKLOG = 128
+BACKLOG = 256  # so many are taken at once, before those that must go for them have gone: each is an open file
 NEXT_PORTS = 20  # tried one after another, when the port was left to us
 
 

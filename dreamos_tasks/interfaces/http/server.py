@@ -16,7 +16,7 @@ import uvicorn
 from loguru import logger
 
 from dreamos_tasks.errors import ConfigError
-from dreamos_tasks.interfaces.http.addresses import bind_tcp, bind_unix
+from dreamos_tasks.interfaces.http.addresses import BACKLOG, bind_tcp, bind_unix
 from dreamos_tasks.interfaces.http.application import build_application
 from dreamos_tasks.interfaces.http.context import WebContext
 from dreamos_tasks.interfaces.http.guard import AsgiApp, Guard, GuardRules, rules_for
@@ -117,6 +117,7 @@ class WebServer:
             server_header=False,
             date_header=False,  # the guard writes it
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            backlog=BACKLOG,
             timeout_graceful_shutdown=STOP_SECONDS,
             h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             ssl_certfile=certfile,
