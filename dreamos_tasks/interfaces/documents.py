@@ -112,7 +112,10 @@ def why_lines(nexus: TaskNexus, task: Task) -> list[str]:
     lines = [*reasons]
     for blocker in blockers_of(nexus, task):
         lines.append(f"  {title_line(blocker)}: {state_word(nexus, blocker)}")
-        lines.extend(f"    {reason}" for reason in (nexus.waiting_for(blocker) if blocker.status in QUEUED else ()))
+        if blocker.status in QUEUED:
+            lines.extend(f"    {reason}" for reason in nexus.waiting_for(blocker))
+        elif blocker.status is not Status.IN_PROGRESS:  # it does not go on by itself
+            lines.extend(f"    next: {command}" for command in next_commands(blocker)[:1])
     return lines
 
 

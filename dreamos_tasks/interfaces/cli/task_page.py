@@ -84,7 +84,8 @@ def next_commands(task: Task, *, waits: bool = False) -> list[str]:
         case Status.IN_PROGRESS if (
             task.claim is not None and task.claim.process is not None
         ):  # a program runs its steps
-            return [f"dt logs {task_id} -f", f"dt wait {task_id}", f"dt pause {task_id}"]
+            steer = "dt pause" if task.pause is None else "dt resume"
+            return [f"dt logs {task_id} -f", f"dt wait {task_id}", f"{steer} {task_id}"]
         case Status.IN_PROGRESS:
             return [
                 f"dt complete {task_id} --agent {holder}",
@@ -106,7 +107,8 @@ def rollback_words(rollback: Rollback, now: datetime) -> str:
     """What is being taken back, and how far that is."""
     what = ", ".join(map(harmless, rollback.steps)) or "all that can be"
     if rollback.finished_at is not None:
-        return f"{what} taken back {local_and_ago(rollback.finished_at, now)}"
+        end = f"taken back {local_and_ago(rollback.finished_at, now)}"
+        return f"{what} {end}" if rollback.steps else f"all that could be was {end}"
     return f"{what} is being taken back" if rollback.is_under_way else f"{what} is to be taken back"
 
 

@@ -119,6 +119,14 @@ def test_why_names_what_blocks_a_task_and_how_that_stands(dt: Dt) -> None:
     assert f"{first}  first: paused" in dt("why", second).out
 
 
+def test_why_says_what_gets_a_blocker_going_that_does_not_go_on_by_itself(dt: Dt) -> None:
+    first = dt.add("first")
+    second = dt.add("second", "--depends-on", first)
+    assert "next:" not in dt("why", second).out
+    dt("cancel", first)
+    assert f"    next: dt retry {first}" in dt("why", second).out
+
+
 def test_history_tells_states_and_attempts(dt: Dt) -> None:
     task_id = dt.add("x")
     dt("claim", task_id, "--agent", "ada")
