@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+WAITING_WORKERS = 2  # of those that run tests side by side
+
 # A test that wants one of these sets it; what the shell or systemd set must not reach a board of the tests.
 for name in [name for name in os.environ if name.startswith(("DREAMOS_TASKS_", "NOTIFY_SOCKET", "WATCHDOG_"))]:
     del os.environ[name]
@@ -32,6 +34,14 @@ def subreaper() -> Iterator[None]:
     become_subreaper()
     yield
     become_subreaper(on=False)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """`-n auto`, as `make test` says: more than there are cores, as much of a test is waiting for processes and the disk."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return len(os.sched_getaffinity(0)) + WAITING_WORKERS
 
 
 @pytest.fixture(scope="session")
