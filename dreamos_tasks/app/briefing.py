@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from dreamos_tasks.board.nexus import TaskNexus
@@ -12,7 +13,7 @@ from dreamos_tasks.model.query import ClaimRequest, Order, TaskQuery
 from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.model.value import frozen_value
 
-LOOKED_AT = 200  # ready tasks, in their order; whether there are more behind them changes nothing for an agent
+COUNTED = 200  # ready tasks: whether there are more changes nothing for an agent
 ANYBODY = "anybody"  # asks for the board while no agent is named
 
 
@@ -29,8 +30,8 @@ class Hindrance:
 class Briefing:
     """How the board stands for one agent. `agent_id` None: nobody is named, so it is told of the board alone.
 
-    `ready`: the first tasks that the agent could claim, in the order of claiming, `ready_count` of them among the first
-    LOOKED_AT. `unread`: its mail, oldest first.
+    `ready`: the first tasks that the agent could claim, in the order of claiming, `ready_count` of them, COUNTED
+    standing for that or more. `unread`: its mail, oldest first.
     """
 
     agent_id: str | None
@@ -67,12 +68,16 @@ def brief(nexus: TaskNexus, agent_id: str | None) -> Briefing:
 
 def _ready_for(nexus: TaskNexus, agent_id: str | None, now: datetime) -> Sequence[Task]:
     request = nexus.completed(ClaimRequest(agent_id=agent_id or ANYBODY))
-    query = TaskQuery(statuses=frozenset({"ready"}), order=Order.QUEUE, limit=LOOKED_AT)
-    return [
-        task
-        for task in nexus.find_tasks(query)
-        if offered_in_turn(task, request) and not refusals(task, request, unfinished=(), now=now)
-    ]
+    query = TaskQuery(statuses=frozenset({"ready"}), order=Order.QUEUE, limit=COUNTED)
+    found: list[Task] = []
+    while len(found) < COUNTED and (page := nexus.find_tasks(query)):  # those of others may stand before it
+        found += (
+            task
+            for task in page
+            if offered_in_turn(task, request) and not refusals(task, request, unfinished=(), now=now)
+        )
+        query = replace(query, after=page[-1].task_id)
+    return found[:COUNTED]
 
 
 def _hindrance(nexus: TaskNexus, agent_id: str) -> Hindrance | None:

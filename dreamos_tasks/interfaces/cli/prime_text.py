@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from dreamos_tasks.app.briefing import COUNTED
 from dreamos_tasks.interfaces.cli.text import count, cut, duration, harmless
 from dreamos_tasks.model.token_estimate import estimated_tokens
 
@@ -73,7 +74,9 @@ def _standing(briefing: Briefing, *, place: str, shown: int, columns: int) -> It
         held = [_held(task, briefing.now, columns) for task in briefing.holding[:shown]]
         yield from _part("You hold", "Go on with these before you take more", held, len(briefing.holding))
     ready = [f"{task.task_id} ({task.priority.value}) {_title(task.title, columns)}" for task in briefing.ready[:shown]]
-    yield from _part("Ready for you", "", ready, briefing.ready_count, none="nothing (`dt next --wait 60` waits)")
+    more = " or more" if briefing.ready_count == COUNTED else ""
+    none = "nothing (`dt next --wait 60` waits)"
+    yield from _part("Ready for you", "", ready, briefing.ready_count, none=none, more=more)
     if briefing.unread:
         mail = [
             f"{message.message_id[:8]} from {_title(message.from_agent_id, columns)}: {_title(message.subject, columns)}"
@@ -82,15 +85,17 @@ def _standing(briefing: Briefing, *, place: str, shown: int, columns: int) -> It
         yield from _part("Unread mail", "`dt mail read --all` shows all of it", mail, len(briefing.unread))
 
 
-def _part(title: str, hint: str, lines: Sequence[str], total: int, *, none: str = "nothing") -> Iterator[str]:
-    """A heading with how many there are, and the first of them."""
+def _part(
+    title: str, hint: str, lines: Sequence[str], total: int, *, none: str = "nothing", more: str = ""
+) -> Iterator[str]:
+    """A heading with how many there are, and the first of them. `more`: behind a number that is not the whole one."""
     if not total:
         yield f"{title}: {none}."
         return
-    yield f"{title}: {total}." + (f" {hint}." if hint else "")
+    yield f"{title}: {total}{more}." + (f" {hint}." if hint else "")
     yield from (f"- {line}" for line in lines)
     if lines and total > len(lines):
-        yield f"- and {total - len(lines)} more"
+        yield f"- and {total - len(lines)}{more and ' or'} more"
 
 
 def _held(task: Task, now: datetime, columns: int) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dreamos_tasks.app.briefing import COUNTED
 from dreamos_tasks.interfaces.cli.prime_text import MOST_TOKENS
 from dreamos_tasks.interfaces.cli.verb_table import VERBS
 from dreamos_tasks.model.token_estimate import estimated_tokens
@@ -35,6 +36,16 @@ def test_an_agent_is_told_what_it_holds_what_is_ready_and_what_it_was_written(dt
     assert [each["task_id"] for each in form["ready"]] == [ready], "plans are the daemon's, and bob's task is bob's"
     assert (form["unread_count"], form["unread"][0]["subject"]) == (1, "the parser is yours")
     assert dt("mail", "list", "--agent", "ada", "--unread", "--json").json, "being told of mail is not reading it"
+
+
+def test_what_others_are_to_do_hides_nothing_that_is_ready_however_much_it_is(dt: Dt, tmp_path: Path) -> None:
+    tasks = [{"title": f"bob's {n}", "priority": "high", "assigned_to": "bob"} for n in range(COUNTED + 3)]
+    (tmp_path / "tasks.json").write_text(json.dumps([*tasks, {"title": "for anybody", "priority": "low"}]))
+    assert dt("add", "--file", str(tmp_path / "tasks.json")).code == 0
+    ada, bob = dt("prime", "--agent", "ada").out, dt("prime", "--agent", "bob").out
+    assert "Ready for you: 1." in ada
+    assert "for anybody" in ada
+    assert f"Ready for you: {COUNTED} or more." in bob
 
 
 def test_who_has_no_name_is_told_of_the_board_and_how_to_get_one(dt: Dt) -> None:
