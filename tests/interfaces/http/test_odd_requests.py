@@ -133,6 +133,14 @@ async def test_what_was_added_has_the_etag_by_which_it_is_edited(served: Served)
     assert again.status_code == 412
 
 
+async def test_who_edits_the_state_is_told_of_the_verbs(served: Served) -> None:
+    task_id = await added(served)
+    for field in ("status", "result"):
+        answer = await served.client.patch(f"{API}/tasks/{task_id}", json={field: "completed"})
+        assert answer.status_code == 422
+        assert "complete" in answer.json()["fix"]
+
+
 async def test_a_list_is_filtered_by_priority_as_a_task_may_say_it(served: Served) -> None:
     task_id = await added(served, priority="high")
     for word in ("high", "HIGH", "1"):

@@ -15,6 +15,8 @@ from dreamos_tasks.model.steering import EDITABLE
 
 PLACEHOLDER_TITLE = "?"  # so that everything else is checked; it changes nothing
 SHORTHANDS = {"run": "plan"}
+MOVED_BY_VERBS = frozenset({"status", "claim", "progress", "result", "error"})
+BY_VERBS = "POST /tasks/{id}/claim, progress, complete, fail, release, pause, resume, cancel or retry changes it"
 
 
 def fields_from(content: bytes, context: WebContext) -> Mapping[str, Any]:
@@ -32,7 +34,7 @@ def fields_from(content: bytes, context: WebContext) -> Mapping[str, Any]:
                 f"{key!r} cannot be edited",
                 pointer=f"/{key}",
                 cause="editable are " + ", ".join(sorted(EDITABLE)),
-                fix=f"did you mean {near[0]}?" if near else "leave it out",
+                fix=BY_VERBS if key in MOVED_BY_VERBS else f"did you mean {near[0]}?" if near else "leave it out",
             )
     text = json.dumps({"title": PLACEHOLDER_TITLE, **form})
     (draft,) = read_work(text, home=context.home, limits=context.settings.inbox, created_by="http").drafts
