@@ -84,11 +84,11 @@ def current_steps(task: Task) -> Sequence[str]:
     """The steps that run now."""
     return [record.name for record in task.steps if _runs(task, record)]
 
+
 def _share(work: Work) -> float:
     """How much of a step is done that is not over, by the time that it has run."""
     most = MOST_OF_A_STEP if work.durations.samples else MOST_OF_AN_UNKNOWN_STEP
     return min(most, (work.elapsed_seconds or 0.0) / work.durations.mean)
-
 
 
 def _is_over(task: Task, step: Step) -> bool:
