@@ -3,7 +3,8 @@
 DreamosError
 ├── UsageError                     2  the call itself is wrong
 │   ├── ConfigError                   a setting is wrong
-│   └── AgentNotNamed                 a verb that needs an agent was given none
+│   ├── AgentNotNamed                 a verb that needs an agent was given none
+│   └── ExtraNotInstalled             what was asked for needs a library that is not installed
 ├── NotFound                       3  no such thing
 │   ├── TaskNotFound
 │   ├── ToolNotFound
@@ -26,6 +27,7 @@ DreamosError
 │   ├── RequestClosed                 it is decided, or another kind of decision is asked
 │   ├── OwnApproval                   who works on a task cannot approve for it
 │   ├── CannotUndo                    what was done cannot be taken back, or not now
+│   ├── LeadsElsewhere                a link leads out of the folder that was named
 │   ├── AgentPaused                   the agent gets nothing until it is resumed
 │   ├── AgentAtCapacity               the agent holds as many tasks as it may
 │   ├── AgentNotRegistered            only registered agents may claim here
@@ -44,8 +46,8 @@ DreamosError
 │   └── DependencyCycle
 └── WaitTimedOut                 124  what was waited for did not happen in time
 
-`families` has the first row of it, `call` what is below 2, 3 and 7, `refusals` what is below 4, `agents` what an agent is told,
-`board` what is below 6.
+`families` has the first row of it, `call` what is below 2, 3 and 7, `refusals` what is below 4, `board` what is below 6;
+`agents`, `incidents` and `episodes` what is said of these.
 """
 
 from dreamos_tasks.errors.agents import AgentAtCapacity, AgentNotFound, AgentNotRegistered, AgentPaused, MessageNotFound
@@ -54,6 +56,7 @@ from dreamos_tasks.errors.call import (
     AgentNotNamed,
     ConfigError,
     DependencyCycle,
+    ExtraNotInstalled,
     InvalidTask,
     RequestNotFound,
     TaskNotFound,
@@ -80,6 +83,7 @@ from dreamos_tasks.errors.refusals import (
     ClaimHeld,
     DuplicateTaskId,
     IllegalTransition,
+    LeadsElsewhere,
     NoPerson,
     NotClaimable,
     OwnApproval,
@@ -113,10 +117,12 @@ __all__ = [
     "DuplicateTaskId",
     "EpisodeNotFound",
     "EpisodeRunning",
+    "ExtraNotInstalled",
     "IllegalTransition",
     "IncidentNotFound",
     "InvalidInput",
     "InvalidTask",
+    "LeadsElsewhere",
     "MessageNotFound",
     "NoPerson",
     "NotClaimable",

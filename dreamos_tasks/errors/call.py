@@ -60,6 +60,19 @@ class RequestNotFound(NotFound):
         super().__init__(f"{task_id} {missing}", fix="dt approvals --all")
 
 
+class ExtraNotInstalled(UsageError):
+    """What was asked for needs a library that is not installed; names what installs it."""
+
+    code = "extra_missing"
+
+    def __init__(self, what: str, *, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the extra `{extra}`, which is not installed",
+            cause="not everybody needs it, so it is not installed with the rest",
+            fix=f"pip install 'dreamos-tasks[{extra}]' (or: uv tool install 'dreamos-tasks[{extra}]')",
+        )
+
+
 class InvalidTask(InvalidInput, ValueError):
     """A field of a task breaks its rule."""
 

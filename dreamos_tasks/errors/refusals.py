@@ -179,6 +179,12 @@ class CannotUndo(Refused):
     code = "cannot_undo"
 
 
+class LeadsElsewhere(Refused):
+    """A link leads out of the folder that was named."""
+
+    code = "leads_elsewhere"
+
+
 class NoPerson(Refused):
     """A decision that only people make comes from an agent, or from within a task."""
 

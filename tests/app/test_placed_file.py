@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dreamos_tasks.app.setup.placed_file import LeadsElsewhere, PlacedFile
-from dreamos_tasks.errors import InvalidInput, Refused
+from dreamos_tasks.app.setup.placed_file import PlacedFile
+from dreamos_tasks.errors import InvalidInput, LeadsElsewhere, Refused
 
 
 def test_what_was_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:

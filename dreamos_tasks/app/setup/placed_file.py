@@ -10,17 +10,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dreamos_tasks.errors import InvalidInput, Refused
+from dreamos_tasks.errors import InvalidInput, LeadsElsewhere, Refused
 from dreamos_tasks.whole_file import replace_with, sync_folder, write_beside
 
 MOST_BYTES = 16 * 1024 * 1024  # settings of a program that keeps its history in them, such as ~/.claude.json
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-class LeadsElsewhere(Refused):
-    """A link leads out of the folder that was named."""
-
-    code = "leads_elsewhere"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,7 @@ def _environment() -> str:
         "Every setting has its variable:",
         *(f"  {info.variable}" for info in all_settings()),
         "",
-        "A command that runs for a task finds DREAMOS_TASKS_TASK_ID, _TOKEN, _STEP and _ATTEMPT.",
+        "A command that runs for a task finds DREAMOS_TASKS_TASK_ID, _TOKEN, _STEP, _ATTEMPT and _REDUCE.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from dreamos_tasks.errors import UsageError
-
-
-class ExtraNotInstalled(UsageError):
-    """What was asked for needs a library that is not installed; names what installs it."""
-
-    code = "extra_missing"
-
-    def __init__(self, what: str, *, extra: str) -> None:
-        super().__init__(
-            f"{what} needs the extra `{extra}`, which is not installed",
-            cause="not everybody needs it, so it is not installed with the rest",
-            fix=f"pip install 'dreamos-tasks[{extra}]' (or: uv tool install 'dreamos-tasks[{extra}]')",
-        )
+from dreamos_tasks.errors import ExtraNotInstalled
 
 
 def require_mcp(what: str) -> None:
