@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dreamos_tasks.errors import TaskNotFound
+from dreamos_tasks.errors import TaskNotFound, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import PRIORITY, SECONDS, Decorator, instant_from, several
@@ -87,6 +87,10 @@ def _field(call: Call, name: str, given: Any) -> Any:
         case "not_before" | "due_at":
             option = f"--{FIELD_OPTIONS[name].replace('_', '-')}"
             return instant_from(given, option=option, now=call.nexus.clock.now()) if given else None
+        case "timeout_seconds" if given == 0:
+            raise UsageError(
+                "--timeout 0 leaves an attempt no time", fix="--timeout 5m, or leave it out for no limit of its own"
+            )
         case _:
             return given or (() if isinstance(given, tuple) else None)
 

@@ -171,3 +171,13 @@ def test_a_key_that_is_no_field_is_kept_and_the_nearest_field_named(dt: Dt) -> N
     answer = dt("add", "-", stdin='{"title": "x", "priorty": "high"}')
     assert answer.code == 0
     assert "priority" in answer.err
+
+
+def test_no_time_at_all_is_refused_and_not_taken_for_no_limit(dt: Dt) -> None:
+    task_id = dt.add("x", "--timeout", "5m")
+
+    for call in (("add", "y", "--timeout", "0"), ("update", task_id, "--timeout", "0")):
+        refused = dt(*call, "--json")
+        assert (refused.code, refused.error["code"]) == (2, "usage")
+    assert dt.task(task_id)["timeout_seconds"] == 300
+    assert dt("update", task_id, "--timeout", "", "--json").json["timeout_seconds"] is None
