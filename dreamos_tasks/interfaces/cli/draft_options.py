@@ -10,7 +10,7 @@ import click
 from dreamos_tasks.errors import TaskNotFound, UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.option import option
-from dreamos_tasks.interfaces.cli.options import PRIORITY, SECONDS, Decorator, instant_from, several
+from dreamos_tasks.interfaces.cli.options import FILLED, PRIORITY, Decorator, Seconds, instant_from, several
 from dreamos_tasks.model.plan import Plan, steps_from_run
 from dreamos_tasks.model.task import priority_from
 
@@ -31,6 +31,24 @@ FIELD_OPTIONS = {  # the fields of a draft, and the options that give them
 }
 
 
+class _Limit(Seconds):
+    """A length of time that is one; where fields may be emptied, nothing stands for no limit."""
+
+    def __init__(self, text: click.ParamType[Any]) -> None:
+        self._may_be_empty = text is not FILLED
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See click."""
+        if value == "" and self._may_be_empty:
+            return 0.0
+        seconds = super().convert(value, param, ctx)
+        if seconds == 0:
+            raise UsageError(
+                "--timeout 0 leaves an attempt no time", fix="--timeout 5m, or no limit of its own: leave it out"
+            )
+        return seconds
+
+
 def draft_options(text: click.ParamType[Any]) -> Decorator:
     """What a task may ask for, as options; `text` is the kind of those that take words."""
     return several(
@@ -48,7 +66,9 @@ def draft_options(text: click.ParamType[Any]) -> Decorator:
             ),
             option("--not-before", metavar="WHEN", type=text, help="Starts then: 2030-01-31T08:00Z, or +2h."),
             option("--due", metavar="WHEN", type=text, help="Taken earlier than others of its priority."),
-            option("--timeout", metavar="SECONDS", type=SECONDS, help="How long an attempt of the daemon may take."),
+            option(
+                "--timeout", metavar="SECONDS", type=_Limit(text), help="How long an attempt of the daemon may take."
+            ),
         )
     )
 
@@ -87,10 +107,6 @@ def _field(call: Call, name: str, given: Any) -> Any:
         case "not_before" | "due_at":
             option = f"--{FIELD_OPTIONS[name].replace('_', '-')}"
             return instant_from(given, option=option, now=call.nexus.clock.now()) if given else None
-        case "timeout_seconds" if given == 0:
-            raise UsageError(
-                "--timeout 0 leaves an attempt no time", fix="--timeout 5m, or leave it out for no limit of its own"
-            )
         case _:
             return given or (() if isinstance(given, tuple) else None)
 
