@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -91,6 +92,11 @@ def create_file_with(path: Path, content: bytes) -> None:
     sync(path.parent)
 
 
+def beside_of(path: Path, kind: str) -> Path:
+    """What this thread names what it makes beside a file: `.nexus.db.4711-140230.part`. `kind` is one of UNFINISHED."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.{kind}")
+
+
 def remove_unfinished(path: Path) -> None:
     """Remove what writers of this file left beside it when they were killed.
 
@@ -100,7 +106,8 @@ def remove_unfinished(path: Path) -> None:
     prefix = f".{path.name}."
     with suppress(OSError):  # a folder that cannot be cleaned can still be read
         for name in os.listdir(path.parent):
-            pid, _, kind = name[len(prefix) :].partition(".")
+            writer, _, kind = name[len(prefix) :].partition(".")
+            pid = writer.partition("-")[0]
             if name.startswith(prefix) and kind in UNFINISHED and pid.isdecimal() and not _is_alive(int(pid)):
                 path.with_name(name).unlink(missing_ok=True)
 
@@ -138,8 +145,8 @@ def write_failed(path: Path, error: OSError) -> BoardUnavailable:
 
 
 def _write_beside(path: Path, content: bytes) -> tuple[Path, os.stat_result]:
-    """The content in a synced file of this process beside `path`."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """The content in a synced file of this thread beside `path`."""
+    beside = beside_of(path, "part")
     return beside, write_beside(beside, (content,), mode=FILE_MODE)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from dreamos_tasks.errors import (
 )
 from dreamos_tasks.stores.board_file import (
     CREATION_TRIES,
+    beside_of,
     check_file,
     refuse_network_mount,
     remove_unfinished,
@@ -31,6 +33,7 @@ SCHEMA_VERSION = 4  # the number of the newest file in migrations/
 APPLICATION_ID = 0x6474736B  # "dtsk": tells a board from any other SQLite file
 FIRST_SAFE_SQLITE = 3_051_003  # earlier ones can lose commits when two connections checkpoint one WAL at once
 BUSY_TIMEOUT_MS = 30_000  # writers take turns at the file lock; this is for readers during recovery after a crash
+WAL_TRY_SECONDS = 0.005
 CACHE_KIB = 2_048  # the system keeps pages too: claiming among 100,000 tasks takes as long as with eight times as much
 PAGE_BYTES = (
     2048  # of a new board: each commit writes whole pages, and at 4096 it took a fifth longer (1024 gained no more)
@@ -69,13 +72,13 @@ def connect(path: Path, *, full_durability: bool) -> apsw.Connection:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         for pragma in (
             f"page_size = {PAGE_BYTES}",
-            "journal_mode = WAL",
             f"synchronous = {'FULL' if full_durability else 'NORMAL'}",
             f"cache_size = -{CACHE_KIB}",
             "temp_store = MEMORY",
             f"journal_size_limit = {JOURNAL_SIZE_LIMIT_BYTES}",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
+        _write_ahead(connection)
     except apsw.Error as error:
         connection.close()
         raise unavailable(path, error) from error
@@ -85,7 +88,7 @@ def connect(path: Path, *, full_durability: bool) -> apsw.Connection:
 def create_file(path: Path) -> None:
     """Make a new board, complete from its first moment and readable by its owner alone. The folder must be there.
 
-    Harmless when another process is faster. An empty file at the path is never taken for a board: it may have been one.
+    Harmless when somebody else is faster. An empty file at the path is never taken for a board: it may have been one.
     """
     _check_library()
     refuse_network_mount(path.parent)
@@ -143,7 +146,7 @@ def back_up_before_migration(connection: apsw.Connection, path: Path, version: i
 def copy_to(connection: apsw.Connection, target: Path) -> None:
     """A complete copy at one instant, made beside `target`, synced, and renamed."""
     remove_unfinished(target)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    beside = beside_of(target, "part")
     os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     try:
         copy = apsw.Connection(str(beside))
@@ -212,7 +215,7 @@ def not_unicode(path: Path, error: UnicodeError) -> DreamosError:
 
 
 def _create_once(path: Path) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    beside = beside_of(path, "new")
     try:
         os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         connection = apsw.Connection(str(beside))
@@ -224,6 +227,19 @@ def _create_once(path: Path) -> None:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def _write_ahead(connection: apsw.Connection) -> None:
+    """Bring a board into WAL mode. Of several who do so at once SQLite turns some away without waiting."""
+    ends_at = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            return
+        except apsw.BusyError:
+            if time.monotonic() > ends_at:
+                raise
+            time.sleep(WAL_TRY_SECONDS)
 
 
 def _check_library() -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from dreamos_tasks.app.boards import open_store
 from dreamos_tasks.app.nexus import TaskNexus
 from dreamos_tasks.errors import BoardGone, ConfigError
+from dreamos_tasks.model.task import TaskDraft
+from dreamos_tasks.stores.board_file import UNFINISHED
+
+OPENERS = 6
+ROUNDS = 5
 
 
 @pytest.mark.parametrize("name", ["nexus.db", "nexus.json"])
@@ -22,6 +29,24 @@ def test_a_board_that_is_gone_is_not_made_anew(name: str, tmp_path: Path) -> Non
     with pytest.raises(BoardGone, match="is gone"):
         open_store(path)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["nexus.db", "nexus.json"])
+def test_any_number_of_threads_may_make_one_board_at_once(name: str, tmp_path: Path) -> None:
+    begin = Barrier(OPENERS)
+
+    def add(folder: Path, number: int) -> None:
+        begin.wait()
+        with TaskNexus.open(folder / name) as nexus:
+            nexus.add_task(TaskDraft(title=f"Task {number}"))
+
+    with ThreadPoolExecutor(OPENERS) as threads:
+        for number in range(ROUNDS):
+            (folder := tmp_path / str(number)).mkdir()
+            list(threads.map(add, [folder] * OPENERS, range(OPENERS)))
+            with TaskNexus.open(folder / name) as nexus:
+                assert nexus.stats()["status"] == {"pending": OPENERS}
+            assert [path.name for path in folder.iterdir() if path.name.endswith(UNFINISHED)] == []
 
 
 def test_a_url_is_no_file_and_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -27,9 +28,14 @@ def others(folder: Path) -> set[str]:
 
 
 def test_only_what_a_writer_that_is_no_more_left_of_this_very_file_is_removed(tmp_path: Path, dead_pid: int) -> None:
-    left = {f".nexus.json.{dead_pid}.{kind}" for kind in ("part", "new", "new-journal")}
+    left = {
+        f".nexus.json.{writer}.{kind}"
+        for writer in (dead_pid, f"{dead_pid}-{threading.get_ident()}")
+        for kind in ("part", "new", "new-journal")
+    }
     kept = {
         f".nexus.json.{os.getpid()}.part",
+        f".nexus.json.{os.getpid()}-{threading.get_ident()}.part",
         ".nexus.json.1.part",
         f".nexus.json.{dead_pid}.aside",
         f".nexus.json.copy.{dead_pid}.part",
