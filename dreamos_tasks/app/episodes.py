@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def write_log(episode: Episode, tasks: Sequence[Task], home: Home) -> Path:
     """Write what became of an episode, for people; gives the file. Raises OSError."""
     path = log_of(episode, home)
     make_folder(path.parent)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")  # a verb may write it at the same moment as the daemon
+    writer = f"{os.getpid()}-{threading.get_ident()}"  # a verb may write it at the same moment as the daemon, and in the daemon
+    beside = path.with_name(f".{path.name}.{writer}.part")
     write_beside(beside, ["\n".join(_lines(episode, tasks)).encode("utf-8")])
     replace_with(beside, path)
     sync_folder(path.parent)

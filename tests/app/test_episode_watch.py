@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from dreamos_tasks.app.boards import open_board
 from dreamos_tasks.app.episode_watch import EpisodeWatch
-from dreamos_tasks.app.episodes import log_of
+from dreamos_tasks.app.episodes import log_of, write_log
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.episodes import Episodes
 from dreamos_tasks.config.home import Home
@@ -19,6 +21,8 @@ from dreamos_tasks.model.event import Event
 from tests.waiting import until
 
 PLAN = EpisodePlan(title="Small", assignments=(Assignment(agent_id="ada", task_id="a-1", title="one"),))
+
+WRITERS = 4
 
 
 @pytest.fixture
@@ -79,3 +83,12 @@ async def test_a_log_that_could_not_be_written_is_written_later(
     watch.start()
     await until(lambda: log_of(episode, home).exists())
     assert "1 of 1 tasks completed" in log_of(episode, home).read_text()
+
+
+def test_a_log_may_be_written_by_several_threads_of_the_daemon_at_once(home: Home) -> None:
+    with closing(open_board(home, Settings())) as nexus:
+        episode = Episodes(nexus).start(PLAN, by="cli")
+        tasks = Episodes(nexus).tasks_of(episode)
+    with ThreadPoolExecutor(WRITERS) as threads:
+        written = list(threads.map(lambda _: write_log(episode, tasks, home), range(20 * WRITERS)))
+    assert [path.name for path in written[0].parent.iterdir()] == ["completion_log.md"]
