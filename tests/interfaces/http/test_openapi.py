@@ -19,7 +19,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 CONFIG = Path(__file__).parents[3] / "schemathesis.toml"
-EXAMPLES = 3  # an operation; `pytest --long` has more
+EXAMPLES = 3  # an operation, and always the same ones; `pytest --long` has more, and new ones every time
 LONG_EXAMPLES = 60
 
 
@@ -117,6 +117,7 @@ async def _look_for_faults(served: Served, folder: Path, *, long_run: bool) -> N
         "examples,coverage,fuzzing,stateful" if long_run else "examples,fuzzing,stateful",
         "--max-examples",
         str(examples),
+        *(() if long_run else ("--generation-deterministic",)),
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

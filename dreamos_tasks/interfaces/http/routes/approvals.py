@@ -72,7 +72,7 @@ class Approved(shared.Body):
 class Answered(shared.Body):
     """What is answered."""
 
-    text: str = Field(min_length=1, max_length=10_000, pattern=r"\S")
+    text: str = Field(min_length=1, max_length=10_000, pattern=shared.NOT_BLANK)
 
 
 @router.get(

@@ -26,6 +26,9 @@ OTHER_PLACES = (fastapi_params.Path, fastapi_params.Header, fastapi_params.Cooki
 MOST_LISTED = 1000  # tasks of one page, events of one answer
 DEFAULT_LISTED = 50  # as `dt list`
 NAME = f"^{NAME_PATTERN.pattern}$"
+NOT_BLANK = (
+    r"[^\s\u0085\u001c-\u001f\ufeff]"  # blank is what any of JSON Schema's, Python's or Rust's `\s` takes for it
+)
 
 
 async def context_of(request: Request) -> WebContext:

@@ -80,7 +80,7 @@ class Completed(Claimed):
 class FailedWith(Claimed):
     """What went wrong."""
 
-    error: str = Field(min_length=1, max_length=10_000, pattern=r"\S")
+    error: str = Field(min_length=1, max_length=10_000, pattern=shared.NOT_BLANK)
     category: Category = "logic"
 
 
@@ -93,8 +93,8 @@ class Released(Claimed):
 class Asked(Claimed):
     """What people are asked; the task is let go until they answer."""
 
-    question: str = Field(min_length=1, max_length=10_000, pattern=r"\S")
-    choices: list[Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]] = Field(
+    question: str = Field(min_length=1, max_length=10_000, pattern=shared.NOT_BLANK)
+    choices: list[Annotated[str, Field(min_length=1, max_length=1000, pattern=shared.NOT_BLANK)]] = Field(
         default_factory=list, max_length=20
     )
 
