@@ -1,4 +1,7 @@
-"""EpisodeWatch: the daemon's part in episodes: as soon as the last task of one is over, so is the episode."""
+"""EpisodeWatch: the daemon's part in episodes: as soon as the last task of one is over, so is the episode.
+
+One whose end was taken back runs again, and its completion log is set aside.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 
 from loguru import logger
 
-from dreamos_tasks.app.episodes import unlogged, write_log
+from dreamos_tasks.app.episodes import set_aside_logs, unlogged, write_log
 from dreamos_tasks.background import Background
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.episodes import Episodes
@@ -15,14 +18,14 @@ from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.errors import BoardUnavailable
 from dreamos_tasks.model.episode import Episode
-from dreamos_tasks.model.event import Event
+from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.task import FINAL, Task
 
 AGAIN_SECONDS = 5.0  # after a board or a disk that could not be used
 
 
 class EpisodeWatch:
-    """Looks when a task has ended, and at the start."""
+    """Looks when a task has ended or come back, and at the start."""
 
     def __init__(self, desk: BoardDesk, home: Home, *, agent_id: str) -> None:
         self._desk = desk
@@ -42,7 +45,7 @@ class EpisodeWatch:
 
     def happened(self, event: Event) -> None:
         """Something happened on the board."""
-        if event.changes.get("status") in FINAL:
+        if event.changes.get("status") in FINAL or event.type is EventType.CHANGE_TAKEN_BACK:
             self._due.set()
 
     async def _work(self) -> None:
@@ -60,4 +63,5 @@ class EpisodeWatch:
 
     def _settled(self, nexus: TaskNexus) -> Sequence[tuple[Episode, Sequence[Task]]]:
         Episodes(nexus).settle(by=self._agent_id)
+        set_aside_logs(nexus, self._home)
         return unlogged(nexus, self._home)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dreamos_tasks.app.boards import make_folder
@@ -17,24 +18,42 @@ from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.whole_file import replace_with, sync_folder, write_beside
 
 LOG_NAME = "completion_log.md"
+SET_ASIDE_NAME = "completion_log.taken-back.md"  # of an episode that ended and runs again
 
 
 def settle_episodes(nexus: TaskNexus, home: Home, *, by: str) -> Sequence[Episode]:
-    """End the episodes whose tasks are all over, and write their logs; gives these. Raises OSError, BoardUnavailable kinds."""
+    """End the episodes whose tasks are all over, and write their logs; gives these. Raises OSError, BoardUnavailable kinds.
+
+    The log of one that runs again is set aside.
+    """
     over = Episodes(nexus).settle(by=by)
+    set_aside_logs(nexus, home)
     for episode, tasks in unlogged(nexus, home):
         write_log(episode, tasks, home)
     return over
 
 
 def unlogged(nexus: TaskNexus, home: Home) -> Sequence[tuple[Episode, Sequence[Task]]]:
-    """The episodes that are over and have no completion log, and their tasks: whoever ended one may have died before it."""
+    """The episodes that are over and have no completion log of this end, and their tasks.
+
+    Whoever ended one may have died before it, or have written it while the end was taken back.
+    """
     episodes = Episodes(nexus)
     return [
         (episode, episodes.tasks_of(episode))
         for episode in episodes.all()
-        if episode.state is not EpisodeState.RUNNING and not log_of(episode, home).exists()
+        if episode.state is not EpisodeState.RUNNING and not _is_logged(episode, home)
     ]
+
+
+def set_aside_logs(nexus: TaskNexus, home: Home) -> None:
+    """Rename the completion logs of episodes that run: their end was taken back. Raises OSError."""
+    for episode in Episodes(nexus).all():
+        path = log_of(episode, home)
+        if episode.state is EpisodeState.RUNNING and path.exists():
+            with suppress(FileNotFoundError):  # somebody else was faster
+                path.replace(path.with_name(SET_ASIDE_NAME))
+            sync_folder(path.parent)
 
 
 def write_log(episode: Episode, tasks: Sequence[Task], home: Home) -> Path:
@@ -54,6 +73,19 @@ def log_of(episode: Episode, home: Home) -> Path:
     return home.episodes / episode.episode_id / LOG_NAME
 
 
+def _is_logged(episode: Episode, home: Home) -> bool:
+    try:
+        return _end_line(episode).encode("utf-8") in log_of(episode, home).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _end_line(episode: Episode) -> str:
+    """What the log of this end says, and of no other."""
+    assert episode.ended_at is not None, "it is over"
+    return f"- ended {instant_to_text(episode.ended_at)} by {episode.ended_by}"
+
+
 def _lines(episode: Episode, tasks: Sequence[Task]) -> Sequence[str]:
     plan = episode.plan
     completed = sum(task.status is Status.COMPLETED for task in tasks)
@@ -66,7 +98,7 @@ def _lines(episode: Episode, tasks: Sequence[Task]) -> Sequence[str]:
     ]
     if episode.ended_at is not None:
         took = episode.ended_at - episode.started_at
-        lines.append(f"- ended {instant_to_text(episode.ended_at)} by {episode.ended_by}, after {took}")
+        lines.append(f"{_end_line(episode)}, after {took}")
     lines += [f"- {completed} of {len(tasks)} tasks completed", ""]
     lines += [f"North star: {_one_line(plan.north_star)}", ""] if plan.north_star else []
     for head, texts in (("Core objectives", plan.core_objectives), ("Definition of done", plan.definition_of_done)):

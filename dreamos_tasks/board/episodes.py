@@ -83,7 +83,8 @@ class Episodes:
             stopped = rules.ended(episode, EpisodeState.STOPPED, by=by, now=now, reason=reason)
             for task in self.tasks_of(episode):
                 if task.status not in FINAL:
-                    self._nexus.cancel_task(task.task_id, by=by, reason=reason or f"{episode.episode_id} was stopped")
+                    why = reason or f"{episode.episode_id} was stopped"
+                    self._nexus.cancel_task(task.task_id, by=by, reason=why, episode=episode.episode_id)
             return self._keep(stopped)
 
     def _end(self, episode_id: str, *, by: str) -> Episode:

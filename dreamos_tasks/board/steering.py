@@ -49,10 +49,11 @@ class SteeringVerbs(BoardWriter):
         with self._transaction() as now:
             return self._save(lifecycle.resume(self.fetch(task_id), by=by, now=now))
 
-    def cancel_task(self, task_id: str, *, by: str = "api", reason: str = "") -> Task:
-        """End the task for good. Raises TaskNotFound, IllegalTransition."""
+    def cancel_task(self, task_id: str, *, by: str = "api", reason: str = "", episode: str = "") -> Task:
+        """End the task for good. `episode`: the one that is stopped, and so it. Raises TaskNotFound, IllegalTransition."""
         with self._transaction() as now:
-            return self._save(lifecycle.cancel(self._current(task_id, now), by=by, now=now, reason=reason))
+            task = self._current(task_id, now)
+            return self._save(lifecycle.cancel(task, by=by, now=now, reason=reason, episode=episode))
 
     def end_elsewhere(
         self,

@@ -12,6 +12,7 @@ from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.task import Task
 
 if TYPE_CHECKING:
+    from dreamos_tasks.model.episode import Episode
     from dreamos_tasks.model.undone import Undone
 
 WINDOW_EVENTS = 500
@@ -50,27 +51,39 @@ class UndoVerbs(SteeringVerbs):
     # -- the last change
 
     def last_change(self, *, machines: Collection[str] = ()) -> Sequence[Event]:
-        """What somebody has said to the board last and nobody has taken back: one event, or those of one `add`.
+        """What somebody has said to the board last and nobody has taken back: one event, or those of one `add` or episode.
 
         `machines`: the names of daemons, whose own doing is passed over. Empty when there is nothing of the kind.
         """
-        from dreamos_tasks.model.taking_back import is_spoken, taken_back_by
+        from dreamos_tasks.model.taking_back import is_spoken, taken_back_by, was_said_with
 
         gone: set[int] = set()
         found: list[Event] = []
         for event in self._newest_first():
-            if found and (event.type, event.by, event.at) != (found[0].type, found[0].by, found[0].at):
+            is_said = is_spoken(event, machines=machines)
+            if found and not (was_said_with(event, found[-1]) if is_said else event.at == found[-1].at):
                 break
             gone.update(taken_back_by(event))
-            if event.seq not in gone and is_spoken(event, machines=machines):
+            if is_said and event.seq not in gone:
                 found.append(event)
         return found[::-1]
+
+    def episodes_without(self, changes: Sequence[Event], *, by: str) -> Sequence[Episode]:
+        """The episodes that are others once these changes are taken back, as they are then: running again, or stopped."""
+        from dreamos_tasks.model import episode as rules
+
+        now = self.clock.now()
+        kept = [rules.episode_from_form(form) for form in self.store.all_kept(rules.SHELF).values()]
+        pairs = [(episode, rules.without(episode, changes, by=by, now=now)) for episode in kept]
+        return [after for before, after in pairs if after != before]
 
     def take_back(self, changes: Sequence[Event], *, by: str, dry_run: bool = False) -> Sequence[Task]:
         """Take these changes back, all or none; gives the tasks as they are then, or, with `dry_run`, would be.
 
+        An episode that ended with them runs again, one that began with them is stopped.
         Raises CannotUndo when one cannot be, DependencyCycle and InvalidTask when links no longer fit.
         """
+        from dreamos_tasks.model.episode import SHELF, episode_to_form
         from dreamos_tasks.model.taking_back import take_back
 
         if not changes:
@@ -89,6 +102,8 @@ class UndoVerbs(SteeringVerbs):
                 decided.append(change)
             if dry_run:
                 return [change.task for change in decided]
+            for episode in self.episodes_without(changes, by=by):
+                self.store.keep(SHELF, episode.episode_id, episode_to_form(episode))
             return [self._save(change) for change in decided]
 
     def _newest_first(self) -> Iterator[Event]:

@@ -46,6 +46,20 @@ def episode_document(nexus: TaskNexus, episode: Episode, home: Home) -> dict[str
     return {**episode_to_form(episode), "tasks": tasks, "completion_log": log}
 
 
+def taken_back_document(
+    nexus: TaskNexus, changes: Sequence[Event], tasks: Sequence[Task], episodes: Sequence[Episode], *, dry_run: bool
+) -> dict[str, Any]:
+    """What `dt undo` has taken back: the changes, and the tasks and episodes as they are since, or would be."""
+    from dreamos_tasks.model.json_form import event_to_json
+
+    return {
+        "dry_run": dry_run,
+        "changes": [event_to_json(event) for event in changes],
+        "tasks": [task_document(nexus, task) for task in tasks],
+        "episodes": [{"episode_id": episode.episode_id, "state": episode.state.value} for episode in episodes],
+    }
+
+
 def eta_document(nexus: TaskNexus, task: Task, settings: Settings) -> dict[str, Any] | None:
     """The block `eta`; None where nothing can be said: it has no plan, or it is over."""
     if task.plan is None:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from dreamos_tasks.errors import IllegalTransition, InvalidInput
+from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.json_form import instant_from_text, to_json
 from dreamos_tasks.model.plan import Plan, Step
 from dreamos_tasks.model.task import FINAL, Priority, Status, Task, TaskDraft, check_name
@@ -143,6 +144,29 @@ def ended(episode: Episode, state: EpisodeState, *, by: str, now: datetime, reas
         fix = f"dt episode status {episode.episode_id}"
         raise IllegalTransition(episode.episode_id, state=episode.state.value, verb="stop", legal=(), fix=fix)
     return replace(episode, state=state, ended_at=now, ended_by=by, reason=reason)
+
+
+def without(episode: Episode, changes: Sequence[Event], *, by: str, now: datetime) -> Episode:
+    """The episode once these changes to tasks are taken back; itself where it neither began nor ended with them.
+
+    One that ended with them runs again. One that began with them is stopped: nothing is ever deleted.
+    """
+    mine = [change for change in changes if change.task_id in episode.task_ids]
+    if episode.state is EpisodeState.RUNNING:
+        added = {change.task_id for change in mine if change.type is EventType.TASK_ADDED}
+        if added != set(episode.task_ids):
+            return episode
+        return ended(episode, EpisodeState.STOPPED, by=by, now=now, reason="its start was taken back")
+    if not any(_ended_with(episode, change) for change in mine):
+        return episode
+    return replace(episode, state=EpisodeState.RUNNING, ended_at=None, ended_by=None, reason="")
+
+
+def _ended_with(episode: Episode, change: Event) -> bool:
+    """Whether the change ended one of its tasks, and with it, or later, the episode."""
+    if change.detail.get("episode") == episode.episode_id:
+        return True
+    return change.changes.get("status") in FINAL and episode.ended_at is not None and change.at <= episode.ended_at
 
 
 def episode_to_form(episode: Episode) -> dict[str, Any]:

@@ -75,10 +75,11 @@ def resume(task: Task, *, by: str, now: datetime) -> Change:
     return requeued(task, EventType.TASK_RESUMED, now=now, by=by, pause=None)
 
 
-def cancel(task: Task, *, by: str, now: datetime, reason: str = "") -> Change:
-    """End the task for good, whoever holds it."""
+def cancel(task: Task, *, by: str, now: datetime, reason: str = "", episode: str = "") -> Change:
+    """End the task for good, whoever holds it. `episode`: the one that was stopped, and so its tasks with it."""
     require(task, "cancel")
-    return ended(task, EventType.TASK_CANCELLED, Status.CANCELLED, now=now, by=by, detail=why(reason))
+    detail = {**why(reason), **({"episode": episode} if episode else {})}
+    return ended(task, EventType.TASK_CANCELLED, Status.CANCELLED, now=now, by=by, detail=detail)
 
 
 def end_elsewhere(

@@ -35,6 +35,14 @@ def is_spoken(event: Event, *, machines: Collection[str] = ()) -> bool:
     return event.type in SPOKEN and not by_itself
 
 
+def was_said_with(event: Event, other: Event) -> bool:
+    """Whether the two are one change: tasks of one `add`, or those that were cancelled with their episode."""
+    if (event.type, event.by) != (other.type, other.by):
+        return False
+    episode = event.detail.get("episode")
+    return event.at == other.at or (episode is not None and episode == other.detail.get("episode"))
+
+
 def taken_back_by(event: Event) -> Sequence[int]:
     """The seqs of the events that this one takes back."""
     return tuple(event.detail.get("taken_back", ())) if event.type is EventType.CHANGE_TAKEN_BACK else ()

@@ -85,6 +85,22 @@ async def test_a_log_that_could_not_be_written_is_written_later(
     assert "1 of 1 tasks completed" in log_of(episode, home).read_text()
 
 
+async def test_the_log_of_one_that_runs_again_is_set_aside_and_one_of_another_end_is_written_anew(
+    home: Home, watched: tuple[BoardDesk, EpisodeWatch]
+) -> None:
+    desk, watch = watched
+    episode = await begin(desk)
+    watch.start()
+    stopped = await desk.write(lambda nexus: Episodes(nexus).stop(episode.episode_id, by="cli"))
+    await until(lambda: log_of(episode, home).exists())
+    await desk.write(lambda nexus: nexus.take_back(nexus.last_change(), by="cli"))
+    await until(lambda: not log_of(episode, home).exists())
+
+    write_log(stopped, [], home)  # by one who had seen it stopped
+    await finish(desk)
+    await until(lambda: "**completed**" in log_of(episode, home).read_text())
+
+
 def test_a_log_may_be_written_by_several_threads_of_the_daemon_at_once(home: Home) -> None:
     with closing(open_board(home, Settings())) as nexus:
         episode = Episodes(nexus).start(PLAN, by="cli")

@@ -15,7 +15,7 @@ from dreamos_tasks.interfaces.cli.options import FILLED, TASK_ID, agent_option
 from dreamos_tasks.interfaces.cli.task_view import state_word, task_document
 from dreamos_tasks.interfaces.cli.text import harmless, harmless_block, local_and_ago
 from dreamos_tasks.interfaces.cli.verb import verb
-from dreamos_tasks.model.json_form import event_to_json
+from dreamos_tasks.interfaces.documents import taken_back_document
 from dreamos_tasks.model.plan import StepStatus
 from dreamos_tasks.model.task import Task
 
@@ -55,11 +55,16 @@ def undo(call: Call, task_id: str | None, names: tuple[str, ...], dry_run: bool,
 
 def _take_back(call: Call, *, dry_run: bool, agent: str | None) -> None:
     nexus, out = call.nexus, call.out
+    actor = call.actor(agent)
     changes = nexus.last_change(machines=(call.settings.daemon.agent_id,))
-    tasks = nexus.take_back(changes, by=call.actor(agent), dry_run=dry_run)
+    episodes = nexus.episodes_without(changes, by=actor)
+    tasks = nexus.take_back(changes, by=actor, dry_run=dry_run)
+    if episodes and not dry_run:
+        from dreamos_tasks.app.episodes import settle_episodes
+
+        settle_episodes(nexus, call.home, by=actor)  # and their logs: no daemon may be there to do it
     if out.as_json:
-        told = [event_to_json(event) for event in changes]
-        out.document({"dry_run": dry_run, "changes": told, "tasks": [task_document(nexus, task) for task in tasks]})
+        out.document(taken_back_document(nexus, changes, tasks, episodes, dry_run=dry_run))
         return
     from dreamos_tasks.model.taking_back import SPOKEN
 
@@ -67,6 +72,8 @@ def _take_back(call: Call, *, dry_run: bool, agent: str | None) -> None:
         said = f"{SPOKEN[event.type]} by {harmless(event.by)}, {local_and_ago(event.at, nexus.clock.now())}"
         would = "would be " if dry_run else ""
         out.line(f"{task.task_id}  {state_word(nexus, task)}: {would}taken back: {said}")
+    for episode in episodes:
+        out.line(f"{episode.episode_id}  {'would be ' if dry_run else ''}{episode.state.value}")
     if dry_run:
         out.note("nothing was changed")
 

@@ -86,6 +86,66 @@ def test_stopping_cancels_what_is_open_and_leaves_what_is_done(dt: Dt) -> None:
     assert dt("episode", "stop", ID).code == 4
 
 
+def test_a_stop_is_taken_back_whole_and_the_episode_runs_to_an_end_of_its_own(dt: Dt, home: Path) -> None:
+    dt("episode", "start", str(EXAMPLE))
+    done(dt, "parser-tests", "Agent-1")
+    assert dt("claim", "parser-fix", "--agent", "Agent-2").code == 0
+    dt("episode", "stop", ID, "--reason", "not now")
+    before = dt("events", "--json").json
+
+    rehearsed = dt("undo", "--dry-run")
+    assert (rehearsed.code, f"{ID}  would be running" in rehearsed.out) == (0, True)
+    assert status(dt)["state"] == "stopped"
+    undone = dt("undo", "--json").json
+
+    assert [task["task_id"] for task in undone["tasks"]] == ["parser-fix", "parser-notes", f"{ID}-done"]
+    assert undone["episodes"] == [{"episode_id": ID, "state": "running"}]
+    folder = home / "runtime" / "episodes" / ID
+    assert [path.name for path in folder.iterdir()] == ["completion_log.taken-back.md"]
+    again = status(dt)
+    assert [task["status"] for task in again["tasks"]] == ["completed", "pending", "pending", "pending"]
+    assert (again["state"], again["ended_at"], again["reason"], again["completion_log"]) == ("running", None, "", None)
+    assert dt("events", "--json").json[: len(before)] == before
+    assert "events tell the same as the board" in dt("doctor").out
+
+    for task_id in ("parser-fix", "parser-notes"):
+        done(dt, task_id, "Agent-2")
+    dt("run", f"{ID}-done")
+    assert status(dt)["state"] == "completed"
+    assert "**completed**" in (folder / "completion_log.md").read_text()
+
+
+def test_an_end_that_came_of_a_cancel_is_taken_back_with_it(dt: Dt, tmp_path: Path) -> None:
+    dt("episode", "start", written(tmp_path, assignments()))
+    done(dt, "one", "A")
+    dt("cancel", "two")
+    assert status(dt)["state"] == "failed"
+    dt("undo")
+    assert status(dt)["state"] == "running"
+
+
+def test_what_is_taken_back_after_an_end_is_nothing_to_the_episode(dt: Dt, tmp_path: Path) -> None:
+    dt("episode", "start", written(tmp_path, assignments()))
+    dt("episode", "stop", "episode-one")
+    dt("retry", "one")
+    dt("cancel", "one")
+    assert dt("undo", "--json").json["episodes"] == []
+    assert status(dt)["state"] == "stopped"
+    other = dt.add("something else")
+    dt("cancel", other)
+    assert dt("undo", "--json").json["episodes"] == []
+
+
+def test_a_start_that_is_taken_back_stops_the_episode(dt: Dt, tmp_path: Path) -> None:
+    dt("episode", "start", written(tmp_path, assignments()))
+    said = dt("undo")
+    assert said.out.splitlines()[-1] == "episode-one  stopped"
+    over = status(dt)
+    assert (over["state"], over["reason"]) == ("stopped", "its start was taken back")
+    assert [task["status"] for task in over["tasks"]] == ["cancelled", "cancelled"]
+    assert "its start was taken back" in Path(over["completion_log"]).read_text()
+
+
 def test_one_that_runs_is_not_started_again(dt: Dt) -> None:
     dt("episode", "start", str(EXAMPLE))
     again = dt("episode", "start", str(EXAMPLE), "--json")

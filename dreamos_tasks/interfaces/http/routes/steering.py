@@ -14,6 +14,7 @@ from dreamos_tasks.app.undoing import UndoingAtDesk
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.errors import Refused
 from dreamos_tasks.interfaces.cli.task_view import task_document
+from dreamos_tasks.interfaces.documents import taken_back_document
 from dreamos_tasks.interfaces.http.etag import etag_of, require_match
 from dreamos_tasks.interfaces.http.openapi import gives, problems
 from dreamos_tasks.interfaces.http.routes import shared
@@ -21,14 +22,13 @@ from dreamos_tasks.interfaces.http.routes.shared import Board, Context, IfMatch,
 from dreamos_tasks.interfaces.http.routes.working import TASK, changed
 from dreamos_tasks.interfaces.http.strict_route import StrictRoute
 from dreamos_tasks.model.constraints import YEAR_SECONDS
-from dreamos_tasks.model.json_form import event_to_json
 from dreamos_tasks.model.request import PauseEnd
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.model.undoing import require_undoable
 
 router = APIRouter(tags=["steering"], route_class=StrictRoute)
 REFUSALS = problems(404, 409, 412, 413, 415)
-TAKEN_BACK = gives({"type": "object"}, "The changes, and the tasks as they are since.")
+TAKEN_BACK = gives({"type": "object"}, "The changes, and the tasks and episodes as they are since.")
 StepName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -142,15 +142,15 @@ async def undo_steps(
 async def undo_last_change(
     desk: Board, context: Context, caller: Operator, body: TakenBack | None = None
 ) -> JSONResponse:
-    """Take back the last change to the board: an add, edit, pause, resume, cancel or retry."""
+    """Take back the last change to the board: an add, edit, pause, resume, cancel or retry, an episode's start or end."""
     dry_run = body.dry_run if body is not None else False
     machines = (context.settings.daemon.agent_id,)
 
     def act(nexus: TaskNexus) -> dict[str, Any]:
         changes = nexus.last_change(machines=machines)
+        episodes = nexus.episodes_without(changes, by=caller.name)
         tasks = nexus.take_back(changes, by=caller.name, dry_run=dry_run)
-        told = [event_to_json(event) for event in changes]
-        return {"dry_run": dry_run, "changes": told, "tasks": [task_document(nexus, task) for task in tasks]}
+        return taken_back_document(nexus, changes, tasks, episodes, dry_run=dry_run)
 
     return answered(await desk.write(act))
 
