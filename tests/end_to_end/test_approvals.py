@@ -19,7 +19,9 @@ DETACHED = "(setsid env -i PATH=$PATH {} &); while [ ! -s said ]; do sleep 0.02;
 def test_a_step_cannot_approve_for_its_task(project: Project, way: str) -> None:
     home = shlex.quote(str(project.folder / ".dreamos"))
     approve = f"{sys.executable} -m dreamos_tasks --home {home} approve $DREAMOS_TASKS_TASK_ID --by eve"
-    sneak = way.format(f"sh -c '{approve.replace('$DREAMOS_TASKS_TASK_ID', 'TASK')} > said 2>&1'")
+    sneak = way.format(
+        f"sh -c '{approve.replace('$DREAMOS_TASKS_TASK_ID', 'TASK')} > said.part 2>&1; mv said.part said'"
+    )
     project.up()
     project.drop(
         "work.json",

@@ -60,8 +60,9 @@ def test_next_waits_for_a_task_that_another_process_adds(dt: Dt) -> None:
 
 
 def test_next_waits_for_a_task_whose_time_comes(dt: Dt) -> None:
-    task_id = dt.add("x", "--not-before", "+0.5s")
+    task_id = dt.add("x", "--not-before", "+1h")
     assert dt("next", "--agent", "ada").code == 5
+    assert dt("update", task_id, "--not-before", "+0.5s").code == 0
     assert dt("next", "--agent", "ada", "--wait", "30", "--json").json["task_id"] == task_id
 
 

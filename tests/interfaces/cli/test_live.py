@@ -77,11 +77,14 @@ def test_as_json_it_tells_the_live_messages(dt: Dt, args: tuple[str, ...]) -> No
 def test_without_a_terminal_it_tells_a_line_for_each_event_from_now_on(dt: Dt) -> None:
     dt.add("long ago")
 
+    bells = dt.home / "runtime" / "bells"
+
     def write_elsewhere() -> None:
+        until(lambda: bells.is_dir() and list(bells.iterdir()))  # it follows, from the event that is the newest now
         with TaskNexus.open(dt.home / "runtime" / "nexus.db") as nexus:
             nexus.claim_task(nexus.get_all_tasks()[0].task_id, "ada")
 
-    writing = threading.Timer(0.3, write_elsewhere)
+    writing = threading.Thread(target=write_elsewhere)
     writing.start()
     answer = dt("watch", "--limit", "1")
     writing.join()
