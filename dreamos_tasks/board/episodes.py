@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from dreamos_tasks.errors import DuplicateTaskId, EpisodeNotFound, EpisodeRunning
+from dreamos_tasks.errors import DuplicateTaskId, EpisodeNotFound, EpisodeRunning, InvalidTask
 from dreamos_tasks.model import episode as rules
 from dreamos_tasks.model.episode import SHELF, Episode, EpisodePlan, EpisodeState
 from dreamos_tasks.model.task import FINAL, Task
@@ -34,6 +34,8 @@ class Episodes:
             except DuplicateTaskId as taken:
                 fix = f"dt show {taken.task_id} tells what it is; the assignment needs a task_id of its own"
                 raise DuplicateTaskId(taken.task_id, fix=fix) from taken
+            except InvalidTask as error:
+                raise _at_assignment(error, plan) from error
             episode = rules.begun(plan, tasks, episode_id=episode_id, by=by, now=self._nexus.clock.now())
             return self._keep(episode)
 
@@ -109,6 +111,17 @@ class Episodes:
         with self._nexus.verb():
             self._store.keep(SHELF, episode.episode_id, rules.episode_to_form(episode))
             return episode
+
+
+def _at_assignment(error: InvalidTask, plan: EpisodePlan) -> InvalidTask:
+    """What the board says of one of the tasks, said of its assignment: of several, the pointer begins with its place."""
+    place, _, rest = error.pointer[1:].partition("/")
+    if not place.isdigit():
+        return rules.at_assignment(error, plan.assignments[0], plan)
+    if int(place) >= len(plan.assignments):
+        return error
+    error.pointer = f"/{rest}"
+    return rules.at_assignment(error, plan.assignments[int(place)], plan)
 
 
 class _Rehearsed(Exception):

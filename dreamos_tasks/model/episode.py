@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from dreamos_tasks.errors import IllegalTransition, InvalidInput
+from dreamos_tasks.errors import IllegalTransition, InvalidInput, InvalidTask
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.json_form import instant_from_text, to_json
 from dreamos_tasks.model.plan import Plan, Step
@@ -111,10 +111,28 @@ def drafts_of(plan: EpisodePlan, *, episode_id: str, by: str) -> Sequence[TaskDr
     Raises InvalidTask.
     """
     tags = (TAG, episode_id)
-    drafts = [_draft_of(assignment, plan, tags=tags, by=by) for assignment in plan.assignments]
+    drafts = []
+    for assignment in plan.assignments:
+        try:
+            drafts.append(_draft_of(assignment, plan, tags=tags, by=by))
+        except InvalidTask as error:
+            raise at_assignment(error, assignment, plan) from error
     if plan.definition_of_done or plan.checks:
         drafts.append(_closing_draft(plan, episode_id=episode_id, tags=tags, by=by))
     return drafts
+
+
+def at_assignment(error: InvalidTask, assignment: Assignment, plan: EpisodePlan) -> InvalidTask:
+    """What is wrong with the task of an assignment, said of the assignment and in the words of its file."""
+    own = [other for other in plan.assignments if other.agent_id == assignment.agent_id]
+    place = f"/{own.index(assignment)}" if len(own) > 1 else ""
+    pointer = f"/agent_assignments/{assignment.agent_id}{place}{error.pointer}"
+    return InvalidTask(
+        f"{assignment.task_id} of {assignment.agent_id}: {error.message}",
+        pointer=pointer.replace("/depends_on", "/dependencies"),
+        cause=error.cause,
+        fix="give it another" if error.pointer == "/task_id" else error.fix.replace("depends_on", "dependencies"),
+    )
 
 
 def begun(plan: EpisodePlan, tasks: Sequence[Task], *, episode_id: str, by: str, now: datetime) -> Episode:

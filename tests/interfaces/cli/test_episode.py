@@ -198,6 +198,28 @@ def assignments(**fields: str) -> str:
     return f"title: One\nagent_assignments: {{A: {{task_id: one, title: t{rest}}}, B: {{task_id: two, title: t}}}}\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "message", "pointer"),
+    [
+        ("{ada: {task_id: a, title: A}, bob: [{task_id: b, title: B}, {task_id: c, title: C, dependencies: [b, nowhere]}]}",
+         "c of bob: it depends on 'nowhere', which is not on this board", "/agent_assignments/bob/1/dependencies/1"),
+        ("{ada: {task_id: a, title: A, dependencies: nowhere}}",
+         "a of ada: it depends on 'nowhere', which is not on this board", "/agent_assignments/ada/dependencies/0"),
+        ("{ada: {task_id: a, title: A, dependencies: a}}",
+         "a of ada: a depends on itself", "/agent_assignments/ada/dependencies"),
+        ("{ada: {task_id: a, title: A}, bob: {task_id: b/, title: B}}",
+         "b/ of bob: 'b/' cannot be a task id", "/agent_assignments/bob/task_id"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_one_task_names_its_assignment(
+    dt: Dt, tmp_path: Path, text: str, message: str, pointer: str
+) -> None:
+    refused = dt("episode", "start", written(tmp_path, f"title: T\nagent_assignments: {text}\n"), "--json")
+    assert (refused.code, refused.error["message"], refused.error["pointer"]) == (7, message, pointer)
+    assert "depends_on" not in refused.error["fix"]
+    assert dt("list", "--json").json == []
+
+
 @pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["start", "dry run"])
 def test_a_dry_run_refuses_what_starting_would(dt: Dt, tmp_path: Path, options: tuple[str, ...]) -> None:
     lost = dt("episode", "start", written(tmp_path, assignments(dependencies="[nowhere]")), *options)
