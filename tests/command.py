@@ -17,7 +17,7 @@ from tests.torture import waiting
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = (sys.executable, "-m", "dreamos_tasks.interfaces.cli.main")
 STARTED: list[subprocess.Popen[str]] = []
-PATIENCE_SECONDS = 60.0  # a busy machine: nobody waits so long unless something is wrong
+PATIENCE_SECONDS = 120.0  # a busy machine: nobody waits so long unless something is wrong
 
 
 @dataclass(frozen=True, kw_only=True)

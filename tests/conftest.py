@@ -1,4 +1,4 @@
-"""What every test can rely on: no settings of the person who runs them, no deadline that a busy machine misses."""
+"""What every test can rely on: no settings of the person who runs them, no chance, no deadline that a busy machine misses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 WAITING_WORKERS = 2  # of those that run tests side by side
 
@@ -14,15 +14,23 @@ WAITING_WORKERS = 2  # of those that run tests side by side
 for name in [name for name in os.environ if name.startswith(("DREAMOS_TASKS_", "NOTIFY_SOCKET", "WATCHDOG_"))]:
     del os.environ[name]
 
-# In CI the same examples every time: a red run can be repeated, and hypothesis prints how.
-settings.register_profile("here", deadline=None, print_blob=True)
-settings.register_profile("ci", parent=settings.get_profile("here"), derandomize=True, database=None)
-settings.load_profile("ci" if "CI" in os.environ else "here")
+# The same examples every time: what a red run says can be repeated, and a change is not blamed for what was there before.
+# The long run looks for new ones, and hypothesis prints how to see them again.
+IN_PATIENCE = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("the same", parent=IN_PATIENCE, derandomize=True, database=None)
+settings.register_profile("new", parent=IN_PATIENCE)
+settings.load_profile("the same")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before the tests are imported, whose own settings add to these."""
+    if config.getoption("--long"):
+        settings.load_profile("new")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--long` is what `make torture` gives; `--seed` makes a failed torture test go the same way again."""
-    parser.addoption("--long", action="store_true", help="run the torture suite at full length")
+    parser.addoption("--long", action="store_true", help="torture at full length, and new examples everywhere")
     parser.addoption("--seed", help="repeat a run of the torture suite: its tests say which seed they had")
 
 

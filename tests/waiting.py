@@ -8,7 +8,7 @@ from typing import TypeVar
 
 Answer = TypeVar("Answer")
 POLL_SECONDS = 0.005
-PATIENCE_SECONDS = 30.0  # a machine may be busy; a test that waits so long has failed
+PATIENCE_SECONDS = 120.0  # a machine may be busy; a test that waits so long has failed
 
 
 async def until(condition: Callable[[], Answer], *, what: str = "") -> Answer:

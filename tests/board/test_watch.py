@@ -17,7 +17,7 @@ from dreamos_tasks.board.feed import EventFeed
 from dreamos_tasks.board.watch import BoardWatch
 from dreamos_tasks.model.task import TaskDraft
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 @pytest.fixture

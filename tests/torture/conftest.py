@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from tests.torture.rig import Rig
 
 
 @pytest.fixture
-def rng(request: pytest.FixtureRequest) -> random.Random:
-    """Chance that can be repeated: the seed is shown when the test fails."""
+def rng(request: pytest.FixtureRequest, long_run: bool) -> random.Random:
+    """Chance that can be repeated: the seed is shown when the test fails. In the short run it is the same every time."""
     given = request.config.getoption("--seed")
-    seed = int.from_bytes(os.urandom(4)) if given is None else int(given)
+    if given is not None:
+        seed = int(given)
+    else:
+        seed = int.from_bytes(os.urandom(4)) if long_run else zlib.crc32(request.node.name.encode())
     print(f"repeat this with --seed {seed}")  # noqa: T201  pytest shows it when the test fails
     return random.Random(seed)
 

@@ -30,7 +30,7 @@ from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Task, TaskDraft
 from tests.answer import Answer
 from tests.torture.processes import end_all, processes_of
-from tests.torture.waiting import until
+from tests.torture.waiting import TIMEOUT_SECONDS, until
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-P", "-m", "dreamos_tasks.interfaces.cli.main")
@@ -111,7 +111,7 @@ class Rig:
             cwd=self.home.path,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=TIMEOUT_SECONDS,
         )
         return DaemonsAnswer(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -193,7 +193,7 @@ class Rig:
         """The task as it is now."""
         return self.nexus.get_task_by_id(task_id)
 
-    def wait_for(self, task_id: str, *statuses: str, timeout_seconds: float = 30.0) -> Task:
+    def wait_for(self, task_id: str, *statuses: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Task:
         """The task, once it is in one of the states; `final` is any of the three."""
         wanted = {"completed", "failed", "cancelled"} if statuses == ("final",) else set(statuses)
 
@@ -204,7 +204,7 @@ class Rig:
         until(lambda: self.task(task_id).status in wanted, timeout_seconds=timeout_seconds, what=now)
         return self.task(task_id)
 
-    def wait_for_all(self, *, timeout_seconds: float = 60.0) -> None:
+    def wait_for_all(self, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         """Until every task is final."""
 
         def left() -> list[str]:
@@ -231,7 +231,6 @@ class Rig:
         """I1-I7 hold. What a task leaves running may take its grace to end."""
         until(
             lambda: not any(violation.invariant == "I7" for violation in self.violations(all_final=all_final)),
-            timeout_seconds=10,
             what=lambda: self.violations(all_final=all_final),
         )
         assert self.violations(all_final=all_final) == []
@@ -271,7 +270,7 @@ class Daemon:
     def stop(self) -> int:
         """SIGTERM, and wait; gives the exit code."""
         self.process.terminate()
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=TIMEOUT_SECONDS)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 POLL_SECONDS = 0.02
-TIMEOUT_SECONDS = 30.0  # a machine may be busy; a test that waits so long has failed
+TIMEOUT_SECONDS = 120.0  # a machine may be busy; a test that waits so long has failed
 
 
 def until(
