@@ -71,10 +71,21 @@ def mirror(nexus: TaskNexus, home: Home, agent_id: str) -> None:
     A folder that cannot be used undoes nothing: the board has the mail, and `take_in` and the daemon say what is wrong there.
     """
     folder = MailboxFolder(home.mailboxes, agent_id)
-    messages = nexus.mail_of(agent_id)
     with suppress(OSError, BoardUnsafe):
         folder.ensure()
+        mirrored(nexus, folder)
+
+
+def mirrored(nexus: TaskNexus, folder: MailboxFolder) -> Sequence[Message]:
+    """Bring the folder up to date; gives the messages of its mailbox. Raises OSError when it cannot be used.
+
+    Again, if others have written meanwhile: what they have put away as done would come back, by how the board stood before.
+    """
+    while True:
+        mark, messages = nexus.store.change_mark(), nexus.mail_of(folder.agent_id)
         folder.mirror(messages)
+        if nexus.store.change_mark() == mark or nexus.mail_of(folder.agent_id) == messages:
+            return messages
 
 
 def take_in(nexus: TaskNexus, home: Home, agent_id: str) -> Sequence[Message | InvalidInput]:
@@ -84,9 +95,10 @@ def take_in(nexus: TaskNexus, home: Home, agent_id: str) -> Sequence[Message | I
     """
     folder = MailboxFolder(home.mailboxes, agent_id)
     folder.ensure()
-    known = {message.message_id for message in nexus.mail_of(agent_id)}
+    there = _ids_of(nexus, agent_id)
     done: list[Message | InvalidInput] = []
-    for dropped in folder.dropped(known=known.__contains__):
+    # What is sent meanwhile has a file too, and nobody dropped it: whatever is not known is asked for once more.
+    for dropped in folder.dropped(known=lambda name: name in there or name in _ids_of(nexus, agent_id)):
         if isinstance(dropped.draft, InvalidInput):
             error = dropped.draft
         else:
@@ -99,13 +111,17 @@ def take_in(nexus: TaskNexus, home: Home, agent_id: str) -> Sequence[Message | I
                 error = reason_of(refused)
         folder.reject(dropped, error)
         done.append(error)
-    folder.mirror(nexus.mail_of(agent_id))
+    mirrored(nexus, folder)
     return done
 
 
 def reason_of(error: InvalidInput | Refused | NotFound) -> InvalidInput:
     """Why a dropped file is no message, such as that the task it asks for is there already."""
     return error if isinstance(error, InvalidInput) else InvalidInput(error.message, cause=error.cause, fix=error.fix)
+
+
+def _ids_of(nexus: TaskNexus, agent_id: str) -> frozenset[str]:
+    return frozenset(message.message_id for message in nexus.mail_of(agent_id))
 
 
 def _task_of(draft: MessageDraft, home: Home) -> TaskDraft:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 
 from loguru import logger
 
-from dreamos_tasks.app.mail import reason_of, send
+from dreamos_tasks.app.mail import mirrored, reason_of, send
 from dreamos_tasks.background import Background
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
@@ -83,14 +82,15 @@ class MailRoom:
 
     async def _bring_up_to_date(self, folder: MailboxFolder) -> bool:
         await asyncio.to_thread(folder.ensure)
-        messages = await self._mail_of(folder)
-        known = {message.message_id for message in messages}
+        known = await self._mirrored(folder)
         dropped = await asyncio.to_thread(lambda: list(folder.dropped(known=known.__contains__)))
-        for one in dropped:
-            await self._take(folder, one)
-        messages = await self._mail_of(folder) if dropped else messages
-        await asyncio.to_thread(folder.mirror, messages)
-        return await asyncio.to_thread(folder.has_unfinished, known | {message.message_id for message in messages})
+        if dropped:
+            known = await self._mirrored(folder)  # what was sent meanwhile has a file too, and nobody dropped it
+            for one in dropped:
+                if one.path.stem not in known:
+                    await self._take(folder, one)
+            known = await self._mirrored(folder)
+        return await asyncio.to_thread(folder.has_unfinished, known)
 
     async def _take(self, folder: MailboxFolder, dropped: DroppedMessage) -> None:
         answer = dropped.draft
@@ -109,5 +109,7 @@ class MailRoom:
         except (InvalidInput, Refused, NotFound) as error:
             return reason_of(error)
 
-    async def _mail_of(self, folder: MailboxFolder) -> Sequence[Message]:
-        return await self._desk.read(lambda nexus: nexus.mail_of(folder.agent_id))
+    async def _mirrored(self, folder: MailboxFolder) -> frozenset[str]:
+        """Bring the folder up to date; gives the ids of its messages. In the desk's thread, as those do who send over HTTP."""
+        messages = await self._desk.read(lambda nexus: mirrored(nexus, folder))
+        return frozenset(message.message_id for message in messages)

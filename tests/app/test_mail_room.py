@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from dreamos_tasks.app.boards import open_board
+from dreamos_tasks.app.mail import mirror
 from dreamos_tasks.app.mail_room import MailRoom
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.config.home import Home
 from dreamos_tasks.config.settings import Settings
-from dreamos_tasks.intake.mailbox_folder import MailboxFolder
+from dreamos_tasks.intake.mailbox_folder import DroppedMessage, MailboxFolder
 from dreamos_tasks.model.mail import Message, MessageDraft
 from dreamos_tasks.model.task import TaskDraft
 from tests.waiting import PATIENCE_SECONDS, until
@@ -145,3 +148,101 @@ async def test_a_mailbox_that_makes_the_room_stumble_is_said_and_the_others_go_o
     (tmp_path / "runtime" / "agent_mailboxes" / "aaron" / "inbox").mkdir(mode=0o700)
     path = dropped(tmp_path, "one.json", json.dumps({"from_agent_id": "eve", "subject": "one", "body": "x"}))
     await until(lambda: not path.exists() and "nobody thought of it" in room.trouble)
+
+
+class Visit:
+    """One visit to a mailbox, in the middle of which something else happens."""
+
+    def __init__(self) -> None:
+        self.stops = False
+        self.has_stopped = threading.Event()
+        self.goes_on = threading.Event()
+
+
+@pytest.fixture
+def visit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+    """The room's visits stop where they look for what was dropped, once they are told to."""
+    visit = Visit()
+    real = MailboxFolder.dropped
+
+    def held_up(folder: MailboxFolder, *, known: Callable[[str], bool]) -> Iterator[DroppedMessage]:
+        if visit.stops:
+            visit.stops = False
+            visit.has_stopped.set()
+            visit.goes_on.wait(PATIENCE_SECONDS)
+        return real(folder, known=known)
+
+    monkeypatch.setattr(MailboxFolder, "dropped", held_up)
+    yield visit
+    visit.goes_on.set()
+
+
+async def test_what_is_acknowledged_while_the_room_visits_the_mailbox_does_not_come_back(
+    tmp_path: Path, desk: BoardDesk, room: MailRoom, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = dropped(tmp_path, "first.json", json.dumps({"from_agent_id": "eve", "subject": "first"}))
+    await until(lambda: not seed.exists())
+    (message,) = await desk.read(lambda nexus: nexus.mail_of("ada"))
+    visit.stops = True
+    await until(visit.has_stopped.is_set)
+    await desk.write(lambda nexus: nexus.acknowledge_mail("ada", message.message_id))
+    await desk.read(lambda nexus: mirror(nexus, Home(path=tmp_path, found_by="--home"), "ada"))
+    real, were_done = MailboxFolder.mirror, list[bool]()
+
+    def noted(folder: MailboxFolder, messages: Sequence[Message]) -> None:
+        were_done.append(all(one.is_done for one in messages))
+        real(folder, messages)
+
+    monkeypatch.setattr(MailboxFolder, "mirror", noted)
+    visit.goes_on.set()
+
+    await until(lambda: len(were_done) > 1)
+    assert all(were_done), "no file was written by how the board stood before"
+    assert not (seed.parent / f"{message.message_id}.json").exists()
+
+
+async def test_what_is_sent_while_the_room_visits_the_mailbox_is_nothing_that_was_dropped(
+    tmp_path: Path, desk: BoardDesk, room: MailRoom, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = dropped(tmp_path, "first.json", json.dumps({"from_agent_id": "eve", "subject": "first"}))
+    await until(lambda: not seed.exists())
+    taken: list[str] = []
+    real = MailboxFolder.take
+
+    def noted(folder: MailboxFolder, one: DroppedMessage, message: Message) -> None:
+        taken.append(message.subject)
+        real(folder, one, message)
+
+    monkeypatch.setattr(MailboxFolder, "take", noted)
+    visit.stops = True
+    await until(visit.has_stopped.is_set)
+    draft = MessageDraft(to_agent_id="ada", from_agent_id="bob", subject="second")
+    sent = await desk.write(lambda nexus: nexus.send_mail(draft))
+    await desk.read(lambda nexus: mirror(nexus, Home(path=tmp_path, found_by="--home"), "ada"))
+    assert (seed.parent / f"{sent.message_id}.json").exists()
+    visit.goes_on.set()
+
+    last = dropped(tmp_path, "last.json", json.dumps({"from_agent_id": "eve", "subject": "last"}))
+    await until(lambda: not last.exists())
+    assert taken == ["last"]
+
+
+def test_what_another_process_acknowledges_before_the_files_are_written_does_not_stay_in_the_inbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(path=tmp_path, found_by="--home")
+    with closing(open_board(home, Settings())) as ours, closing(open_board(home, Settings())) as theirs:
+        sent = ours.send_mail(MessageDraft(to_agent_id="ada", from_agent_id="bob", subject="second"))
+        real, calls = MailboxFolder.mirror, list[MailboxFolder]()
+
+        def overtaken(folder: MailboxFolder, messages: Sequence[Message]) -> None:
+            calls.append(folder)
+            if len(calls) == 1:
+                theirs.acknowledge_mail("ada", sent.message_id)
+                real(folder, theirs.mail_of("ada"))
+            real(folder, messages)
+
+        monkeypatch.setattr(MailboxFolder, "mirror", overtaken)
+        mirror(ours, home, "ada")
+
+    assert list(calls[0].inbox.iterdir()) == []
