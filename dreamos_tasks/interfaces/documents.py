@@ -110,13 +110,13 @@ def why_document(nexus: TaskNexus, task: Task) -> dict[str, Any]:
 def why_lines(nexus: TaskNexus, task: Task) -> list[str]:
     """The same for a person, line by line."""
     from dreamos_tasks.interfaces.cli.queue_place import place_of
-    from dreamos_tasks.interfaces.cli.task_page import next_commands, pause_words
+    from dreamos_tasks.interfaces.cli.task_page import cancelled_words, next_commands, pause_words
     from dreamos_tasks.interfaces.cli.task_view import title_line
 
     if task.status not in QUEUED:
         pause = pause_words(task, nexus.clock.now())
         return [
-            f"it is {task.status.value.replace('_', ' ')}",
+            f"it is {task.status.value.replace('_', ' ')}{cancelled_words(nexus, task)}",
             *((f"pause: {pause}",) if pause else ()),
             *(f"next: {command}" for command in next_commands(task)[:1]),
         ]

@@ -10,7 +10,7 @@ import click
 from dreamos_tasks.interfaces.cli.call import SOMEBODY, Call
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, agent_option, by_option, reason_option
-from dreamos_tasks.interfaces.cli.text import duration, harmless, local, local_and_ago
+from dreamos_tasks.interfaces.cli.text import duration, harmless, local, local_and_ago, with_local_instants
 from dreamos_tasks.interfaces.cli.verb_group import verb_group
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.task import check_name
@@ -90,7 +90,8 @@ def show(call: Call, name: str) -> None:
         out.line(f"  {label:<14}{harmless(text)}")
     for note in view.log:
         why = f": {note['why']}" if note.get("why") else ""
-        out.line(f"  {note['at']}  {harmless(note['what'])} by {harmless(note['by'])}{harmless(why)}")
+        when = with_local_instants(note["at"], now)
+        out.line(f"  {when}  {harmless(note['what'])} by {harmless(note['by'])}{harmless(why)}")
 
 
 @agents.below(

@@ -12,7 +12,7 @@ from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import SOMEBODY, Call
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS, by_option, instant_from
-from dreamos_tasks.interfaces.cli.text import count, duration, harmless, local, local_and_ago
+from dreamos_tasks.interfaces.cli.text import count, duration, harmless, local, local_and_ago, with_local_instants
 from dreamos_tasks.interfaces.cli.verb_group import verb_group
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.task import check_name
@@ -147,7 +147,7 @@ def _list(call: Call, *, past: bool, limit: int | None) -> None:
                 incident.severity.value,
                 _state(incident, now),
                 duration((now - incident.opened_at).total_seconds()),
-                harmless(incident.text),
+                harmless(with_local_instants(incident.text, now, say=local)),
             )
             for incident in shown
         ]
@@ -160,7 +160,8 @@ def _list(call: Call, *, past: bool, limit: int | None) -> None:
 
 def _show(call: Call, incident: Incident) -> None:
     out, now = call.out, call.nexus.clock.now()
-    out.line(out.painted(f"{incident.incident_id}  {harmless(incident.text)}", "bold"))
+    text = with_local_instants(incident.text, now, say=local)
+    out.line(out.painted(f"{incident.incident_id}  {harmless(text)}", "bold"))
     out.line(f"  {incident.severity.value}, {_state(incident, now)}, since {local_and_ago(incident.opened_at, now)}")
     if incident.told_at is not None:
         out.line(f"  told {local_and_ago(incident.told_at, now)}")
@@ -169,7 +170,8 @@ def _show(call: Call, incident: Incident) -> None:
         out.line(f"  could not be told ({failed}): {harmless(incident.telling_error)}")
     for note in incident.log:
         why = f": {note['why']}" if note.get("why") else ""
-        out.line(f"  {note['at']}  {harmless(note['what'])} by {harmless(note['by'])}{harmless(why)}")
+        said = with_local_instants(f"{note['what']} by {note['by']}{why}", now, say=local)
+        out.line(f"  {with_local_instants(note['at'], now)}  {harmless(said)}")
     if incident.task_id is not None:
         out.note(f"dt why {incident.task_id}; dt show {incident.task_id}")
     elif incident.agent_id is not None:

@@ -13,7 +13,7 @@ from dreamos_tasks.interfaces.cli.options import SECONDS, id_argument, ids_argum
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS
 from dreamos_tasks.interfaces.cli.task_page import show_page
 from dreamos_tasks.interfaces.cli.task_view import title_line
-from dreamos_tasks.interfaces.cli.text import harmless, local_and_ago
+from dreamos_tasks.interfaces.cli.text import harmless, local_and_ago, with_local_instants
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.interfaces.documents import history_document, page_document, why_document, why_lines
 from dreamos_tasks.model.history import Attempt, StateChange
@@ -48,7 +48,7 @@ def why(call: Call, ids: tuple[str, ...]) -> None:
             call.out.line()
         call.out.line(call.out.painted(title_line(task), "bold"))
         for line in why_lines(call.nexus, task):
-            call.out.line(f"  {line}")
+            call.out.line(f"  {with_local_instants(line, call.nexus.clock.now())}")
 
 
 @verb("history", examples=("dt history dt-7k2m",))

@@ -9,7 +9,16 @@ from datetime import datetime
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS, Output
 from dreamos_tasks.interfaces.cli.task_view import claim_line, progress_words, state_word, title_line, waiting_for
-from dreamos_tasks.interfaces.cli.text import COLUMN_GAP, columns_of, duration, harmless, harmless_block, local_and_ago
+from dreamos_tasks.interfaces.cli.text import (
+    COLUMN_GAP,
+    columns_of,
+    duration,
+    harmless,
+    harmless_block,
+    local_and_ago,
+    with_local_instants,
+)
+from dreamos_tasks.model.event import EventType
 from dreamos_tasks.model.json_form import to_json
 from dreamos_tasks.model.plan import Step, StepResult, StepStatus
 from dreamos_tasks.model.request import PauseEnd
@@ -23,6 +32,7 @@ LONGEST_RESULT = 4000
 TELLING = ("action", "method", "function", "url", "path", "pattern", "query", "subject")  # of a call: what it is about
 LABEL_WIDTH = 11
 CUT_OFF = "cut off"
+_NO_REASON = EventType.TASK_CANCELLED.value.replace("_", " ")  # what a history says then
 _PAUSE_ENDS = {PauseEnd.RESUME: "goes on", PauseEnd.CANCEL: "is cancelled"}
 
 
@@ -44,8 +54,8 @@ def show_page(
     out.line(f"  {'state':<{LABEL_WIDTH}}{out.painted(state, STATUS_COLOURS.get(state, ''))}")
     reasons = waiting_for(nexus, task)
     for reason in reasons:
-        out.line(f"  {'':<{LABEL_WIDTH}}{reason}")
-    for label, words in (*ahead, *_facts(task, now)):
+        out.line(f"  {'':<{LABEL_WIDTH}}{with_local_instants(reason, now)}")
+    for label, words in (*ahead, *_facts(nexus, task, now)):
         out.line(f"  {label:<{LABEL_WIDTH}}{words}")
     if task.description and task.description != task.title:
         out.line()
@@ -123,7 +133,17 @@ def pause_words(task: Task, now: datetime) -> str:
     return f"{begins}{local_and_ago(pause.at, now)} by {harmless(pause.by)}{why}{end}"
 
 
-def _facts(task: Task, now: datetime) -> Iterator[tuple[str, str]]:
+def cancelled_words(nexus: TaskNexus, task: Task) -> str:
+    """` by ada: not now`: who has cancelled a task, and why, where a reason was given. Empty: nobody has."""
+    if task.status is not Status.CANCELLED:
+        return ""
+    last = next(reversed(nexus.status_history(task.task_id)), None)
+    if last is None or last.after != task.status:  # a board that somebody has written by hand
+        return ""
+    return f" by {harmless(last.by)}" + (f": {harmless(last.why)}" if last.why != _NO_REASON else "")
+
+
+def _facts(nexus: TaskNexus, task: Task, now: datetime) -> Iterator[tuple[str, str]]:
     yield "priority", task.priority.value
     if task.claim is not None:
         yield "claim", claim_line(task, now)
@@ -144,9 +164,11 @@ def _facts(task: Task, now: datetime) -> Iterator[tuple[str, str]]:
     if pause := pause_words(task, now):
         yield "pause", pause
     later = task.not_before if task.finished_at is None else None
-    for label, instant in (("not before", later), ("due", task.due_at), ("ended", task.finished_at)):
+    for label, instant in (("not before", later), ("due", task.due_at)):
         if instant is not None:
             yield label, local_and_ago(instant, now)
+    if task.finished_at is not None:
+        yield "ended", local_and_ago(task.finished_at, now) + cancelled_words(nexus, task)
     if task.attempt > 1 or task.failures:
         yield "attempts", f"{task.attempt}, of which {task.failures} failed"
     folder = task.context.get("cwd")

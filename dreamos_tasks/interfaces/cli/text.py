@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 MINUTE = 60
@@ -14,6 +14,7 @@ COLUMN_GAP = "  "
 COLOUR_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 # What a command prints to colour its output; everything else that begins with ESC could do harm.
 _COLOUR_SEQUENCE = r"\x1b\[[0-9;:]*m"
+_INSTANT = r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"
 
 
 def harmless(text: str, *, keep: str = "") -> str:
@@ -72,6 +73,18 @@ def local(instant: datetime, now: datetime) -> str:
 def local_and_ago(instant: datetime, now: datetime) -> str:
     """`14:03:10 (3 min ago)`."""
     return f"{local(instant, now)} ({ago(instant, now)})"
+
+
+def with_local_instants(text: str, now: datetime, *, say: Callable[[datetime, datetime], str] = local_and_ago) -> str:
+    """The text of the board, which writes instants in UTC, with each as people say it."""
+    return re.sub(_INSTANT, lambda found: _said_by(say, found[0], now), text)
+
+
+def _said_by(say: Callable[[datetime, datetime], str], text: str, now: datetime) -> str:
+    try:
+        return say(datetime.fromisoformat(text), now)
+    except (ValueError, OverflowError):  # somebody's own text, which only looks like one
+        return text
 
 
 def count(number: int, noun: str) -> str:

@@ -62,7 +62,9 @@ def test_show_tells_what_was_done_to_an_agent(dt: Dt) -> None:
     assert shown.code == 0
     for words in ("ada  paused", "in the build room", "by ops: lunch", "registered by ada"):
         assert words in shown.out
-    assert dt("agents", "show", "ada", "--json").json["log"][1]["why"] == "lunch"
+    log = dt("agents", "show", "ada", "--json").json["log"]
+    assert log[1]["why"] == "lunch"
+    assert log[1]["at"] not in shown.out, "people are told instants in their own time"
 
 
 def test_a_name_that_nobody_has_is_not_found(dt: Dt) -> None:

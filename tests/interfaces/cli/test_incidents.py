@@ -52,6 +52,8 @@ def test_an_overdue_task_is_an_incident_that_people_take_on(tmp_path: Path, stor
     assert (snoozed[0]["state"], snoozed[0]["snoozed_until"] > snoozed[0]["opened_at"]) == ("snoozed", True)
     assert [line["state"] for line in dt("incidents", "--json").form] == ["acknowledged", "snoozed"]
     assert "acknowledged by eva: on it" in dt("incidents", "show", urgent["incident_id"]).out
+    assert "snoozed until" in (page := dt("incidents", "show", other["incident_id"]).out)
+    assert "Z" not in page, "people are told instants in their own time"
 
     assert dt("cancel", first).code == 0
     assert dt("incidents", "close", second).code == 0

@@ -127,6 +127,31 @@ def test_why_says_what_gets_a_blocker_going_that_does_not_go_on_by_itself(dt: Dt
     assert f"    next: dt retry {first}" in dt("why", second).out
 
 
+@pytest.mark.parametrize("verb", ["show", "why"])
+def test_a_cancelled_task_says_who_cancelled_it_and_why(dt: Dt, verb: str) -> None:
+    told, silent = dt.add("told"), dt.add("silent")
+    dt("cancel", told, "--reason", "the client left", "--agent", "ada")
+    dt("cancel", silent)
+    assert " by ada: the client left\n" in dt(verb, told).out
+    assert " by cli\n" in dt(verb, silent).out
+
+
+def test_people_are_told_instants_in_their_own_time_and_programs_in_utc(dt: Dt) -> None:
+    later = dt.add("later", "--not-before", "2031-05-06T07:08:09Z")
+    behind = dt.add("behind", "--depends-on", later)
+    here = f"{datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC).astimezone():%Y-%m-%d %H:%M} (in "
+    for verb, task_id in (("show", later), ("why", later), ("why", behind)):
+        text = dt(verb, task_id).out
+        assert f"it starts not before {here}" in text
+        assert "2031-05-06T" not in text
+    assert dt("why", later, "--json").json["waiting_for"] == ["it starts not before 2031-05-06T07:08:09.000000Z"]
+
+
+def test_what_only_looks_like_an_instant_is_left_as_it_is(dt: Dt) -> None:
+    odd = dt.add("2031-99-99T99:99:99Z")
+    assert dt("why", dt.add("behind", "--depends-on", odd)).out.count("2031-99-99T99:99:99Z") == 1
+
+
 def test_history_tells_states_and_attempts(dt: Dt) -> None:
     task_id = dt.add("x")
     dt("claim", task_id, "--agent", "ada")
