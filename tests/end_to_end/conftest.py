@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, StorageState
 
-from tests.end_to_end.dashboard import Dashboard, chromium, free_port, window
+from tests.end_to_end.dashboard import Dashboard, chromium, window
 from tests.end_to_end.project import Project, project_in
+from tests.ports import lasting_port
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project whose daemon serves the dashboard on a port of its own, also after a restart; one for all these tests."""
-    with project_in(tmp_path_factory.mktemp("served"), DREAMOS_TASKS_SERVER__PORT=str(free_port())) as here:
+    with project_in(tmp_path_factory.mktemp("served"), DREAMOS_TASKS_SERVER__PORT=str(lasting_port())) as here:
         here.up()
         yield here
 

@@ -22,6 +22,7 @@ from dreamos_tasks.errors import ConfigError
 from dreamos_tasks.interfaces.http.addresses import bind_tcp
 from dreamos_tasks.interfaces.http.tokens import Scope
 from tests.interfaces.http.serving import Served, serve
+from tests.ports import lasting_port
 from tests.waiting import PATIENCE_SECONDS
 
 
@@ -112,18 +113,19 @@ async def test_a_wrong_method_is_told_every_right_one(served: Served) -> None:
 
 
 async def test_a_stopped_server_gives_its_addresses_back(tmp_path: Path) -> None:
-    async with serve(tmp_path / "home") as served:
+    port = lasting_port()
+    async with serve(tmp_path / "home", Settings(server=ServerSettings(port=port))) as served:
         path = served.context.urls["socket"]
-        port = int(served.host.rpartition(":")[2])
     assert not os.path.lexists(path)  # noqa: ASYNC240  a look at a local disk
     bind_tcp("127.0.0.1", port, by_hand=True).close()
 
 
 async def test_a_session_outlives_the_daemon(tmp_path: Path) -> None:
-    async with serve(tmp_path / "home") as served:
-        port = int(served.host.rpartition(":")[2])
+    port = lasting_port()
+    settings = Settings(server=ServerSettings(port=port))
+    async with serve(tmp_path / "home", settings) as served:
         secret = served.context.sign_in.begin_session(served.context.sign_in.new_link())
-    async with serve(tmp_path / "home", Settings(server=ServerSettings(port=port))) as again:
+    async with serve(tmp_path / "home", settings) as again:
         cookies = {f"dreamos_session_{port}": secret or ""}
         async with httpx2.AsyncClient(base_url=again.url, cookies=cookies, timeout=PATIENCE_SECONDS) as browser:
             assert (await browser.get("/api/v1/stats")).status_code == 200
@@ -191,16 +193,17 @@ async def test_a_connection_on_which_no_request_comes_is_closed(
         pass
     finally:
         writer.close()
+    monkeypatch.undo()  # for this one has as long as it takes
     assert (await served.client.get("/healthz")).status_code == 200
 
 
 async def test_a_connection_is_kept_between_requests_and_while_one_is_answered(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dreamos_tasks.interfaces.http.request_head.HEAD_SECONDS", 0.2)
+    monkeypatch.setattr("dreamos_tasks.interfaces.http.request_head.HEAD_SECONDS", 0.8)
     host, _, port = served.host.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
     token = served.context.sign_in.tokens.owner_token()
+    reader, writer = await asyncio.open_connection(host, int(port))
     ask = f"GET /api/v1/events?wait=1 HTTP/1.1\r\nHost: {served.host}\r\nAuthorization: Bearer {token}\r\n\r\n"
     for _ in range(2):
         writer.write(ask.encode())
