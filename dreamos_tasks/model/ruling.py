@@ -6,10 +6,11 @@ other failure is ruled by the task's policy, or the board's, which count the tas
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dreamos_tasks.model.plan import Step, StepResult, StepStatus
+from dreamos_tasks.model.plan import Step, StepResult, StepStatus, TaskError
 from dreamos_tasks.model.retry import DEFAULT_RETRY, LONGEST_PAUSE_SECONDS, RetryPolicy
 from dreamos_tasks.model.value import frozen_value
 
@@ -51,6 +52,19 @@ def ruling_on(task: Task, failed: Failed, *, board: RetryPolicy) -> Ruling:
 def policy_for(task: Task, step: Step | None, *, board: RetryPolicy) -> RetryPolicy:
     """Whose word counts: the step's, then the task's, then the board's."""
     return _policy_of(step, otherwise=task.retry or board)
+
+
+def put_off_too_often(error: TaskError, task: Task, step: Step | None, *, policy: RetryPolicy) -> TaskError:
+    """The error of the deferral that is not granted, and whose word has ended them."""
+    if step is not None and "max_deferrals" in step.retry:
+        whose = f"the step {step.name!r}"
+    else:
+        whose = "the task" if task.retry is not None else "config.yaml"
+    return replace(
+        error,
+        message=f"{error.message}; max_deferrals ({policy.max_deferrals}) is used up",
+        suggestions=(*error.suggestions, f"to let it be put off more often: retry.max_deferrals of {whose}"),
+    )
 
 
 def instant_of_retry(

@@ -15,7 +15,7 @@ from dreamos_tasks.model.leases import held, release
 from dreamos_tasks.model.outcome import Cancelled, Failed, Outcome, RetryLater, Snoozed, Succeeded
 from dreamos_tasks.model.plan import Evidence, TaskError
 from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
-from dreamos_tasks.model.ruling import instant_of_retry, policy_for, ruling_on, step_of
+from dreamos_tasks.model.ruling import instant_of_retry, policy_for, put_off_too_often, ruling_on, step_of
 from dreamos_tasks.model.steering import cancel
 from dreamos_tasks.model.task import (
     Status,
@@ -104,9 +104,11 @@ def _failed(task: Task, failed: Failed, *, by: str, now: datetime, retry: RetryP
 
 
 def _deferred(task: Task, later: RetryLater, *, by: str, now: datetime, retry: RetryPolicy, roll: float) -> Change:
-    policy = policy_for(task, step_of(task, later.step), board=retry)
+    step = step_of(task, later.step)
+    policy = policy_for(task, step, board=retry)
     error, deferrals = later.error, task.deferrals + 1
     if deferrals > policy.max_deferrals:
+        error = put_off_too_often(error, task, step, policy=policy)
         return ended(task, EventType.TASK_FAILED, Status.FAILED, now=now, by=by, deferrals=deferrals, error=error)
     return requeued(
         task,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from dreamos_tasks.errors import (
     VerificationFailed,
 )
 from dreamos_tasks.model.outcome import RetryLater, Succeeded
-from dreamos_tasks.model.plan import ErrorCategory, Evidence, Step, TaskError
+from dreamos_tasks.model.plan import ErrorCategory, Evidence, Plan, Step, TaskError
 from dreamos_tasks.model.retry import RetryPolicy
 from dreamos_tasks.model.task import Priority, Status, Task, TaskDraft
 from dreamos_tasks.stores.memory import MemoryStore
@@ -146,7 +147,30 @@ def test_trying_later_spends_no_attempt_until_there_were_too_many(nexus: TaskNex
         clock.advance(100)
     nexus.claim_task("a", "ada")
 
-    assert nexus.settle("a", RetryLater(error=TRANSIENT), agent_id="ada").status is Status.FAILED
+    task = nexus.settle("a", RetryLater(error=TRANSIENT), agent_id="ada")
+    assert (task.status, task.error) == (
+        Status.FAILED,
+        replace(
+            TRANSIENT,
+            message=f"{TRANSIENT.message}; max_deferrals (2) is used up",
+            suggestions=("to let it be put off more often: retry.max_deferrals of the task",),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("of_step", "whose"), [({}, "config.yaml"), ({"max_deferrals": 0}, "the step 'busy'")], ids=["board", "step"]
+)
+def test_who_may_not_be_put_off_any_more_is_told_by_whose_word(
+    nexus: TaskNexus, of_step: dict[str, int], whose: str
+) -> None:
+    nexus.rules = replace(nexus.rules, retry=RetryPolicy(max_deferrals=0))
+    claim(nexus, plan=Plan(steps=(Step(name="busy", params={"command": "exit 75"}, retry=of_step),)))
+
+    task = nexus.settle("a", RetryLater(error=TRANSIENT, step="busy"), agent_id="ada")
+
+    assert task.error is not None
+    assert task.error.suggestions[-1].endswith(f"retry.max_deferrals of {whose}")
 
 
 def test_a_released_task_goes_back_with_its_reason_and_counts_nothing(nexus: TaskNexus) -> None:
