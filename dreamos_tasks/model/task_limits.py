@@ -46,6 +46,12 @@ def lesser(name: str, most: float | None, said: Mapping[str, Any]) -> Any:
     return int(granted) if name in WHOLE_LIMITS else granted
 
 
+def not_granted(said: Mapping[str, Any], most: Mapping[str, float | None]) -> Mapping[str, tuple[float, float]]:
+    """What a task asks for beyond what it may have, by name: its wish, and what it has instead."""
+    wishes = ((name, said[name], most.get(name)) for name in TASK_LIMITS if _fits(name, said.get(name)))
+    return {name: (wish, limit) for name, wish, limit in wishes if limit is not None and wish > limit}
+
+
 def _fits(name: str, value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MOST:
         return False

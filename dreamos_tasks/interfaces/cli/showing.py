@@ -8,6 +8,7 @@ from typing import Any
 from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import STDIN, task_ids
+from dreamos_tasks.interfaces.cli.limit_lines import limit_lines
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import SECONDS, id_argument, ids_argument, watch_option
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS
@@ -120,8 +121,9 @@ def _show(call: Call, ids: Sequence[str]) -> None:
 
 
 def _show_one(call: Call, task: Task) -> None:
+    limits = [("limits", line) for line in limit_lines(task, call.settings)]
     if task.plan is None:
-        show_page(call.out, call.nexus, task)
+        show_page(call.out, call.nexus, task, ahead=limits)
         return
     from dreamos_tasks.interfaces.cli.eta import eta_facts, forecast_of, hindsight, is_ready
 
@@ -129,7 +131,7 @@ def _show_one(call: Call, task: Task) -> None:
     ahead = tuple(eta_facts(eta, task)) if eta is not None else ()
     past = hindsight(call.nexus, task)
     notes = {**past.early, **_running_notes(call, task)}
-    show_page(call.out, call.nexus, task, ahead=(*ahead, *past.facts(task)), step_notes=notes)
+    show_page(call.out, call.nexus, task, ahead=(*ahead, *past.facts(task), *limits), step_notes=notes)
 
 
 def _running_notes(call: Call, task: Task) -> dict[str, str]:

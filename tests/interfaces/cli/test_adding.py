@@ -181,3 +181,26 @@ def test_no_time_at_all_is_refused_and_not_taken_for_no_limit(dt: Dt) -> None:
         assert (refused.code, refused.error["code"]) == (2, "usage")
     assert dt.task(task_id)["timeout_seconds"] == 300
     assert dt("update", task_id, "--timeout", "", "--json").json["timeout_seconds"] is None
+
+
+def wide(timeout: dict[str, int]) -> str:
+    """A task that asks for more than `config.yaml` allows by default, and for less than that."""
+    limits = {"processes": 2000, "output_bytes": 10, "wall_seconds": 100_000}
+    return json.dumps({"title": "wide", "plan": {"steps": [{"name": "x", "run": "true", **timeout}]}, "limits": limits})
+
+
+def test_a_limit_that_is_not_granted_is_told_on_adding_and_on_the_page(dt: Dt) -> None:
+    lines = [
+        "processes is 1,024, not the 2,000 that it asks for: limits.processes of config.yaml allows no more",
+        "wall_seconds is 86,400, not the 100,000 that it asks for: limits.wall_seconds of config.yaml allows no more",
+    ]
+    said = dt("add", "-", stdin=wide({}))
+    assert [line for line in said.err.splitlines() if "asks for" in line] == [f"note: {line}" for line in lines]
+    page = dt("show", said.out.strip()).out
+    assert [line.strip() for line in page.splitlines() if "asks for" in line] == [
+        f"limits     {line}" for line in lines
+    ]
+
+
+def test_the_time_limit_of_the_board_is_nothing_to_steps_that_name_their_own(dt: Dt) -> None:
+    assert "wall_seconds" not in dt("add", "-", stdin=wide({"timeout_seconds": 90_000})).err
