@@ -42,7 +42,7 @@ def test_a_due_date_that_is_missed_is_told_within_seconds(project: Project) -> N
 
 
 def test_an_incident_that_nobody_acknowledges_is_told_again_as_it_rises(project: Project) -> None:
-    project = telling(project, "cat >> told.jsonl", ESCALATION__RAISE_AFTER_SECONDS="2")
+    project = telling(project, "cat >> told.jsonl", ESCALATION__RAISE_AFTER_SECONDS="5")
     project.up()
     project.dt("add", "Send the report", "--due", "+1s", "--priority", "high")
     notices = until(lambda: told(project) if len(told(project)) > 1 else None)

@@ -6,6 +6,7 @@ import os
 import signal
 
 from dreamos_tasks.app.identity import started_ticks
+from dreamos_tasks.app.nexus import TaskNexus
 from tests.command import until
 from tests.end_to_end.project import Project, step
 
@@ -24,10 +25,11 @@ def test_a_waiting_retry_outlives_the_daemon_and_goes_on_at_the_step_that_failed
     pid = project.up()
     project.drop("build.json", {"title": "Build", "plan": {"steps": [step("prepare"), fetch, step("pack")]}})
     until(lambda: ("fetch", 1, 1) in project.journal())
-    waiting = until(lambda: next((t for t in project.tasks().values() if t["not_before"] and not t["claim"]), None))
-    assert (waiting["status"], waiting["failures"]) == ("pending", 0)
-    assert waiting["error"]["category"] == "transient"
+    with TaskNexus.open(project.runtime / "nexus.db") as nexus:  # it is looked at more often than a command can
+        waiting = until(lambda: next((t for t in nexus.get_all_tasks() if t.not_before and not t.claim), None))
     os.kill(pid, signal.SIGKILL)
+    assert (waiting.status, waiting.failures) == ("pending", 0)
+    assert waiting.error.category == "transient"
     until(lambda: started_ticks(pid) is None)
     project.up()
     task = project.until_state("Build", "completed")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dreamos_tasks.app.identity import started_ticks
 from tests.command import until
 from tests.end_to_end.project import GATE, Project, step
 
@@ -118,7 +119,9 @@ def test_whoever_waits_is_told_that_nobody_takes_back_what_a_task_has_changed(pr
     project.up()
     project.drop("work.json", task({"name": "make", "run": "touch made", "undo": undo}, step("bad", "exit 3")))
     until(lambda: (project.folder / "undoing").exists())
-    os.kill(project.daemon_pid(), signal.SIGKILL)
+    pid = project.daemon_pid()
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: started_ticks(pid) is None)
     task_id = project.tasks()["work"]["task_id"]
 
     said = project.dt("wait", task_id, "--timeout", "0.5")

@@ -20,7 +20,8 @@ from tests.waiting import until
 CLIENTS = 8
 ROUNDS = 10
 # A lease that runs out while the test looks on, and long enough for a busy machine to prolong it in time.
-SHORT_LEASE = {"DREAMOS_TASKS_CLAIMS__LEASE_SECONDS": "4", "DREAMOS_TASKS_CLAIMS__HEARTBEAT_SECONDS": "0.5"}
+SHORT_LEASE = {"DREAMOS_TASKS_CLAIMS__LEASE_SECONDS": "8", "DREAMOS_TASKS_CLAIMS__HEARTBEAT_SECONDS": "0.5"}
+LONG_LEASE = {**SHORT_LEASE, "DREAMOS_TASKS_CLAIMS__LEASE_SECONDS": "600"}
 
 
 def board_in(folder: Path) -> TaskNexus:
@@ -115,7 +116,7 @@ async def test_what_a_dead_client_held_goes_to_another_and_its_late_call_is_refu
 async def test_any_call_of_a_client_keeps_what_it_holds(tmp_path: Path) -> None:
     board = board_in(tmp_path)
     task_id = board.add_task(TaskDraft(title="Long")).task_id
-    async with connected(tmp_path, "--agent", "ada", **SHORT_LEASE) as call:
+    async with connected(tmp_path, "--agent", "ada", **LONG_LEASE) as call:
         first = await call("claim_task", task_id=task_id)
 
         async with asyncio.timeout(60):
