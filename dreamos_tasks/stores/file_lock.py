@@ -34,11 +34,15 @@ class FileLock:
                 mine = os.fstat(self._fd)
                 self._file = (mine.st_dev, mine.st_ino)
             try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._wait()
-            if self._is_current():
-                return
+                try:
+                    fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    self._wait()
+                if self._is_current():
+                    return
+            except BaseException:  # Ctrl-C too: whoever goes on after it must not go on holding the lock
+                self._drop()
+                raise
             self._drop()  # the file was deleted or replaced: others lock another one
 
     def release(self) -> None:
@@ -59,10 +63,10 @@ class FileLock:
         self.release()
 
     def _wait(self) -> None:
-        waiter = _Waiter(self._fd)
-        if not waiter.wait(self._timeout_seconds):
-            self._fd = -1  # the waiter closes it when its turn comes at last
+        fd, self._fd = self._fd, -1  # the waiter's, until its turn has come
+        if not _Waiter(fd).wait(self._timeout_seconds):
             raise BoardLocked(self.path, waited_seconds=self._timeout_seconds)
+        self._fd = fd
 
     def _is_current(self) -> bool:
         try:
@@ -82,17 +86,27 @@ class _Waiter:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._thread = threading.Thread(target=self._lock, name="board-lock", daemon=True)
         self._settled = threading.Lock()
         self._done = threading.Event()
         self._given_up = False
 
     def wait(self, timeout_seconds: float) -> bool:
-        threading.Thread(target=self._lock, name="board-lock", daemon=True).start()
-        if self._done.wait(timeout_seconds):
-            return True
+        """Whether the lock was had in time. If not, and when it is broken off, the file is closed as soon as its turn comes."""
+        in_time = False
+        try:
+            self._thread.start()
+            in_time = self._done.wait(timeout_seconds)
+        finally:
+            if not in_time:
+                self._give_up()
+        return in_time
+
+    def _give_up(self) -> None:
         with self._settled:
-            self._given_up = not self._done.is_set()
-            return not self._given_up
+            self._given_up = True
+            if self._done.is_set() or not self._thread.is_alive():
+                os.close(self._fd)
 
     def _lock(self) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_EX)

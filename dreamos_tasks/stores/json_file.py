@@ -88,8 +88,8 @@ class JsonStore(MemoryStore):
                 with super().transaction():
                     yield
                 return
-            self._take_file_lock()
             try:
+                self._take_file_lock()
                 self._refresh(thoroughly=True)
                 self._sweep()
                 self._offset_was_set = False
@@ -100,7 +100,7 @@ class JsonStore(MemoryStore):
                     if self._changed_since(tasks, event_count) or self._shelves is not shelves:
                         self._write()
             finally:
-                self._file_lock.release()
+                self._file_lock.release(force=True)  # it counts one more after Ctrl-C has broken off its taking
 
     def clock_offset(self, measure: ClockReading) -> int:
         """See TaskStore. Written along with the next change; an array has no place for it and goes by the wall clock."""

@@ -73,11 +73,12 @@ class SqliteSession:
         return self.key_limits.get(str(key[0]), 1)
 
     def __enter__(self) -> apsw.Connection:
-        self.lock.acquire()
         try:
+            self.lock.acquire()
             connection = self._begin()
         except BaseException:
-            self.lock.release()
+            with suppress(RuntimeError):  # it was broken off while it waited for the lock
+                self.lock.release()
             raise
         self._depth += 1
         return connection
@@ -95,15 +96,17 @@ class SqliteSession:
                 self._end_savepoint(error)
             elif error is None:
                 self._commit()
-            else:
-                self._roll_back()
         finally:
-            if not self._depth:
-                if self._is_spoiled:
-                    self._is_spoiled = False
-                    self._drop()
-                self._file_lock.release()
-            self.lock.release()
+            try:
+                if not self._depth:
+                    if self._connection is not None and self._connection.in_transaction:
+                        self._roll_back()  # it failed, or Ctrl-C came before the commit
+                    if self._is_spoiled:
+                        self._is_spoiled = False
+                        self._drop()
+                    self._file_lock.release()
+            finally:
+                self.lock.release()
         if isinstance(error, apsw.Error):
             raise sqlite_connection.unavailable(self.path, error) from error
 
@@ -145,6 +148,23 @@ class SqliteSession:
             connection.execute(f"SAVEPOINT s{self._depth}")
             return connection
         try:
+            self._take_turn()
+            self._check_file()
+            connection = self.open()
+            connection.execute("BEGIN IMMEDIATE")
+            self.turn += 1
+        except BaseException as error:
+            try:
+                self._roll_back()  # Ctrl-C may have come when it had just begun
+            finally:
+                self._file_lock.release()
+            if isinstance(error, apsw.Error):
+                raise sqlite_connection.unavailable(self.path, error) from error
+            raise
+        return connection
+
+    def _take_turn(self) -> None:
+        try:
             self._file_lock.acquire()
         except OSError as error:
             raise BoardUnavailable(
@@ -152,17 +172,6 @@ class SqliteSession:
                 cause=str(error),
                 fix=f"ls -ld {self.path.parent}",
             ) from error
-        try:
-            self._check_file()
-            connection = self.open()
-            connection.execute("BEGIN IMMEDIATE")
-            self.turn += 1
-        except BaseException as error:
-            self._file_lock.release()
-            if isinstance(error, apsw.Error):
-                raise sqlite_connection.unavailable(self.path, error) from error
-            raise
-        return connection
 
     def _end_savepoint(self, error: BaseException | None) -> None:
         if self._connection is None:
