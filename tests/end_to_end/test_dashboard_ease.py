@@ -27,6 +27,24 @@ def test_an_empty_board_says_how_to_begin(dashboard: Dashboard) -> None:
     dashboard.page.get_by_text("No task yet").wait_for(state="detached")
 
 
+def test_what_the_form_for_a_task_refuses_is_said_in_its_own_words(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    dashboard.see(dashboard.button("Add task")).click()
+    form = page.locator("dialog")
+    page.get_by_label("Title", exact=True).fill("Begin")
+    page.get_by_label("Tags").fill("fine a;b #c;d")
+    form.get_by_role("button", name="Add task").click()
+    said = dashboard.see(form.get_by_role("alert")).inner_text().split("\n")
+    assert said[0] == "Tags: 'a;b' cannot be a tag"
+    assert any(line.startswith("a name has 1-100 letters") for line in said)
+    assert "Tags: 'c;d' cannot be a tag" in said
+    assert not any("/tags" in line or "line 1" in line for line in said)
+    page.get_by_label("Tags").fill("fine")
+    page.get_by_label("After (ids)").fill("dt-nope")
+    form.get_by_role("button", name="Add task").click()
+    dashboard.see(form.get_by_text("After (ids): it depends on 'dt-nope', which is not on this board"))
+
+
 def test_what_cannot_be_asked_for_is_not_said_to_be_nothing(served: Project, dashboard: Dashboard) -> None:
     page = dashboard.page
     dashboard.until(f"performance.getEntriesByType('resource').some(one => one.name.endsWith('{CHARTS}'))")

@@ -77,7 +77,13 @@ def problem_form(error: DreamosError) -> dict[str, Any]:
     every: Sequence[Any] = getattr(error, "problems", ())
     if every:
         form["errors"] = [
-            {"pointer": one.pointer, "message": one.message, "fix": getattr(one, "fix", "") or ""} for one in every
+            {
+                "pointer": one.pointer,
+                "message": one.message,
+                "expected": getattr(one, "expected", "") or "",
+                "fix": getattr(one, "fix", "") or "",
+            }
+            for one in every
         ]
     return form
 

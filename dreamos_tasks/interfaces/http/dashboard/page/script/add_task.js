@@ -8,6 +8,8 @@ import { isAdding } from "./steering.js";
 import { Trouble } from "./trouble.js";
 import { PRIORITIES, plain } from "./words.js";
 
+// What the form calls the fields of a task.
+const LABELS = { title: "Title", description: "Description", run: "Commands", plan: "Commands", priority: "Priority", tags: "Tags", depends_on: "After (ids)", assigned_to: "Only for agent" };
 const words = (text) => text.split(/[\s,]+/).filter(Boolean);
 
 function draftFrom(form) {
@@ -22,6 +24,16 @@ function draftFrom(form) {
   return draft;
 }
 
+// A refusal in the form's words: it names places in the task that was sent, which nobody here has written.
+function inTheForm(refused) {
+  const [first, ...others] = (refused.errors || []).map(({ pointer, message, ...more }) => {
+    const label = LABELS[pointer.split("/")[1]];
+    return { ...more, message: label ? `${label}: ${message}` : message };
+  });
+  if (!first) return refused;
+  return { message: first.message, cause: [first.expected, ...others.map((one) => one.message)].filter(Boolean).join("\n"), fix: first.fix };
+}
+
 export function AddTask() {
   const trouble = useSignal(null);
   const close = () => { isAdding.value = false; };
@@ -32,7 +44,7 @@ export function AddTask() {
       tell(`Added ${task.task_id}`);
       close();
     } catch (error) {
-      trouble.value = error;
+      trouble.value = inTheForm(error);
     }
   };
   return html`<${Dialog} title="Add a task" onClose=${close} onSubmit=${add} actions=${html`

@@ -11,6 +11,7 @@ class Refused extends Error {
     this.code = form.code || "";
     this.cause = form.cause || "";
     this.fix = form.fix || "";
+    this.errors = form.errors || (form.pointer ? [{ pointer: form.pointer, message: this.message, expected: this.cause, fix: this.fix }] : []);
   }
 }
 
