@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,10 @@ WAITING_WORKERS = 2  # of those that run tests side by side
 # A test that wants one of these sets it; what the shell or systemd set must not reach a board of the tests.
 for name in [name for name in os.environ if name.startswith(("DREAMOS_TASKS_", "NOTIFY_SOCKET", "WATCHDOG_"))]:
     del os.environ[name]
+
+# A shell that runs the tests in its background has them ignore Ctrl-C, and so would every command that they interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples every time: what a red run says can be repeated, and a change is not blamed for what was there before.
 # The long run looks for new ones, and hypothesis prints how to see them again.
