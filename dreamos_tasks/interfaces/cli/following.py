@@ -14,7 +14,7 @@ from dreamos_tasks.interfaces.cli.ids import STDIN, task_ids
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS, TASK_ID, id_argument, ids_argument
 from dreamos_tasks.interfaces.cli.task_view import task_document
-from dreamos_tasks.interfaces.cli.text import count, harmless, harmless_block
+from dreamos_tasks.interfaces.cli.text import count, harmless
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.interfaces.cli.waiting import wait_until, watch_of
 from dreamos_tasks.model.json_form import event_to_json
@@ -55,8 +55,11 @@ def events(call: Call, after: int, follow: bool, as_lines: bool, task_id: str | 
 @option("--follow", "-f", is_flag=True, help="And what is still to be printed, until the task ends.")
 @option("--step", metavar="NAME", type=FILLED, help="Only that of this step.")
 def logs(call: Call, task_id: str, follow: bool, step: str | None) -> None:
-    """What the steps of a task printed in its latest attempt. (--json: one object a step.)"""
-    from dreamos_tasks.interfaces.cli.step_logs import follow_logs, recorded_logs
+    """What the steps of a task printed in its latest attempt. (--json: one object a step.)
+
+    At a terminal in their colours, with everything else that could do it harm made visible; elsewhere as they are.
+    """
+    from dreamos_tasks.interfaces.cli.step_logs import as_printed, follow_logs, recorded_logs
 
     task = call.nexus.get_task_by_id(task_id)
     if call.out.as_json:
@@ -70,8 +73,7 @@ def logs(call: Call, task_id: str, follow: bool, step: str | None) -> None:
         for name, output in printed:
             if len(printed) > 1:
                 call.out.line(f"== {name}")
-            shown = harmless_block(output) if call.out.stdout_is_terminal else output
-            call.out.line(shown.rstrip("\n"))
+            call.out.line(as_printed(call.out, output))
         if not printed:
             call.out.note(f"{task.task_id} has printed nothing" + (" yet" if not task.is_final else ""))
 

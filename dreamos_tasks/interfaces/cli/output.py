@@ -52,6 +52,11 @@ class Output:
         return sys.stdout.isatty()
 
     @property
+    def stdout_shows_colours(self) -> bool:
+        """Whether what is shown may be coloured."""
+        return self._shows_colours(sys.stdout)
+
+    @property
     def stderr_shows_colours(self) -> bool:
         """Whether talk may be coloured."""
         return self._shows_colours(sys.stderr)

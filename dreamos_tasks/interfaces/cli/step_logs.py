@@ -11,7 +11,7 @@ from pathlib import Path
 from dreamos_tasks.errors import NotFound
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.output import Output
-from dreamos_tasks.interfaces.cli.text import harmless_block
+from dreamos_tasks.interfaces.cli.printed import Printed
 from dreamos_tasks.interfaces.cli.waiting import watch_of
 from dreamos_tasks.model.plan import StepResult
 from dreamos_tasks.model.task import Task
@@ -40,6 +40,14 @@ def recorded_logs(runs: Path, task: Task, *, step: str | None) -> Iterator[tuple
                 yield record.name, output
 
 
+def as_printed(out: Output, output: str) -> str:
+    """All that one step printed, as it is to be shown here."""
+    if not out.stdout_is_terminal:
+        return output.rstrip("\n")
+    printed = Printed(in_colour=out.stdout_shows_colours)
+    return printed.feed(output.rstrip("\r\n")) + printed.rest()
+
+
 def follow_logs(call: Call, task_id: str, *, step: str | None) -> None:
     """Print what the task's attempts print, as it comes, until the task is over."""
     followed: dict[Path, Followed] = {}
@@ -52,6 +60,8 @@ def follow_logs(call: Call, task_id: str, *, step: str | None) -> None:
             for file in sorted(files, key=lambda path: path.stat().st_mtime_ns):
                 followed.setdefault(file, Followed(file)).print_new(call.out)
             if task.is_final:
+                for each in followed.values():
+                    each.print_rest(call.out)
                 return
             if task.claim is None and not is_told:
                 is_told = True
@@ -68,6 +78,7 @@ class Followed:
         self._file = file
         self._read_bytes = 0
         self._decoder = getincrementaldecoder("utf-8")("replace")  # a character may come in two parts
+        self._printed: Printed | None = None
 
     def print_new(self, out: Output) -> None:
         """Print what has come since the last time."""
@@ -76,7 +87,17 @@ class Followed:
             while chunk := stream.read(READ_BYTES):
                 self._read_bytes += len(chunk)
                 words = self._decoder.decode(chunk)
-                out.text(harmless_block(words) if out.stdout_is_terminal else words)
+                out.text(self._terminal(out).feed(words) if out.stdout_is_terminal else words)
+
+    def print_rest(self, out: Output) -> None:
+        """Print what was held back for what might have followed it."""
+        if out.stdout_is_terminal:
+            out.text(self._terminal(out).rest())
+
+    def _terminal(self, out: Output) -> Printed:
+        if self._printed is None:
+            self._printed = Printed(in_colour=out.stdout_shows_colours)
+        return self._printed
 
 
 def _output_of(runs: Path, record: StepResult) -> str:
