@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,15 +104,18 @@ def read_pressure(folder: Path, *, proc: Path = Path("/proc")) -> Pressure:
 class PressureGauge:
     """Reads the pressure, at most once a second."""
 
-    def __init__(self, folder: Path, *, proc: Path = Path("/proc")) -> None:
+    def __init__(
+        self, folder: Path, *, proc: Path = Path("/proc"), monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._folder = folder
         self._proc = proc
+        self._monotonic = monotonic
         self._last = Pressure()
         self._read_at = -math.inf
 
     def read(self) -> Pressure:
         """The pressure now, or a moment ago."""
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._read_at >= READ_AGAIN_SECONDS:
             self._last = read_pressure(self._folder, proc=self._proc)
             self._read_at = now

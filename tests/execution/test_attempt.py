@@ -18,7 +18,8 @@ from dreamos_tasks.model.task import Status
 from tests.execution.workbench import Workbench, shell
 from tests.waiting import until
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 120
+LONG_ENOUGH_TO_START_SECONDS = 4.0  # also for two commands on a busy machine
 pytestmark = pytest.mark.usefixtures("subreaper")
 Result = TypeVar("Result")
 
@@ -99,13 +100,16 @@ async def test_when_a_critical_step_fails_what_runs_is_seen_to_its_end_and_nothi
 ) -> None:
     bench.add(
         shell("bad", "until [ -e begun ]; do sleep 0.02; done; exit 3"),
-        shell("slow", "touch begun; sleep 0.3; echo slow >> log"),
+        shell("slow", "touch begun; until [ -e gate ]; do sleep 0.02; done; echo slow >> log"),
         shell("later", "echo later >> log"),
         plan={"max_concurrent_steps": 2},
         retry=None,
     )
+    attempt = asyncio.create_task(bench.attempt())
+    await until(lambda: bench.statuses().get("bad") == "failed", what="the critical step has failed")
+    (bench.folder / "gate").touch()
 
-    task = await asyncio.wait_for(bench.attempt(), TIMEOUT_SECONDS)
+    task = await asyncio.wait_for(attempt, TIMEOUT_SECONDS)
 
     assert task.status is Status.FAILED
     assert bench.statuses() == {"bad": "failed", "slow": "completed"}
@@ -116,10 +120,10 @@ async def test_when_a_critical_step_fails_what_runs_is_seen_to_its_end_and_nothi
 
 async def test_a_task_that_is_out_of_time_ends_all_that_runs(bench: Workbench) -> None:
     bench.add(
-        shell("a", "sleep 60"),
-        shell("b", "sleep 60"),
+        shell("a", "touch a; sleep 600"),
+        shell("b", "touch b; sleep 600"),
         plan={"max_concurrent_steps": 2},
-        timeout_seconds=0.3,
+        timeout_seconds=LONG_ENOUGH_TO_START_SECONDS,
     )
 
     task = await asyncio.wait_for(bench.attempt(), TIMEOUT_SECONDS)
@@ -127,6 +131,7 @@ async def test_a_task_that_is_out_of_time_ends_all_that_runs(bench: Workbench) -
     assert task.error is not None
     assert task.error.category is ErrorCategory.RESOURCE
     assert bench.statuses() == {"a": "failed", "b": "failed"}
+    assert all((bench.folder / name).exists() for name in "ab")
 
 
 # -- values
@@ -503,7 +508,7 @@ async def test_of_critical_steps_that_fail_side_by_side_the_one_that_is_not_trie
 ) -> None:
     bench.add(
         shell("passes-later", "echo a >> log; exit 69", needs=()),
-        shell("never-twice", "while [ ! -e log ]; do :; done; echo b >> log; exit 1", retry={"max_attempts": 1}),
+        shell("never-twice", "until [ -s log ]; do sleep 0.01; done; echo b >> log; exit 1", retry={"max_attempts": 1}),
         plan={"max_concurrent_steps": 2},
     )
 
@@ -567,7 +572,7 @@ async def test_a_step_whose_time_was_over_before_it_started_has_failed_for_now_a
     bench.add(
         shell("first", "echo first >> log"),
         shell("second", "echo second >> log"),
-        timeout_seconds=2,
+        timeout_seconds=LONG_ENOUGH_TO_START_SECONDS,
         retry=RetryPolicy(max_attempts=3, base_seconds=0, jitter="none"),
     )
     claimed = bench.claim()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamos_tasks.monitoring.pressure import Pressure, PressureGauge, read_pressure, slots_under
+from dreamos_tasks.monitoring.pressure import READ_AGAIN_SECONDS, Pressure, PressureGauge, read_pressure, slots_under
 
 MIB = 1 << 20
 PSI = "some avg10={} avg60=1.00 avg300=0.00 total=5\nfull avg10={} avg60=0.00 avg300=0.00 total=1\n"
@@ -104,10 +104,14 @@ def test_this_machine_can_be_read() -> None:
 
 def test_a_gauge_does_not_read_more_often_than_there_is_news(tmp_path: Path) -> None:
     proc = machine(tmp_path, meminfo="MemTotal: 100 kB\nMemAvailable: 50 kB\n")
-    gauge = PressureGauge(tmp_path, proc=proc)
+    now = 1000.0
+    gauge = PressureGauge(tmp_path, proc=proc, monotonic=lambda: now)
 
     first = gauge.read()
     (proc / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable: 20 kB\n")
 
     assert first.memory_available == 0.5
+    now += READ_AGAIN_SECONDS / 2
     assert gauge.read() is first
+    now += READ_AGAIN_SECONDS / 2
+    assert gauge.read().memory_available == 0.2

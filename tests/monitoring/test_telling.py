@@ -16,7 +16,7 @@ from dreamos_tasks.monitoring.incidents import IncidentMonitor
 from dreamos_tasks.monitoring.service import TaskMonitoringService
 from dreamos_tasks.monitoring.telling import AT_ONCE, Notice, NotTold, Teller
 from dreamos_tasks.stores.sqlite import SqliteStore
-from tests.monitoring.fakes import NOON, TIMEOUT_SECONDS, Board, until
+from tests.monitoring.fakes import DEADLINE_SECONDS, NOON, TIMEOUT_SECONDS, Board, until
 from tests.monitoring.thread_desk import ThreadDesk
 
 RULE = EscalationRule(raise_after_seconds=7200)
@@ -185,7 +185,7 @@ async def test_the_service_tells_beside_its_checks_and_stops_at_once(board: Boar
     await until(lambda: board.nexus.incidents.all() and board.nexus.incidents.all()[0].telling_until is not None)
     first = service.last_check
     await until(lambda: service.last_check is not first)
-    await asyncio.wait_for(service.stop(), timeout=10)
+    await asyncio.wait_for(service.stop(), timeout=DEADLINE_SECONDS)
     assert phone.heard == []
 
     board.clock.at += timedelta(seconds=121)
