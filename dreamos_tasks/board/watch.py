@@ -6,6 +6,7 @@ bell can be lost, and a person may edit a JSON board.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import time
@@ -26,11 +27,13 @@ NET_WITHOUT_BELL_SECONDS = 0.1  # where none can be hung up: asking for the chan
 class BoardWatch:
     """Watches one board from any process, with or without a daemon. Close it: its bell is a socket in the board's folder.
 
-    `doorbell` is where the board's daemon has, or would have, its own.
+    `doorbell` is where the board's daemon has, or would have, its own. `output` is a descriptor that is written to: with
+    whoever reads from it goes the reason to wait.
     """
 
-    def __init__(self, nexus: BoardReader, doorbell: Path) -> None:
+    def __init__(self, nexus: BoardReader, doorbell: Path, *, output: int | None = None) -> None:
         self._store = nexus.store
+        self._output = output
         self._path = doorbell.with_name(FOLLOWERS) / f"{os.getpid()}-{os.urandom(4).hex()}"
         self._bell = _hang(self._path)
 
@@ -47,7 +50,7 @@ class BoardWatch:
     def wait(self, mark: int, *, until: float | None = None) -> bool:
         """Wait for a change since the mark. False when this instant of the monotonic clock comes first; None: no end.
 
-        Raises BoardUnavailable kinds.
+        Raises BoardUnavailable kinds, BrokenPipeError when nobody reads the output any more.
         """
         while self._store.change_mark() == mark:
             left = NET_SECONDS if until is None else until - time.monotonic()
@@ -65,10 +68,17 @@ class BoardWatch:
 
     def _listen(self, seconds: float) -> None:
         """Until the bell rings, or for a while."""
-        if self._bell is None:
-            time.sleep(min(seconds, NET_WITHOUT_BELL_SECONDS))
-        elif select.select([self._bell], [], [], min(seconds, NET_SECONDS))[0]:
-            _drain(self._bell)
+        heard = select.poll()
+        if self._output is not None:
+            heard.register(self._output, 0)  # that its reader has gone is told unasked
+        if self._bell is not None:
+            heard.register(self._bell, select.POLLIN)
+        most = NET_WITHOUT_BELL_SECONDS if self._bell is None else NET_SECONDS
+        for descriptor, _ in heard.poll(min(seconds, most) * 1000):
+            if descriptor == self._output:
+                raise BrokenPipeError(errno.EPIPE, "nobody reads on")
+            if self._bell is not None:
+                _drain(self._bell)
 
 
 def _hang(path: Path) -> socket.socket | None:

@@ -82,6 +82,22 @@ def test_where_no_bell_can_be_hung_up_the_board_is_looked_at(board: Path) -> Non
         assert watch.wait(mark, until=time.monotonic() + PATIENCE_SECONDS)
 
 
+@pytest.mark.parametrize("has_bell", [True, False])
+def test_who_tells_somebody_ends_when_that_one_has_gone(board: Path, far_net: None, has_bell: bool) -> None:
+    if not has_bell:
+        board.with_name(FOLLOWERS).write_text("in the way")
+    read, written = os.pipe()
+    leaving = threading.Timer(0.1, os.close, (read,))
+    doorbell = board.with_name("doorbell.sock")
+    with TaskNexus.open(board) as reader, BoardWatch(reader, doorbell, output=written) as watch:
+        assert not watch.wait(watch.mark(), until=time.monotonic() + 0.01)
+        leaving.start()
+        with pytest.raises(BrokenPipeError):
+            watch.wait(watch.mark(), until=time.monotonic() + PATIENCE_SECONDS)
+    leaving.join()
+    os.close(written)
+
+
 def test_a_watch_takes_its_bell_with_it_and_that_of_a_killed_one_goes_with_the_next_ring(board: Path) -> None:
     bells = board.with_name(FOLLOWERS)
     with TaskNexus.open(board) as nexus:

@@ -16,7 +16,7 @@ from dreamos_tasks.interfaces.cli.options import FILLED, SECONDS, TASK_ID, id_ar
 from dreamos_tasks.interfaces.cli.task_view import task_document
 from dreamos_tasks.interfaces.cli.text import count, harmless
 from dreamos_tasks.interfaces.cli.verb import verb
-from dreamos_tasks.interfaces.cli.waiting import wait_until, watch_of
+from dreamos_tasks.interfaces.cli.waiting import wait_until, watch_for_reader
 from dreamos_tasks.model.json_form import event_to_json
 from dreamos_tasks.model.task import Status, Task
 
@@ -34,7 +34,7 @@ def events(call: Call, after: int, follow: bool, as_lines: bool, task_id: str | 
     nexus, out = call.nexus, call.out
     feed = EventFeed(nexus, after=after, task_id=nexus.get_task_by_id(task_id).task_id if task_id is not None else None)
     collected = []
-    with watch_of(call) if follow else nullcontext() as watch:
+    with watch_for_reader(call) if follow else nullcontext() as watch:
         for number, event in enumerate(feed.ready() if watch is None else feed.follow(watch), start=1):
             if as_lines or (out.as_json and follow):
                 out.json_line(event_to_json(event))

@@ -10,7 +10,7 @@ from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.event_line import event_line
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.verb import verb
-from dreamos_tasks.interfaces.cli.waiting import watch_of
+from dreamos_tasks.interfaces.cli.waiting import watch_for_reader
 from dreamos_tasks.model.live_message import live_message
 
 
@@ -39,7 +39,7 @@ def _follow(call: Call, *, after: int | None, as_json: bool, limit: int | None) 
     nexus, out = call.nexus, call.out
     feed = EventFeed(nexus, after=nexus.store.last_seq() if after is None else after)
     out.note(f"following {call.home.board(call.settings.board)} behind {feed.seq}; Ctrl-C ends this")
-    with watch_of(call) as board:
+    with watch_for_reader(call) as board:
         for number, event in enumerate(feed.follow(board), start=1):
             if as_json:
                 out.json_line(live_message(event))

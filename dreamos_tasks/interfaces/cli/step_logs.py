@@ -12,7 +12,7 @@ from dreamos_tasks.errors import NotFound
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.output import Output
 from dreamos_tasks.interfaces.cli.printed import Printed
-from dreamos_tasks.interfaces.cli.waiting import watch_of
+from dreamos_tasks.interfaces.cli.waiting import watch_for_reader
 from dreamos_tasks.model.plan import StepResult
 from dreamos_tasks.model.task import Task
 
@@ -52,7 +52,7 @@ def follow_logs(call: Call, task_id: str, *, step: str | None) -> None:
     """Print what the task's attempts print, as it comes, until the task is over."""
     followed: dict[Path, Followed] = {}
     is_told = False
-    with watch_of(call) as watch:
+    with watch_for_reader(call) as watch:
         while True:
             mark = watch.mark()
             task = call.nexus.get_task_by_id(task_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -19,6 +20,15 @@ SHORTEST_SECONDS = 0.1  # between two looks for which nobody has written
 def watch_of(call: Call) -> BoardWatch:
     """Watches the call's board. Close it."""
     return BoardWatch(call.nexus, call.home.doorbell)
+
+
+def watch_for_reader(call: Call) -> BoardWatch:
+    """The same for one who does nothing but tell: it ends when nobody reads stdout any more. Close it."""
+    try:
+        output = sys.stdout.fileno()
+    except (OSError, ValueError):  # it is no file
+        output = None
+    return BoardWatch(call.nexus, call.home.doorbell, output=output)
 
 
 def wait_until(call: Call, look: Callable[[], Found | None], *, timeout_seconds: float | None) -> Found | None:

@@ -18,7 +18,7 @@ from dreamos_tasks.interfaces.cli.live_page import LivePage, Work
 from dreamos_tasks.interfaces.cli.live_screen import render
 from dreamos_tasks.model.event import Event, EventType
 from dreamos_tasks.model.live_message import live_message
-from tests.command import DtProcess, end_started, own_environment, until
+from tests.command import PATIENCE_SECONDS, DtProcess, end_started, own_environment, until
 from tests.fakes import at
 from tests.interfaces.cli.conftest import Dt
 from tests.interfaces.cli.terminal import Terminal
@@ -192,3 +192,19 @@ def test_who_waits_is_woken_at_once_by_another_process(there: DtProcess) -> None
     waiting.communicate(timeout=60)
     assert waiting.returncode == 1
     assert list(bells.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", [("watch", "--after", "0"), ("events", "--follow"), ("logs", "dt-held", "--follow")])
+def test_what_tells_on_and_on_ends_when_nobody_reads_any_more(there: DtProcess, verb: tuple[str, ...]) -> None:
+    there("add", "-", text='{"title": "x", "task_id": "dt-held", "run": "true"}')
+    there("claim", "dt-held", "--agent", "ada")
+    runs = there.folder / ".dreamos" / "runtime" / "runs" / "dt-held" / "1"
+    runs.mkdir(parents=True)
+    (runs / "run.log").write_text("begun\n")
+    followed = there.start(*verb)
+    assert followed.stdout is not None
+    assert followed.stdout.readline()
+    followed.stdout.close()
+    assert followed.wait(timeout=PATIENCE_SECONDS) == 0
+    assert followed.stderr is not None
+    assert "error" not in followed.stderr.read()
