@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import RLock
 
 import filelock
 
@@ -17,7 +18,7 @@ from dreamos_tasks.model import gate
 from dreamos_tasks.model.event import Change, Event
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.protocols import ClockReading
-from dreamos_tasks.stores import board_file, json_troubles
+from dreamos_tasks.stores import board_file, forking, json_troubles
 from dreamos_tasks.stores.json_document import FORM_VERSION, MARK, JsonDocument, Writer, parse
 from dreamos_tasks.stores.memory import MemoryStore
 from dreamos_tasks.stores.replay import replay_problems
@@ -47,15 +48,8 @@ class JsonStore(MemoryStore):
         super().__init__()
         self.path = path
         self._file = Path(os.path.realpath(path))
-        self._file_lock = filelock.FileLock(
-            f"{self._file}.lock",
-            timeout=lock_timeout_seconds,
-            mode=board_file.FILE_MODE,
-            thread_local=False,
-            poll_interval=POLL_SECONDS,
-            fallback_to_soft=False,
-        )
         self._lock_timeout_seconds = lock_timeout_seconds
+        self._file_lock = self._new_file_lock()
         self._reads_under_way = 0
         self._writer = Writer()
         self._document = JsonDocument()
@@ -65,6 +59,7 @@ class JsonStore(MemoryStore):
         self._offset_was_set = False
         self._is_swept = False
         self._trouble: tuple[Stamp | None, BoardUnavailable] | None = None
+        forking.register(self)
         self._refresh()
 
     @classmethod
@@ -166,6 +161,32 @@ class JsonStore(MemoryStore):
             edited = {task.task_id: task for task, _ in self._document.edits}
             recorded = [event for _, events in self._document.edits for event in events]
             return replay_problems({**self._tasks, **edited}.values(), (*self._events, *recorded))
+
+    @property
+    def lock(self) -> RLock:
+        """See Forkable."""
+        return self._lock
+
+    def let_go(self) -> None:
+        """See Forkable. Between transactions nothing is open."""
+
+    def arrive_in_child(self, *, is_whole: bool) -> None:
+        """See Forkable. A transaction that is under way is the parent's: the child's copy of it is not written."""
+        if not is_whole:
+            self._lock = RLock()  # held by a thread that is not in this process
+            self._reads_under_way, self._in_transaction = 0, False
+        self._stamp = None
+        self._file_lock = self._new_file_lock()  # one that is inherited refuses its service
+
+    def _new_file_lock(self) -> filelock.BaseFileLock:
+        return filelock.FileLock(
+            f"{self._file}.lock",
+            timeout=self._lock_timeout_seconds,
+            mode=board_file.FILE_MODE,
+            thread_local=False,
+            poll_interval=POLL_SECONDS,
+            fallback_to_soft=False,
+        )
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -254,9 +254,10 @@ class SqliteStore(SqliteSharing, SqliteShelves):
 
     def change_mark(self) -> int:
         """See TaskStore. SQLite's data_version: a read of shared memory. Raises BoardGone when the file is another."""
-        self._session.check_file()
-        row = self._session.row("PRAGMA data_version")
-        return int(row[0]) if row else 0
+        with self._session.lock:
+            self._session.check_file()
+            row = self._session.row("PRAGMA data_version")
+            return self._session.openings << 32 | (int(row[0]) if row else 0)  # each connection counts anew
 
     def backup(self, target: Path) -> None:
         """See TaskStore."""

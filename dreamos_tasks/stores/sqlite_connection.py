@@ -18,6 +18,7 @@ from dreamos_tasks.errors import (
     DreamosError,
     InvalidInput,
 )
+from dreamos_tasks.stores import forking
 from dreamos_tasks.stores.board_file import (
     CREATION_TRIES,
     beside_of,
@@ -47,6 +48,7 @@ def connect(path: Path, *, full_durability: bool) -> apsw.Connection:
     Raises BoardGone, BoardCorrupt, BoardUnsafe or BoardUnavailable.
     """
     _check_library()
+    forking.refuse_torn()
     try:
         check_file(path)
         found = path.stat()

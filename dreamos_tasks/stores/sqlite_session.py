@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 
 from dreamos_tasks.errors import BoardGone, BoardUnavailable
-from dreamos_tasks.stores import sqlite_connection
+from dreamos_tasks.stores import forking, sqlite_connection
 from dreamos_tasks.stores.file_lock import FileLock
 
 Row = tuple[Any, ...]
@@ -38,10 +38,13 @@ class SqliteSession:
         self._is_spoiled = False
         self.turn = 0  # counts transactions: what a store knows of one it must forget in the next
         self.rollbacks = 0  # counts what was taken back, wholly or to a savepoint
+        self.openings = 0  # counts connections
         self._connection: apsw.Connection | None = None
         self._file = (0, 0)
         self._size = 0
-        self.open()
+        forking.register(self)
+        with self.lock:
+            self.open()
 
     @property
     def in_transaction(self) -> bool:
@@ -66,6 +69,7 @@ class SqliteSession:
                 raise
             connection.create_scalar_function("most_of_key", self._most_of_key, 1)
             self._connection = connection
+            self.openings += 1
             self._remember_file()
         return self._connection
 
@@ -141,6 +145,21 @@ class SqliteSession:
         with self.lock:
             self._drop()
             self._file_lock.close()
+
+    def let_go(self) -> None:
+        """See Forkable."""
+        if not self._depth:
+            self._drop()
+            self._file_lock.close()
+
+    def arrive_in_child(self, *, is_whole: bool) -> None:
+        """See Forkable."""
+        if not is_whole:
+            self.lock, self._depth = RLock(), 0  # held by a thread that is not in this process
+        if self._connection is not None:
+            forking.tear(self.path, self._connection)
+            self._connection = None
+        self._file_lock.close()  # which unlocks nothing: the parent has the file open too
 
     def _begin(self) -> apsw.Connection:
         if self._depth:
