@@ -266,3 +266,17 @@ def test_the_journal_and_the_ledger_give_back_what_was_written(tmp_path: Path) -
 
     assert journal.entries() == [Entry("dt-1", "one two", 2, 5), Entry("dt-2", WORK, 1, 1)]
     assert ledger.entries() == [Acknowledged(verb="claim", task_id="dt-1", token=5)]
+
+
+def test_a_line_that_is_being_written_is_not_read_yet(tmp_path: Path) -> None:
+    journal, ledger = Journal(tmp_path / "journal"), Ledger(tmp_path / "ledger")
+    journal.append(Entry("dt-1", "one", 1, 1))
+    ledger.note("add", "dt-1")
+    for path in (journal.path, ledger.path):
+        with path.open("r+b") as file:
+            beginning = file.read(10)
+            file.seek(0, 2)
+            file.write(beginning)
+
+    assert journal.entries() == [Entry("dt-1", "one", 1, 1)]
+    assert ledger.entries() == [Acknowledged(verb="add", task_id="dt-1")]

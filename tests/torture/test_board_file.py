@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,10 +82,7 @@ def test_a_board_that_is_lost_while_the_daemon_runs_stops_claiming_raises_an_ala
 
     trouble = until(daemon.trouble, what=lambda: f"an alarm in the status; log: {rig.log()[-2000:]}")
     assert str(rig.board) in " ".join(trouble)
-    status = rig.dt("status", "--json")
-    assert status.code in (0, 6), status.err
-    if status.code == 0:
-        assert set(trouble) <= set(status.json["daemon"]["trouble"])
+    until(lambda: _is_told_of(rig, trouble), what=lambda: rig.dt("status", "--json"))
     before = _state(rig)
     for arguments in (("add", "x", "--run", rig.journal.command()), ("next", "--agent", "ada"), ("list",)):
         _refused_or_on_a_whole_board(rig, arguments, damage)
@@ -95,6 +92,13 @@ def test_a_board_that_is_lost_while_the_daemon_runs_stops_claiming_raises_an_ala
         assert _state(rig) == before, "no new board was made in its place"
     assert daemon.stop() in (0, 1, 6)
     assert len(rig.log()) < 200_000, "it is said, and not said for ever"
+
+
+def _is_told_of(rig: Rig, trouble: Sequence[str]) -> bool:
+    """Whether `dt status` says this; when it can read the board at all, and a busy daemon answers it in time."""
+    status = rig.dt("status", "--json")
+    assert status.code in (0, 6), status.err
+    return status.code == 6 or set(trouble) <= set((status.json["daemon"] or {}).get("trouble", ()))
 
 
 def _refused_or_on_a_whole_board(rig: Rig, arguments: tuple[str, ...], damage: Callable[[Rig, Path], None]) -> None:
@@ -152,10 +156,8 @@ def test_a_board_that_becomes_read_only_in_the_middle_of_a_run_is_waited_for_and
     with write_protected(rig.board, Path(f"{rig.board}-wal")):
         gate.touch()
         trouble = until(daemon.trouble, what=lambda: f"an alarm in the status; log: {rig.log()[-2000:]}")
-        used = daemon.processor_seconds()
         added = rig.dt("add", "cannot be written", "--json")
-        daemon.live(1.5)
-        assert daemon.processor_seconds() - used < 0.75, "it does not spin"
+        assert daemon.is_calm(), "it does not spin"
         assert rig.task(task_id).status is Status.IN_PROGRESS, "no false done"
 
     assert (added.code, added.error["code"]) == (6, "board_unavailable")
@@ -174,12 +176,10 @@ def test_an_inbox_that_becomes_read_only_is_said_loudly_and_holds_nothing_else_u
     with write_protected(*(path for path in (rig.inbox / ".taken", rig.inbox / "rejected"))):
         (rig.home.path / "x.part").write_text('{"title": "from a file"}')
         (rig.home.path / "x.part").rename(rig.inbox / "x.json")
-        until(daemon.trouble, timeout_seconds=5, what=lambda: f"an alarm in the status; log: {rig.log()[-2000:]}")
-        used = daemon.processor_seconds()
+        until(daemon.trouble, what=lambda: f"an alarm in the status; log: {rig.log()[-2000:]}")
         done = rig.add_journalled("meanwhile")
         assert rig.wait_for(done, "final").status is Status.COMPLETED
-        daemon.live(1.5)
-        assert daemon.processor_seconds() - used < 1.0, "it does not spin"
+        assert daemon.is_calm(), "it does not spin"
 
     until(lambda: [t for t in rig.nexus.get_all_tasks() if t.title == "from a file"], what="it is taken in at last")
     until(lambda: daemon.status() and not daemon.trouble(), what="the alarm ends")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.torture
 PROCESSES = 8
 OF_ONE_DOOR = 4  # in the short run: each of the command and of MCP is an interpreter that starts, again and again
 ROUNDS = 10
+PATIENCE_SECONDS = 400.0  # for all of that on a machine that is busy besides
 TASKS_EACH = 3  # a claim and a completion by the command is two processes
 DOORS = {
     "python": ("python",),
@@ -38,6 +39,7 @@ def contest(request: pytest.FixtureRequest, make_rig: Callable[..., Rig], long_r
         doors=DOORS[request.param],
         home=rig.home.path,
         tasks_each=TASKS_EACH,
+        patience_seconds=PATIENCE_SECONDS,
     )
     with closing(contest):
         yield contest

@@ -9,12 +9,13 @@ import pytest
 
 from dreamos_tasks.app.identity import is_alive
 from dreamos_tasks.model.task import Status, TaskDraft
-from tests.torture.rig import LEASE_SECONDS, Rig, on_each_file
+from tests.torture.rig import Rig, on_each_file
 from tests.torture.waiting import until
 
 pytestmark = pytest.mark.torture
 
 LONGEST_LIFE_SECONDS = 0.6  # of a daemon that is ready: long enough for several steps, short enough to hit each part
+LONGEST_RECOVERY_SECONDS = 60.0  # on a busy machine; the leases of a dead daemon would run for ten times as long
 # What steps leave behind: a child, and one that has left its session and its parent.
 LEAVES_CHILDREN = "(setsid sleep 60 & sleep 60 &); sleep 0.05"
 
@@ -50,7 +51,7 @@ def test_a_daemon_killed_at_random_loses_nothing_and_runs_nothing_twice(
 
     states = {task.status for task in rig.nexus.get_all_tasks()}
     assert states == {Status.COMPLETED}
-    assert slowest < 2 * LEASE_SECONDS
+    assert slowest < LONGEST_RECOVERY_SECONDS
     rig.assert_sound()
 
 
@@ -69,5 +70,5 @@ def _seconds_until_nothing_is_held_by_the_dead(rig: Rig) -> float:
         held = rig.nexus.get_all_tasks(status="in_progress")
         return [t.task_id for t in held if t.claim and t.claim.process and not is_alive(t.claim.process)]
 
-    until(lambda: not dead(), timeout_seconds=4 * LEASE_SECONDS, what=dead)
+    until(lambda: not dead(), what=dead)
     return (rig.nexus.clock.now() - begun).total_seconds()

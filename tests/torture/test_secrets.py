@@ -26,8 +26,11 @@ def test_what_the_daemon_was_given_in_its_environment_reaches_no_step_and_no_fil
 
     assert rig.wait_for(shown, "final").status is Status.COMPLETED
     assert rig.wait_for(failed, "final").status is Status.FAILED
-    until(lambda: rig.task(running).status is Status.IN_PROGRESS and processes_of(rig.home.path), what="it runs")
-    children = processes_of(rig.home.path)
+    until(lambda: any(entry.task_id == running for entry in rig.journal.entries()), what="it runs")
+    asleep = b"sleep\x0060\0"  # what comes and goes before it is not there any more when it is looked at
+    children = until(
+        lambda: [found for found in processes_of(rig.home.path) if found.command == asleep], what="it sleeps"
+    )
     answers = [rig.dt(*verb, "--json").out.encode() for verb in (("status",), ("list",), ("show", shown), ("doctor",))]
     commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in (daemon.pid, *(child.pid for child in children))]
     environments = [Path(f"/proc/{child.pid}/environ").read_bytes() for child in children]

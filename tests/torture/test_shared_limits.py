@@ -17,19 +17,21 @@ from typing import Any
 
 import pytest
 
+from dreamos_tasks.app.race.appended import whole_lines
 from dreamos_tasks.board.gate_view import GateView
 from dreamos_tasks.model.breaker import Position
 from dreamos_tasks.model.plan import Plan, Step
 from dreamos_tasks.model.rate import WINDOW
 from dreamos_tasks.model.task import TaskDraft
 from tests.tools.local_server import LocalServer, serving
-from tests.torture.rig import COMMAND, PROJECT, Rig
+from tests.torture.rig import COMMAND, PROJECT, Daemon, Rig
 from tests.torture.waiting import until
 
 pytestmark = pytest.mark.torture
 
 PROCESSES = 8
 OPEN_SECONDS = 4.0
+CALL_SECONDS = 100.0  # that a slow host lets a call wait, and the caller lets the host
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Host:
         """One call."""
         state = self.state
         if state == "slow":
-            self.go_on.wait(60)
+            self.go_on.wait(CALL_SECONDS)
         handler.send_response(503 if state == "broken" else 200)
         handler.send_header("Content-Length", "0")
         handler.end_headers()
@@ -54,7 +56,12 @@ def test_a_host_on_which_all_fail_is_left_alone_and_tried_by_one_also_after_a_re
 ) -> None:
     """Fault 25."""
     rig = make_rig(
-        tools={"http": {"breaker": {"failures": 5, "window_seconds": 60, "open_seconds": OPEN_SECONDS}}},
+        tools={
+            "http": {
+                "breaker": {"failures": 5, "window_seconds": 60, "open_seconds": OPEN_SECONDS},
+                "options": {"idle_seconds": CALL_SECONDS},
+            }
+        },
         retry={"max_attempts": 50},
     )
     host = Host()
@@ -70,7 +77,7 @@ def test_a_host_on_which_all_fail_is_left_alone_and_tried_by_one_also_after_a_re
         until(lambda: not daemon.report()["running"], what="who waits holds no place")
         assert f"breaker  http 127.0.0.1:{server.port}: " in rig.dt("status").out
 
-        daemon.kill()
+        until(lambda: killed_between_two_calls(rig, daemon), what="killed between two calls")
         host.state = "slow"
         before = len(server.seen)
         kept = breaker_of(rig, server)
@@ -112,7 +119,7 @@ def test_who_is_killed_inside_gives_its_place_back(make_rig: Callable[..., Rig])
     rig = make_rig()
     ids = [plan(rig) for _ in range(6)]
     gate = {"key": "call", "most": 1}
-    with users(rig, gate, names=("doomed",), work_seconds=3600, lease_seconds=2.0) as journal:
+    with users(rig, gate, names=("doomed",), work_seconds=3600, lease_seconds=5.0) as journal:
         until(lambda: read(journal), what="it is in")
         assert rig.nexus.gates()[0].in_use == (read(journal)[0]["task"],)
     with users(rig, gate, names=("ada", "ben")):
@@ -146,12 +153,22 @@ def test_many_processes_together_keep_to_one_rate(make_rig: Callable[..., Rig]) 
     ids = [plan(rig) for _ in range(30)]
     with users(rig, {"key": "call", "per_minute": 20}) as journal:
         until(lambda: rig.nexus.gates() and rig.nexus.gates()[0].waiting == 10, what=lambda: rig.nexus.gates())
+        until(lambda: len(read(journal)) >= 20, what=lambda: read(journal))  # what has begun is noted a moment later
     begun = {note["task"] for note in read(journal) if note["word"] == "in"}
     assert len(begun) == 20
     waiting = [rig.task(task_id) for task_id in ids if task_id not in begun]
     starts = sorted(event.at for event in rig.nexus.events(limit=10_000) if event.type == "step_started")
     instants = sorted(task.not_before for task in waiting if task.not_before is not None)
     assert [later - earlier for earlier, later in zip(starts, instants, strict=False)] == [WINDOW] * 10
+
+
+def killed_between_two_calls(rig: Rig, daemon: Daemon) -> bool:
+    """Kill it at a moment at which none of its calls is under way. False when there is one, and it lives on."""
+    with daemon.frozen():
+        if rig.nexus.get_all_tasks(status="in_progress"):
+            return False
+        daemon.kill()
+    return True
 
 
 def call(rig: Rig, server: LocalServer) -> str:
@@ -197,8 +214,7 @@ def all_completed(rig: Rig, ids: Sequence[str]) -> bool:
 
 def read(journal: Path) -> list[Mapping[str, Any]]:
     """What was noted, in the order in which it happened."""
-    lines = journal.read_text().splitlines() if journal.exists() else []
-    return sorted(map(json.loads, lines), key=lambda note: int(note["at"]))
+    return sorted(map(json.loads, whole_lines(journal)), key=lambda note: int(note["at"]))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from dreamos_tasks.app.race.appended import append_line
+from dreamos_tasks.app.race.appended import append_line, whole_lines
 
 WORK = "work"  # the step under which an agent notes what it did for a task without a plan
 
@@ -39,7 +39,5 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """All of them, oldest first."""
-        if not self.path.exists():
-            return []
-        lines = (line.split("\t") for line in self.path.read_text(encoding="utf-8").splitlines())
+        lines = (line.split("\t") for line in whole_lines(self.path))
         return [Entry(task_id, step, int(attempt), int(token)) for task_id, step, attempt, token in lines]

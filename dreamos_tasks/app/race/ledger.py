@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dreamos_tasks.app.race.appended import append_line
+from dreamos_tasks.app.race.appended import append_line, whole_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,4 @@ class Ledger:
 
     def entries(self) -> list[Acknowledged]:
         """All of them, oldest first."""
-        if not self.path.exists():
-            return []
-        return [Acknowledged(**json.loads(line)) for line in self.path.read_text(encoding="utf-8").splitlines()]
+        return [Acknowledged(**json.loads(line)) for line in whole_lines(self.path)]
