@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dreamos_tasks.app.daemon_lock import DaemonCard
     from dreamos_tasks.model.task import Task
 
+LABEL_COLUMNS = 9  # of `daemon   `, with which a line of the status begins
 STOP_MARGIN_SECONDS = 30.0  # beyond the grace of running tasks: their processes are ended, results are written
 
 
@@ -178,4 +179,4 @@ def status(call: Call, watches: bool) -> None:
 
 def _show(call: Call) -> None:
     for line in show_status(call):
-        call.out.line(line)
+        call.out.broken_line(line, indent=LABEL_COLUMNS)

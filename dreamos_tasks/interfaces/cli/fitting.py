@@ -1,7 +1,8 @@
-"""Fitting: a table on a terminal, whose lines may be no wider than it: what says least gives way, and ids stay whole."""
+"""Fitting: lines on a terminal, no wider than it. Of a table what says least gives way; other lines are broken."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from dreamos_tasks.interfaces.cli.text import COLUMN_GAP, cut, width
@@ -36,6 +37,23 @@ def fitted(header: Sequence[str], rows: Sequence[Sequence[str]], *, room: int) -
         else:
             del widths[max(middle)]
     return [_line(row, widths, room) for row in table]
+
+
+def broken(line: str, *, room: int, indent: int) -> list[str]:
+    """The line in as many as it needs, broken between words, those behind the first moved in.
+
+    A word that no line is wide enough for, such as a path, stays as it is.
+    """
+    indent = min(indent, room // 3)
+    lines = [""]
+    for gap, word in re.findall(r"(\s*)(\S+)", line):
+        longer = f"{lines[-1]}{gap}{word}"
+        is_full = width(longer) > room and bool(lines[-1].strip())
+        if is_full and (indent + width(word) <= room or width(lines[-1]) > room):
+            lines.append(" " * indent + word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _line(row: Sequence[str], widths: dict[int, int], room: int) -> list[str]:

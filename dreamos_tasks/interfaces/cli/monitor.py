@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.option import option
-from dreamos_tasks.interfaces.cli.text import count, duration, harmless
+from dreamos_tasks.interfaces.cli.text import count, duration, harmless, local, with_local_instants
 from dreamos_tasks.interfaces.cli.verb import verb
 from dreamos_tasks.model.json_form import to_json
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dreamos_tasks.monitoring.report import MonitorReport
     from dreamos_tasks.monitoring.service import LastCheck
 
@@ -38,8 +40,8 @@ def monitor(call: Call, once: bool) -> None:
         if call.out.as_json:
             call.out.document(to_json(report))
         else:
-            for line in _lines(report):
-                call.out.line(line)
+            for line in _lines(report, call.nexus.clock.now()):
+                call.out.broken_line(line, indent=4)
         return
     call.out.note(f"checking every {duration(call.settings.monitoring.check_interval_seconds)}; Ctrl-C ends it")
     keep_watching(call.home, call.settings, on_check=lambda check: _tell(call, check))
@@ -49,13 +51,18 @@ def _tell(call: Call, check: LastCheck) -> None:
     if call.out.as_json:
         call.out.json_line({"began_at": to_json(check.began_at), "report": to_json(check.report), "error": check.error})
         return
-    lines = list(_lines(check.report)) if check.report is not None else [f"the check failed: {harmless(check.error)}"]
+    lines = (
+        list(_lines(check.report, check.began_at))
+        if check.report is not None
+        else [f"the check failed: {harmless(check.error)}"]
+    )
     for number, line in enumerate(lines):
-        call.out.line(f"{check.began_at.astimezone():%H:%M:%S}  {line}" if number == 0 else f"          {line}")
+        when = f"{check.began_at.astimezone():%H:%M:%S}" if number == 0 else ""
+        call.out.broken_line(f"{when:<10}{line}", indent=14)
     sys.stdout.flush()
 
 
-def _lines(report: MonitorReport) -> Iterator[str]:
+def _lines(report: MonitorReport, now: datetime) -> Iterator[str]:
     found = (
         f"{report.pending or 0} pending",
         f"{len(report.stalled)} stalled",
@@ -74,6 +81,7 @@ def _lines(report: MonitorReport) -> Iterator[str]:
         holds = f"held {held}; released" if agent.strategy is None else f"holds {held}"
         yield f"  {agent.agent_id}  silent for {duration(agent.silent_seconds)}, {holds}"
     for incident in report.incidents[:SHOWN]:
-        yield f"  {incident.incident_id}  {incident.change}, {incident.severity.value}: {harmless(incident.text)}"
+        what = harmless(with_local_instants(incident.text, now, say=local))
+        yield f"  {incident.incident_id}  {incident.change}, {incident.severity.value}: {what}"
     if report.truncated:
         yield "  and more, dealt with before"

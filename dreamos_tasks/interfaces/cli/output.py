@@ -78,6 +78,15 @@ class Output:
         """One line of text. What comes from tasks has to be `harmless` already."""
         self._write(words)
 
+    def broken_line(self, words: str, *, indent: int = 2) -> None:
+        """One line of text; for a person in as many as the terminal is narrow, broken between words."""
+        if not self.stdout_is_terminal:
+            self._write(words)
+            return
+        from dreamos_tasks.interfaces.cli.fitting import broken
+
+        self._write("\n".join(broken(words, room=text.terminal_columns(), indent=indent)))
+
     def table(
         self, header: Sequence[str], rows: Sequence[Sequence[str]], *, colours: Mapping[str, str] | None = None
     ) -> None:

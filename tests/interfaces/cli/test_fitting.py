@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dreamos_tasks.interfaces.cli.fitting import fitted
+from dreamos_tasks.interfaces.cli.fitting import broken, fitted
 from dreamos_tasks.interfaces.cli.text import COLUMN_GAP, width
 
 HEADER = ("ID", "STATE", "AGENT", "AGE", "TITLE")
@@ -39,3 +39,18 @@ def test_a_long_id_moves_its_own_row_alone() -> None:
     assert longest.startswith("episode-fix-the-parser-done  blocked")
     assert all(width(line) <= 60 for line in (*others, longest))
     assert others[1].index("awaiting") <= 14
+
+
+@pytest.mark.parametrize("room", [20, 30, 40, 60, 80, 200])
+def test_a_line_is_broken_between_words_and_those_behind_the_first_are_moved_in(room: int) -> None:
+    line = "running  dt-7k2m  Fix the 修复解析器 parser: held by ada, token 3, until 17:20:11 (in 12 min), 43 %"
+    shown = broken(line, room=room, indent=9)
+    assert all(width(one) <= room for one in shown)
+    assert " ".join(shown).split() == line.split()
+    assert all(one.startswith(" " * min(9, room // 3)) for one in shown[1:])
+    assert shown[0].startswith("running  dt-7k2m")
+
+
+def test_a_word_that_no_line_is_wide_enough_for_stays_whole() -> None:
+    path = "/a/path/that/is/longer/than/thirty/columns"
+    assert broken(f"board    {path}: no tasks yet", room=30, indent=9) == [f"board    {path}:", "         no tasks yet"]

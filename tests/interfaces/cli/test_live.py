@@ -208,3 +208,17 @@ def test_what_tells_on_and_on_ends_when_nobody_reads_any_more(there: DtProcess, 
     assert followed.wait(timeout=PATIENCE_SECONDS) == 0
     assert followed.stderr is not None
     assert "error" not in followed.stderr.read()
+
+
+@pytest.mark.parametrize("verb", [("status",), ("monitor", "--once")])
+def test_lines_are_broken_between_words_on_a_narrow_terminal_and_whole_in_a_pipe(
+    there: DtProcess, verb: tuple[str, ...]
+) -> None:
+    there("add", "late " * 20, "--due", "2026-01-01")
+    there("monitor", "--once")
+    terminal = Terminal.start(there, *verb, COLUMNS="30")
+    assert terminal.end() == 0
+    shown = terminal.plain.splitlines()
+    path = str(there.folder)
+    assert all(len(line) <= 30 or path in line for line in shown)
+    assert " ".join(shown).split() == there(*verb).out.split()
