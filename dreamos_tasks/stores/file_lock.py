@@ -54,6 +54,10 @@ class FileLock:
         """Release and forget the file. May be called twice."""
         self._drop()
 
+    def __del__(self) -> None:
+        """A board that is forgotten takes its lock with it."""
+        self.close()
+
     def __enter__(self) -> None:
         self.acquire()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
 from typing import Any
+from weakref import ref
 
 import apsw
 
@@ -67,14 +68,11 @@ class SqliteSession:
             except BaseException:
                 connection.close()
                 raise
-            connection.create_scalar_function("most_of_key", self._most_of_key, 1)
+            connection.create_scalar_function("most_of_key", _most_of_key(ref(self)), 1)
             self._connection = connection
             self.openings += 1
             self._remember_file()
         return self._connection
-
-    def _most_of_key(self, *key: apsw.SQLiteValue) -> int:
-        return self.key_limits.get(str(key[0]), 1)
 
     def __enter__(self) -> apsw.Connection:
         try:
@@ -252,3 +250,13 @@ class SqliteSession:
     def _remember_file(self) -> None:
         found = os.stat(self._path)
         self._file, self._size = (found.st_dev, found.st_ino), found.st_size
+
+
+def _most_of_key(known: ref[SqliteSession]) -> Callable[..., int]:
+    """The function for SQL. The connection keeps it, so it must not keep the session, which keeps the connection."""
+
+    def most_of_key(*key: apsw.SQLiteValue) -> int:
+        session = known()
+        return 1 if session is None else session.key_limits.get(str(key[0]), 1)
+
+    return most_of_key

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Barrier
 
@@ -17,6 +20,13 @@ from dreamos_tasks.stores.board_file import UNFINISHED
 
 OPENERS = 6
 ROUNDS = 5
+
+
+def open_files() -> Iterator[str]:
+    """What this process has open."""
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the listing's own
+            yield os.readlink(f"/proc/self/fd/{name}")
 
 
 @pytest.mark.parametrize("name", ["nexus.db", "nexus.json"])
@@ -47,6 +57,17 @@ def test_any_number_of_threads_may_make_one_board_at_once(name: str, tmp_path: P
             with TaskNexus.open(folder / name) as nexus:
                 assert nexus.stats()["status"] == {"pending": OPENERS}
             assert [path.name for path in folder.iterdir() if path.name.endswith(UNFINISHED)] == []
+
+
+@pytest.mark.parametrize("name", ["nexus.db", "nexus.json"])
+def test_a_board_that_is_forgotten_leaves_no_file_open(name: str, tmp_path: Path) -> None:
+    nexus = TaskNexus.open(tmp_path / name)
+    nexus.add_task(TaskDraft(title="Fix it"))
+
+    del nexus
+    gc.collect()
+
+    assert [file for file in open_files() if file.startswith(str(tmp_path))] == []
 
 
 def test_a_url_is_no_file_and_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
