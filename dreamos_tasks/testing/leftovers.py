@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import psutil
 
 MARK = "DREAMOS_TASKS_CONFORMANCE"
-PATIENCE_SECONDS = 5.0  # for what is on its way out
+PATIENCE_SECONDS = 20.0  # for what is on its way out; a busy machine may need it
 _POLL_SECONDS = 0.01  # whose processes and threads these are is unknown: nothing tells of the end of them all
 
 

@@ -366,13 +366,13 @@ async def test_a_browser_of_a_killed_daemon_is_ended_by_the_next_one(
     with subprocess.Popen(command, env=environment, cwd=ROOT) as daemon:  # noqa: ASYNC220  nothing else runs here
         try:
             await until(lambda: "/slow" in shop.paths, what="the page is asked for")
+            assert len(processes_with(str(temporary))) > 3
         finally:
             daemon.kill()
-    assert len(processes_with(str(temporary))) > 3
 
     await end_leftovers(str(tmp_path), except_instance="ours")
 
-    assert processes_with(str(temporary)) == []
+    await until(lambda: not processes_with(str(temporary)), what="none of its processes runs")
 
 
 async def test_a_browser_asks_nobody_but_whom_its_pages_ask(tmp_path: Path, shop: LocalServer, browser: str) -> None:

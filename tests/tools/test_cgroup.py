@@ -179,8 +179,8 @@ def with_cgroups(workshop: Workshop, cgroups: Cgroups) -> Workshop:
 
 async def test_a_run_has_a_group_of_its_own_that_is_gone_after_it(workshop: Workshop, real: Path) -> None:
     here = with_cgroups(workshop, Cgroups(real, frozenset()))
-    child = "until grep -q step-1 /proc/self/cgroup; do :; done; echo $$ > child; cat /proc/$$/cgroup; exec sleep 300"
-    line = f"setsid sh -c '{child}' & until [ -s child ]; do :; done; sleep 0.1"
+    child = "until grep -q step-1 /proc/self/cgroup; do :; done; cat /proc/$$/cgroup; echo $$ > child; exec sleep 300"
+    line = f"setsid sh -c '{child}' & until [ -s child ]; do sleep 0.01; done"
 
     result = await here.run(line, {"limits": Limits(processes=10)})
 

@@ -79,10 +79,10 @@ async def test_a_daemon_that_forked_twice_is_ended_with_its_run(workshop: Worksh
 
 async def test_a_timeout_ends_the_whole_tree(workshop: Workshop) -> None:
     line = "setsid sleep 300 & echo $! > escaped; sleep 300 & echo $! > sleeper; echo started; wait"
-    result = await workshop.run(line, {"timeout_seconds": 0.5})
+    result = await workshop.run(line, {"timeout_seconds": 4.0})  # by then it stands, also on a busy machine
 
     assert result.category is ErrorCategory.RESOURCE
-    assert result.message == "timed out after 0.5 s"
+    assert result.message == "timed out after 4 s"
     assert result.exit_code == 128 + signal.SIGTERM
     assert result.output_head == "started\n"
     assert not is_running(await workshop.pid_in("escaped"))

@@ -19,6 +19,7 @@ from tests.tools.filing import Filing
 
 SLOW_PATTERN = "(a+)+$"
 SLOW_TEXT = "a" * 60 + "b"
+BUSY_SECONDS = 55.0  # in which a search that is ended is over on a busy machine; its step may take 60
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ async def test_a_pattern_that_would_take_years_is_ended_and_what_was_found_is_gi
 
     assert result.category is None
     assert result.value == {"matches": [{"path": "1", "line": 1, "text": "aaa"}], "files": None, "truncated": "time"}
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < BUSY_SECONDS
 
 
 async def test_a_search_that_outlasts_its_step_fails(files: Filing) -> None:
@@ -186,6 +187,6 @@ def _fits(parts: list[str], names: list[str]) -> bool:
 def test_no_path_pattern_is_slow() -> None:
     pattern = PathPattern("/".join(["**", "*a*a*a*a*a*b"] * 20))
 
-    begun = time.monotonic()
+    begun = time.process_time()
     assert not pattern.fits("/".join(["a" * 200] * 100))
-    assert time.monotonic() - begun < 20
+    assert time.process_time() - begun < 20

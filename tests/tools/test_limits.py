@@ -84,14 +84,12 @@ async def test_a_step_that_computes_for_too_long_is_asked_to_end(workshop: Works
 
 
 async def test_processor_time_is_that_of_all_processes_together(workshop: Workshop) -> None:
-    line = "for n in 1 2 3 4 5 6; do timeout 0.3 sh -c 'while :; do :; done'; done; sleep 600"
-    began = time.monotonic()
+    line = "while :; do timeout 0.3 sh -c 'while :; do :; done'; done"  # none of them uses so much alone
 
-    result = await workshop.run(line, {"limits": Limits(cpu_seconds=0.4)})
+    result = await workshop.run(line, {"limits": Limits(cpu_seconds=0.4), "timeout_seconds": 600.0})
 
     assert result.category is ErrorCategory.RESOURCE
     assert "of processor time" in result.message
-    assert time.monotonic() - began < SOON
 
 
 async def test_without_anybody_who_looks_the_kernel_ends_what_computes_for_too_long(workshop: Workshop) -> None:
@@ -142,7 +140,7 @@ async def test_a_step_that_writes_too_much_is_ended(workshop: Workshop) -> None:
 )
 async def test_a_fork_bomb_is_put_out_while_others_go_on(workshop: Workshop, fork: str) -> None:
     """Fault 18."""
-    bomb = program("import os, time", *[f"os.{fork}"] * 10, "time.sleep(20)")
+    bomb = program("import os, time", *[f"os.{fork}"] * 10, f"time.sleep({3 * SOON})")
     slowest = 0.0
     run = asyncio.create_task(workshop.run(bomb, {"limits": Limits(processes=100)}))
     while not run.done():
@@ -154,7 +152,7 @@ async def test_a_fork_bomb_is_put_out_while_others_go_on(workshop: Workshop, for
 
     assert result.category is ErrorCategory.RESOURCE
     assert result.message.startswith("it grew to 101 processes; it may have 100 processes")
-    assert slowest < 1.0
+    assert slowest < SOON, "it is not waited for until the bomb ends by itself"
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
     assert not any(map(is_running, adopted_by_us()))
 
@@ -162,14 +160,17 @@ async def test_a_fork_bomb_is_put_out_while_others_go_on(workshop: Workshop, for
 async def test_a_fork_bomb_whose_first_process_ends_at_once_is_put_out_too(workshop: Workshop) -> None:
     """Fault 18: what a step leaves behind may grow while it is asked to end."""
     spread = ("import os, signal, time", "signal.signal(signal.SIGTERM, signal.SIG_IGN)", "if os.fork(): os._exit(0)")
-    bomb = program(*spread, "for _ in range(9): time.sleep(0.1); os.fork()", "time.sleep(60)")
+    bomb = program(*spread, "for _ in range(9): time.sleep(0.1); os.fork()", "time.sleep(600)")
+    grace = 3 * SOON
     began = time.monotonic()
 
-    result = await workshop.run(bomb, {"limits": Limits(processes=100)})
+    result = await workshop.run(
+        bomb, {"limits": Limits(processes=100), "grace_seconds": grace, "timeout_seconds": 600.0}
+    )
 
     assert result.category is ErrorCategory.RESOURCE
     assert result.message.startswith("it grew to 101 processes; it may have 100 processes")
-    assert time.monotonic() - began < SOON - 1, "its grace is not waited for"
+    assert time.monotonic() - began < grace, "its grace is not waited for"
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
     assert not any(map(is_running, adopted_by_us()))
 

@@ -15,6 +15,7 @@ from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.testing import context_in
 from tests.tools.mail_server import PASSWORD, USER, Mail, MailServer, mail_server
 from tests.tools.messages import sent
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,7 @@ async def test_mail_is_handed_over_encrypted_and_signed_in(tmp_path: Path, ca: t
     with mail_server(ca, tls=tls, wants_login=True) as server:
         target = mailbox(server, tmp_path, ca, username=USER, password=PASSWORD)
         result = await sent(tmp_path, target, subject="Nächtlich", body="rot\n.\nÄ ende", level="error")
+        await until(lambda: server.heard[-1] == "QUIT", what="the farewell")
 
     assert result.category is None
     (mail,) = server.mails
@@ -64,7 +66,6 @@ async def test_mail_is_handed_over_encrypted_and_signed_in(tmp_path: Path, ca: t
     assert message["Auto-Submitted"] == "auto-generated"
     assert message.get_content().splitlines() == ["rot", ".", "Ä ende", "", "-- ", "error, task dt-7k2m, step step"]
     assert result.value["response"] == {"code": 250, "text": "2.0.0 taken as 42"}
-    assert server.heard[-1] == "QUIT"
 
 
 async def test_without_a_subject_it_is_the_first_line_of_the_body(tmp_path: Path) -> None:
