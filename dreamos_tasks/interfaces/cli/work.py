@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ from dreamos_tasks.errors import (
     BoardTooNew,
     BoardUnavailable,
     BoardUnsafe,
+    Refused,
     UsageError,
 )
 from dreamos_tasks.interfaces.cli.call import Call
@@ -97,13 +99,13 @@ class _Loop:
         self._view = _View(call, quiet=quiet)
         self._count = 0
         self._hindrance = ""  # what was said last of why nothing can be claimed now
+        self._ending = _Ending()
         self.exit_code = 0
 
     def run(self) -> None:
         """Until there is nothing more to do, or a signal says so."""
         from loguru import logger
 
-        from dreamos_tasks.app.ending_signals import ENDING_SIGNALS
         from dreamos_tasks.app.work import end_lost_work
 
         logger.remove()  # what there is to say, the view says
@@ -112,13 +114,15 @@ class _Loop:
         end_lost_work(call.home)
         who = harmless(self._request.agent_id)
         try:
-            for number in ENDING_SIGNALS:
-                signal.signal(number, signal.default_int_handler)  # asyncio gives them back after each task
+            self._ending.listen()
             while (task := self._next()) is not None:
-                if self._work_on(task).is_last or self._count == self._most:
+                if self._ending.was_asked_for():
+                    with suppress(Refused):  # it was taken away already
+                        call.nexus.release_task(task.task_id, token=task.last_token, reason="the agent was stopped")
                     break
-                for number in ENDING_SIGNALS:
-                    signal.signal(number, signal.default_int_handler)
+                if self._work_on(task).is_last or self._ending.was_asked_for() or self._count == self._most:
+                    break
+                self._ending.listen()  # asyncio gives the signals back after each task
         except KeyboardInterrupt:
             pass  # nothing is held while we wait
         call.out.note(f"{who} is done: {count(self._count, 'task')}")
@@ -151,7 +155,15 @@ class _Loop:
 
     def _claim(self) -> Task | None:
         request = self._request
-        return self._call.nexus.get_next_task(request.agent_id, tags=request.tags, capabilities=request.capabilities)
+        self._ending.is_put_off, task = True, None
+        try:
+            task = self._call.nexus.get_next_task(
+                request.agent_id, tags=request.tags, capabilities=request.capabilities
+            )
+        finally:
+            if task is None:
+                self._ending.go_on_waiting()
+        return task
 
     def _work_on(self, task: Task) -> Worked:
         from dreamos_tasks.app.work import work_on
@@ -164,6 +176,37 @@ class _Loop:
         self._view.ended(worked.task, claimed=task, seconds=time.monotonic() - began)
         self.exit_code = 0 if worked.task.status is Status.COMPLETED else 1
         return worked
+
+
+class _Ending:
+    """The signals that ask for the end: waiting is broken off, and what is claimed meanwhile is not forgotten."""
+
+    def __init__(self) -> None:
+        self._is_asked = False
+        self.is_put_off = False  # a claim is under way, or held
+
+    def listen(self) -> None:
+        """From now on, while nothing is held."""
+        from dreamos_tasks.app.ending_signals import ENDING_SIGNALS
+
+        for number in ENDING_SIGNALS:
+            signal.signal(number, self._asked)
+        self.is_put_off = False
+
+    def was_asked_for(self) -> bool:
+        """Whether a signal has come that nobody else has dealt with."""
+        return self._is_asked
+
+    def go_on_waiting(self) -> None:
+        """Nothing is held. Raises KeyboardInterrupt when the end was asked for meanwhile."""
+        self.is_put_off = False
+        if self._is_asked:
+            raise KeyboardInterrupt
+
+    def _asked(self, *_: object) -> None:
+        self._is_asked = True
+        if not self.is_put_off:
+            raise KeyboardInterrupt
 
 
 class _View:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 
 from dreamos_tasks.app.holding import LOOK_SECONDS
 from dreamos_tasks.tools.process_table import stat_of
-from tests.command import DtProcess, end_started, own_environment, until
+from tests.command import PATIENCE_SECONDS, DtProcess, end_started, own_environment, until
 
 SHELL = ("--", "sh", "-c")
 
@@ -240,6 +241,42 @@ def test_waiting_is_ended_by_a_signal_and_by_a_task(dt: DtProcess, tmp_path: Pat
     until(lambda: task(dt, task_id)["status"] == "completed")
     worker.send_signal(signal.SIGINT)
     assert worker.wait(60) == 0
+
+
+# A worker that is interrupted in the moment in which it has claimed a task, and knows of nothing yet.
+INTERRUPTED = """
+import os, signal, sys
+from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.interfaces.cli.main import run
+claim = TaskNexus.get_next_task
+def claim_and_be_interrupted(*args, **more):
+    task = claim(*args, **more)
+    os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+    return task
+TaskNexus.get_next_task = claim_and_be_interrupted
+sys.exit(run(["work", "--", "touch", "begun"]))
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("tasks", [0, 1])
+def test_a_task_that_is_claimed_in_the_moment_of_the_signal_is_given_back(
+    dt: DtProcess, number: str, tasks: int
+) -> None:
+    ids = [added(dt, "wanted") for _ in range(tasks)]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, number],
+        cwd=dt.folder,
+        env=dict(dt.environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert [(task(dt, each)["status"], task(dt, each)["claim"]) for each in ids] == [("pending", None)] * tasks
+    assert not (dt.folder / "begun").exists()
 
 
 def test_an_agent_that_is_paused_waits_until_it_is_resumed(dt: DtProcess, tmp_path: Path) -> None:
