@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 from dreamos_tasks.app.call_checks import call_check
@@ -63,6 +64,18 @@ def broadcast(nexus: TaskNexus, draft: MessageDraft, *, home: Home) -> Sequence[
     for agent_id in others:
         mirror(nexus, home, agent_id)
     return messages
+
+
+def slip_of(nexus: TaskNexus, to_agent_id: str) -> str:
+    """What to say where nobody of this name is known and others have nearly the same; empty otherwise.
+
+    To be asked before it is sent: whoever has mail is known.
+    """
+    known = {*nexus.mailboxes(), *(view.agent_id for view in nexus.agents())}
+    if to_agent_id in known:
+        return ""
+    near = get_close_matches(to_agent_id, sorted(known), n=2)
+    return f"nobody is known as {to_agent_id}; did you mean {' or '.join(near)}?" if near else ""
 
 
 def mirror(nexus: TaskNexus, home: Home, agent_id: str) -> None:

@@ -78,7 +78,7 @@ def mail(call: Call) -> None:
 @option("--file", "-f", "file", metavar="FILE|-", type=FILLED, help="The whole message as JSON (dt schema message).")
 def send(call: Call, to: str | None, agent: str | None, file: str | None, **written: Any) -> None:
     """Send a message to an agent. Nobody has to be registered to get mail."""
-    from dreamos_tasks.app.mail import deliver
+    from dreamos_tasks.app.mail import deliver, slip_of
 
     if file is not None:
         draft = _draft_in(call, file)
@@ -86,7 +86,10 @@ def send(call: Call, to: str | None, agent: str | None, file: str | None, **writ
         raise UsageError("nobody is named to send it to", fix='dt mail send ada --subject "..."')
     else:
         draft = _draft(call, agent, to, **written)
+    slip = slip_of(call.nexus, draft.to_agent_id)
     message = deliver(call.nexus, draft, home=call.home)
+    if slip:
+        call.out.hint(f"note: {harmless(slip)}")
     if call.out.as_json:
         call.out.document(message_to_json(message))
         return

@@ -33,7 +33,7 @@ WHY: Schema = {
 }
 MAIL: Schema = {
     "type": "object",
-    "properties": {"messages": {"type": "array", "items": {"type": "object"}}},
+    "properties": {"messages": {"type": "array", "items": {"type": "object"}}, "hint": {"type": "string"}},
     "required": ["messages"],
 }
 STATS: Schema = {"type": "object", "properties": {"status": {"type": "object"}}, "required": ["status"]}

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dreamos_tasks.app.mail import broadcast, mirror, send
+from dreamos_tasks.app.mail import broadcast, mirror, send, slip_of
 from dreamos_tasks.board.nexus import TaskNexus
 from dreamos_tasks.interfaces.mcp import forms
 from dreamos_tasks.interfaces.mcp.access import BoardAccess, Document
@@ -50,8 +50,10 @@ class MailTools:
 
         def write(nexus: TaskNexus) -> Document:
             home = self._access.home
-            sent = broadcast(nexus, draft, home=home) if to == EVERYBODY else [send(nexus, draft, home=home)]
-            return _document(sent)
+            if to == EVERYBODY:
+                return _document(broadcast(nexus, draft, home=home))
+            slip = slip_of(nexus, to)
+            return {**_document([send(nexus, draft, home=home)]), **({"hint": slip} if slip else {})}
 
         document = await self._access.desk.write(write)
         if to != EVERYBODY:

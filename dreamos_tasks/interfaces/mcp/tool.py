@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Annotated, Any, Self
@@ -23,6 +23,8 @@ AnyContext = Context[Any, Any]
 Words = Annotated[str, Field(min_length=1)]
 Schema = dict[str, Any]
 NULL = {"type": "null"}
+# What tasks and messages call it on the board, where a tool calls it otherwise.
+ON_THE_BOARD = {"to_agent_id": "to", "from_agent_id": "agent", "agent_id": "agent", "body_type": "type"}
 
 
 class BoardTool(Tool):
@@ -60,12 +62,12 @@ class BoardTool(Tool):
         known = tuple(self.parameters["properties"])
         for name in arguments:
             if name not in known:
-                near = get_close_matches(name, known, n=1) or [one for one in known if name in one]
+                near = _nearest(name, known)
                 raise InvalidInput(
                     f"{self.name} takes no {name!r}",
                     pointer=f"/{name}",
                     cause=f"it takes {', '.join(known) or 'nothing'}",
-                    fix=f"did you mean {near[0]!r}?" if near else "leave it out",
+                    fix=f"did you mean {near!r}?" if near else "leave it out",
                 )
         given = {name: self._meant(name, value) for name, value in arguments.items() if value is not None}
         try:
@@ -81,6 +83,13 @@ class BoardTool(Tool):
         if isinstance(value, str) and self.parameters["properties"][name].get("type") == "array":
             return _as_list(value)
         return value
+
+
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    """The argument that is meant: the one most like it, by its own name or by that on the board."""
+    words = {**{there: own for there, own in ON_THE_BOARD.items() if own in known}, **{own: own for own in known}}
+    near = get_close_matches(name, words, n=1)
+    return words[near[0]] if near else next((own for own in known if name in own), None)
 
 
 def _as_list(text: str) -> Any:

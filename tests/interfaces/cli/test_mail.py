@@ -253,3 +253,11 @@ def test_the_mailbox_as_markdown_lets_no_message_look_like_another(dt: Dt) -> No
 def test_mail_of_a_message_that_is_not_there_names_the_mailbox(dt: Dt) -> None:
     answer = dt("mail", "read", "9f3a", "--agent", "ada", "--json")
     assert (answer.code, answer.error["code"]) == (3, "message_not_found")
+
+
+def test_mail_to_a_name_that_nobody_has_and_another_nearly_has_is_sent_and_says_so(dt: Dt) -> None:
+    dt("agents", "register", "ada")
+    slip = dt("mail", "send", "adda", "--agent", "bob", "--subject", "x")
+    assert (slip.code, "nobody is known as adda; did you mean ada?" in slip.err) == (0, True)
+    for name in ("ada", "somebody-else"):
+        assert "nobody is known" not in dt("mail", "send", name, "--agent", "bob", "--subject", "x").err

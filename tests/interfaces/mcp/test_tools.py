@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from mcp_types import TextResourceContents
 
 from dreamos_tasks import TaskDraft, TaskNexus
+from dreamos_tasks.model.agent import AgentProfile
 from dreamos_tasks.model.plan import Step
 from tests.interfaces.mcp.clients import connected, text_of
 
@@ -72,6 +73,36 @@ async def test_a_call_can_wait_for_a_task_to_come(tmp_path: Path) -> None:
             await adding("add_task", title="Here it is")
 
     assert found == ["Here it is"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("to_agent_id", "to"),
+        ("to_agnt_id", "to"),
+        ("body_type", "type"),
+        ("from_agent_id", "agent"),
+        ("subjct", "subject"),
+    ],
+)
+async def test_an_argument_that_is_called_otherwise_on_the_board_is_named_as_the_tool_calls_it(
+    tmp_path: Path, wrong: str, meant: str
+) -> None:
+    async with connected(tmp_path, "--agent", "ada") as call:
+        refused = await call.error("send_mail", subject="look at this", **{wrong: "bob"})
+    assert refused["fix"] == f"did you mean {meant!r}?"
+
+
+async def test_mail_to_a_name_that_nobody_has_and_another_nearly_has_says_so(tmp_path: Path, board: TaskNexus) -> None:
+    board.register_agent(AgentProfile(agent_id="agent-7"))
+    async with connected(tmp_path, "--agent", "bob") as bob:
+        slip = await bob("send_mail", to="agent7", subject="look")
+        right = await bob("send_mail", to="agent-7", subject="look")
+        new = await bob("send_mail", to="somebody-else", subject="look")
+    assert slip["hint"] == "nobody is known as agent7; did you mean agent-7?"
+    assert len(slip["messages"]) == 1
+    assert "hint" not in right
+    assert "hint" not in new
 
 
 async def test_agents_write_to_one_another(tmp_path: Path, board: TaskNexus) -> None:
