@@ -23,6 +23,8 @@ PRESSURE_SECONDS = 5.0  # while the machine bears fewer tasks than it might: it 
 BREATH_SECONDS = 0.02  # from a look that found nothing to the next: others may write hundreds of times a second
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # between tries while the board cannot be used
 
+_ClaimKey = tuple[str, int]  # a task and the token of one claim of it
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Turn:
@@ -79,7 +81,8 @@ class Orchestrator:
         self._draining = self._stopped = False
         self._trouble = self._lease_trouble = ""
         self._loop: asyncio.Task[None] | None = None
-        self._running: dict[str, tuple[Task, asyncio.Task[None]]] = {}  # until the end of the attempt is on the board
+        # By claim, until the end of the attempt is on the board: a task whose lease was lost may be claimed here again.
+        self._running: dict[_ClaimKey, tuple[Task, asyncio.Task[None]]] = {}
         self._look_again_at = 0.0  # by the loop's clock
         self._next_at: datetime | None = None  # the next instant at which something on the board is due
         self._ended: list[AttemptEnd] = []  # of those that run: what is to be settled
@@ -95,7 +98,7 @@ class Orchestrator:
     def load(self) -> Load:
         """How busy it is now."""
         return Load(
-            running=tuple(self._running),
+            running=tuple(dict.fromkeys(task_id for task_id, _ in self._running)),
             capacity=self._capacity,
             draining=self._draining,
             trouble=self._trouble or self._lease_trouble,
@@ -147,11 +150,10 @@ class Orchestrator:
         self._hurry.set()
         if self._loop is not None:
             await self._loop
-        for task_id in list(self._running):
-            task, run = self._running[task_id]
-            run.cancel()
-            await asyncio.wait([run])
-            self._let_go(task_id)
+        for claim in list(self._running):
+            task, run = self._running[claim]
+            await _cut_off([run])
+            self._let_go(claim)
             await self._put_back(task)
 
     async def _take_turn(self) -> float:
@@ -164,11 +166,12 @@ class Orchestrator:
         turn = await self._desk.write(lambda nexus: self._at_board(nexus, ended, free))
         del self._ended[: len(ended)]
         for end, settled in turn.settled:
-            self._let_go(end.task_id)
+            self._let_go((end.task_id, end.token))
             self._tell(end, settled)
         for task in turn.taken:
-            run = asyncio.create_task(self._see_through(task), name=task.task_id)
-            self._running[task.task_id] = (task, run)
+            former = [run for (task_id, _), (_, run) in self._running.items() if task_id == task.task_id]
+            run = asyncio.create_task(self._see_through(task, former), name=task.task_id)
+            self._running[_claim_of(task)] = (task, run)
         now = asyncio.get_running_loop().time()
         self._look_again_at = now + turn.look_again_seconds
         if not turn.settled and not turn.taken:
@@ -228,15 +231,16 @@ class Orchestrator:
                     "{}: its end cannot be recorded; its lease will run out", end.task_id
                 )
 
-    def _let_go(self, task_id: str) -> None:
-        self._running.pop(task_id, None)
+    def _let_go(self, claim: _ClaimKey) -> None:
+        self._running.pop(claim, None)
         if not self._running:
             self._idle.set()
 
-    async def _see_through(self, task: Task) -> None:
-        """Run one task to its end. Whatever happens, its place is free afterwards."""
+    async def _see_through(self, task: Task, former: Sequence[asyncio.Task[None]]) -> None:
+        """Run one task to its end, after the runs of its former claims. Whatever happens, its place is free afterwards."""
         end: AttemptEnd | None = None
         try:
+            await _cut_off(former)
             end = await self._executor.attempt(task)
         except (Refused, NotFound) as error:
             logger.warning("{}: run ended without a result: {}", task.task_id, error.message)
@@ -248,7 +252,7 @@ class Orchestrator:
             if end is not None:
                 self._ended.append(end)
             else:
-                self._let_go(task.task_id)
+                self._let_go(_claim_of(task))
             self._hurry.set()
             self._wake.set()
 
@@ -282,7 +286,7 @@ class Orchestrator:
 
     async def _end_runs(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
-            _, run = self._running.get(task.task_id, (task, None))
+            _, run = self._running.get(_claim_of(task), (task, None))
             if run is not None:
                 logger.info("{}: its claim is over; the run is ended", task.task_id)
                 run.cancel()
@@ -295,6 +299,19 @@ class Orchestrator:
             )
         except DreamosError as error:
             logger.warning("{} could not be put back: {}", task.task_id, error.message)
+
+
+async def _cut_off(runs: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel them, and wait until what they started is gone."""
+    for run in runs:
+        run.cancel()
+    if runs:
+        await asyncio.wait(runs)
+
+
+def _claim_of(task: Task) -> _ClaimKey:
+    assert task.claim is not None, "only what is claimed is run"
+    return task.task_id, task.claim.token
 
 
 def _settled(nexus: TaskNexus, end: AttemptEnd) -> Task | Exception:

@@ -16,6 +16,7 @@ from dreamos_tasks.app.identity import this_process
 from dreamos_tasks.board.clock import BoardClock, SteadyClock
 from dreamos_tasks.board.desk import BoardDesk
 from dreamos_tasks.board.nexus import TaskNexus
+from dreamos_tasks.board.writer import BoardRules
 from dreamos_tasks.execution.executor import TaskExecutor
 from dreamos_tasks.execution.step_executor import StepExecutor
 from dreamos_tasks.execution.surroundings import Surroundings
@@ -38,8 +39,9 @@ LONG_SECONDS = 3600.0  # longer than any test
 class Daemon:
     """The part of a daemon that runs tasks. `commits` holds what each commit has left, `statuses` how each task stands."""
 
-    def __init__(self, folder: Path, *, capacity: int) -> None:
+    def __init__(self, folder: Path, *, capacity: int, rules: BoardRules | None = None) -> None:
         self._board = folder / "b.db"
+        self._rules = rules
         self.commits: list[list[EventType]] = []
         self.statuses: dict[str, str] = {}
         self.desk = BoardDesk(self._nexus, on_commit=self._committed)
@@ -67,10 +69,13 @@ class Daemon:
             await self.orchestrator.drain(0.0)
             await self.desk.stop()
 
-    async def add(self, *commands: str) -> Sequence[str]:
+    async def add(self, *commands: str, idempotent: bool = False) -> Sequence[str]:
         """A task of one step for each command; gives their ids."""
         drafts = [
-            TaskDraft(title=command, plan=Plan(steps=(Step(name="run", params={"command": command}),)))
+            TaskDraft(
+                title=command,
+                plan=Plan(steps=(Step(name="run", params={"command": command}, idempotent=idempotent),)),
+            )
             for command in commands
         ]
         added = await self.desk.write(lambda nexus: nexus.add_tasks(drafts))
@@ -81,7 +86,7 @@ class Daemon:
 
     def _nexus(self) -> TaskNexus:
         store = SqliteStore.create(self._board)
-        return TaskNexus(store, BoardClock(store))
+        return TaskNexus(store, BoardClock(store), rules=self._rules or BoardRules())
 
     def _committed(self, events: Sequence[Event]) -> None:
         self.commits.append([event.type for event in events])
@@ -193,3 +198,15 @@ async def test_what_does_not_end_within_the_grace_is_put_back(tmp_path: Path) ->
 
         task = await daemon.desk.read(lambda nexus: nexus.get_task_by_id(first))
         assert (task.status, task.claim) == (Status.PENDING, None)
+
+
+async def test_a_task_whose_lease_was_lost_and_is_claimed_here_again_runs_once_at_a_time(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, capacity=2, rules=BoardRules(lease_seconds=2.0, max_lost_leases=1000))
+    command = "if test -e first; then kill -0 $(cat first) && touch both; exit 0; fi; echo $$ > first; sleep 3600"
+    async with daemon.at_work():
+        await daemon.add(command, idempotent=True)
+        await until(daemon.is_done)
+        await until(lambda: daemon.orchestrator.load().running == ())
+
+    assert [EventType.TASK_LEASE_EXPIRED in commit for commit in daemon.commits].count(True) >= 1
+    assert not (tmp_path / "both").exists()
