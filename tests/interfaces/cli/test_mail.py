@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -210,6 +212,8 @@ def test_a_dropped_message_is_taken_in_once_and_a_wrong_one_says_why(dt: Dt, fol
 def test_a_file_that_is_still_being_written_is_waited_for(dt: Dt, folder: Path) -> None:
     whole = json.dumps({"from_agent_id": "eve", "subject": "slow"})
     (folder / "slow.json").write_text(whole[:20])
+    soon = time.time() + 60
+    os.utime(folder / "slow.json", (soon, soon))  # just written, however long the look at it takes
     assert box(dt) == []
     assert not (folder.parent / "rejected").exists()
     (folder / "slow.json").write_text(whole)
