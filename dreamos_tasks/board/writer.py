@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from threading import get_ident
 from typing import TYPE_CHECKING
 
 from dreamos_tasks.board.reader import BoardReader
 from dreamos_tasks.board.verb import GroupedVerb, Verb
+from dreamos_tasks.errors import Refused
 from dreamos_tasks.model import lifecycle
 from dreamos_tasks.model.event import STEP_ENDS, Change, EventType
 from dreamos_tasks.model.retry import DEFAULT_RETRY, RetryPolicy
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from dreamos_tasks.board.incidents import Incidents
     from dreamos_tasks.board.past_steps import PastSteps
     from dreamos_tasks.protocols import Clock, TaskStore
+
+# What the running code is within: a coroutine has its own, also in a thread that it shares, and a thread that it sends out.
+_groups: ContextVar[tuple[object, ...]] = ContextVar("groups", default=())
 
 STEP_MARKS = STEP_ENDS | {EventType.STEP_STARTED}
 
@@ -58,7 +63,8 @@ class BoardWriter(BoardReader):
         super().__init__(store, clock)
         self.rules = rules or BoardRules()
         self.ring = ring
-        self._group_thread = 0  # the thread that is inside `together`; thread ids are never 0
+        self._group: object | None = None  # what is inside `together`, and its thread; thread ids are never 0
+        self._group_thread = 0
         self._past_steps: PastSteps | None = None
 
     @property
@@ -79,17 +85,22 @@ class BoardWriter(BoardReader):
         """Verbs inside share one commit, and the bell rings once; each can still be refused alone.
 
         One inside another belongs to it: all of the inner one is kept or nothing, and the outer one's commit is the commit.
+        Other threads wait until it ends. No `await` belongs inside: verbs of another coroutine are refused meanwhile.
         """
-        is_outermost = self._group_thread != get_ident()
+        if self._is_in_group():
+            with self.store.transaction():
+                yield
+            return
+        group, outside = object(), _groups.get()
         with self.store.transaction():
-            self._group_thread = get_ident()
             try:
+                self._group, self._group_thread = group, get_ident()
+                _groups.set((*outside, group))
                 yield
             finally:
-                if is_outermost:
-                    self._group_thread = 0
-        if is_outermost:
-            self.ring()
+                self._group, self._group_thread = None, 0
+                _groups.set(outside)
+        self.ring()
 
     @property
     def incidents(self) -> Incidents:
@@ -103,7 +114,21 @@ class BoardWriter(BoardReader):
         return self._transaction()
 
     def _transaction(self) -> Verb | GroupedVerb:
-        return GroupedVerb(self) if self._group_thread == get_ident() else Verb(self)
+        return GroupedVerb(self) if self._is_in_group() else Verb(self)
+
+    def _is_in_group(self) -> bool:
+        """Whether the caller is within `together`. Raises Refused when it only shares a thread with who is, or waits for it."""
+        group = self._group
+        if group is None:
+            return False
+        is_same_thread, is_same_flow = self._group_thread == get_ident(), group in _groups.get()
+        if is_same_thread != is_same_flow:
+            raise Refused(
+                "another coroutine is within together()",
+                cause="this verb would be kept or taken back with what that one does, or each would wait for the other",
+                fix="no await within together(); or let a thread do all of it: await asyncio.to_thread(work, nexus)",
+            )
+        return is_same_thread
 
     def _current(self, task_id: str, now: datetime) -> Task:
         """The task, with an expired claim written down first."""
