@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import AsyncExitStack
+import socket
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import pytest
@@ -12,20 +13,24 @@ import pytest
 from dreamos_tasks import TaskDraft
 from dreamos_tasks.interfaces.http.tokens import Scope
 from tests.interfaces.http.serving import Served
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 API = "/api/v1"
 
 
 async def raw(served: Served, request: bytes) -> bytes:
-    """All that is answered to these bytes."""
+    """All that is answered to these bytes. Whoever is refused before its request was read is told so, and then cut off."""
     host, _, port = served.host.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(request)
-    try:
-        return await asyncio.wait_for(reader.read(), 30)
-    finally:
-        writer.close()
+
+    def ask() -> bytes:
+        answer = b""
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as client, suppress(ConnectionError):
+            client.sendall(request)
+            while chunk := client.recv(65_536):
+                answer += chunk
+        return answer
+
+    return await asyncio.to_thread(ask)
 
 
 def connections_of(served: Served) -> set[Any]:
