@@ -200,7 +200,8 @@ async def test_a_group_is_killed_at_one_stroke(workshop: Workshop, real: Path) -
     assert "it may have 50 processes" in result.message
     assert result.usage is not None
     assert result.usage.peak_processes > 50
-    assert StepGroup(real / "step-1", frozenset()).pids() == []
+    left = StepGroup(real / "step-1", frozenset())
+    await until(lambda: left.pids() == [])  # each of a thousand needs a processor to die on
 
 
 async def test_processor_time_is_what_the_group_has_used(workshop: Workshop, real: Path) -> None:

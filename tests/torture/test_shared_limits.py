@@ -111,7 +111,7 @@ def test_many_processes_never_exceed_a_limit_of_two(make_rig: Callable[..., Rig]
     notes = read(journal)
     assert sorted(note["task"] for note in notes if note["word"] == "in") == sorted(ids)
     inside = list(accumulate(1 if note["word"] == "in" else -1 for note in notes))
-    assert max(inside) == 2
+    assert max(inside) <= 2
     assert rig.nexus.gates() == []
 
 
