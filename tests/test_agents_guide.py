@@ -16,6 +16,7 @@ from tests.command import ROOT, DtProcess, own_environment
 GUIDE = (ROOT / "docs" / "guides" / "agents.md").read_text(encoding="utf-8")
 SECTION = GUIDE.partition("## Two agents in five minutes\n")[2].partition("\n## ")[0]
 FIVE_MINUTES = 300
+AT_MOST_TIMES_LATER = 3  # on a machine that does other things as well
 INSTALLING = "uv tool install"  # what the test stands in for: it has the program already
 
 
@@ -36,11 +37,17 @@ def test_two_agents_have_done_the_work_of_the_guide_within_five_minutes(tmp_path
     begun = time.monotonic()
 
     done = subprocess.run(
-        ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=FIVE_MINUTES
+        ["sh", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=FIVE_MINUTES * AT_MOST_TIMES_LATER,
     )
 
     assert done.returncode == 0, done.stderr[-3000:]
-    assert time.monotonic() - begun < FIVE_MINUTES
+    waiting = os.getloadavg()[1] / len(os.sched_getaffinity(0))  # how many wanted each processor meanwhile
+    assert time.monotonic() - begun < FIVE_MINUTES * max(1.0, waiting)
     tasks = json.loads(DtProcess(tmp_path, environment)("list", "--status", "completed", "--json").out)
     lines = (tmp_path / "done.txt").read_text().splitlines()
     assert len(tasks) == len(lines) == SECTION.count("$ dt add ")

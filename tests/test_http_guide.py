@@ -33,7 +33,7 @@ def test_the_examples_of_the_guide_run(dt: DtProcess) -> None:
         env=dt.environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -137,6 +137,15 @@ class Rig:
             until(daemon.is_ready, what=lambda: f"daemon ready; it said: {self.said()}")
         return daemon
 
+    def http_address(self) -> str:
+        """Where the daemon serves HTTP, once it does: a moment after it serves at all."""
+
+        def told() -> str:
+            card = running_daemon(self.home.daemon_file)
+            return "" if card is None else card.endpoints.get("http", "")
+
+        return until(told, what=lambda: f"the daemon serves HTTP; it said: {self.said()}")
+
     def start_agent(self, name: str) -> subprocess.Popen[bytes]:
         """Start an agent that claims and completes tasks without a plan until it is killed or stdin closes."""
         files = ("python", str(self.board), name, str(self.ledger.path), str(self.journal.path), str(LEASE_SECONDS))

@@ -32,6 +32,7 @@ def contest(request: pytest.FixtureRequest, make_rig: Callable[..., Rig], long_r
     """So many processes at a board with a daemon."""
     rig = make_rig(claims={"lease_seconds": 60, "heartbeat_seconds": 10}, server={"enabled": True})
     rig.start_daemon()
+    rig.http_address()
     contest = Contest(
         rig.board,
         processes=OF_ONE_DOOR if request.param in ("cli", "mcp") and not long_run else PROCESSES,

@@ -16,11 +16,9 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from dreamos_tasks.app.daemon_lock import read_card
 from dreamos_tasks.model.live_message import live_message
 from dreamos_tasks.model.task import TaskDraft
 from tests.torture.rig import Daemon, Rig
-from tests.torture.waiting import until
 
 pytestmark = pytest.mark.torture
 
@@ -83,14 +81,7 @@ def claims_of(rig: Rig) -> float:
 
 def address(rig: Rig) -> tuple[str, str]:
     """Where the daemon's HTTP interface is, and the owner's token."""
-
-    def base() -> str | None:
-        card = read_card(rig.home.daemon_file)
-        return card.endpoints.get("http") if card is not None else None
-
-    found = until(base, what="the daemon serves HTTP")
-    assert found is not None
-    return found, (rig.home.runtime / "token").read_text().strip()
+    return rig.http_address(), (rig.home.runtime / "token").read_text().strip()
 
 
 def silent_client(base: str, token: str) -> socket.socket:
