@@ -12,6 +12,7 @@ from dreamos_tasks.errors import BoardUnavailable
 from dreamos_tasks.stores.write_ahead_log import Reader, WriteAheadLog
 
 LOOK_SECONDS = 2.0  # between looks at its size
+LOOKS_IN_VAIN = 2  # after which it is an alarm: once, somebody may just have been reading, and been slow about it
 MIB = 1024 * 1024
 
 
@@ -26,6 +27,7 @@ class LogWatch:
         self._limit_bytes = limit_bytes
         self._look_seconds = look_seconds
         self._background = Background(self._work, name="write-ahead log")
+        self._in_the_way: list[tuple[Reader, ...]] = []  # at each look in vain
         self.trouble = ""
 
     def start(self) -> None:
@@ -37,14 +39,21 @@ class LogWatch:
         await self._background.stop()
 
     async def look(self) -> None:
-        """One look: empty the log if it is too large, and say it once when that cannot be done, and once when it could."""
+        """One look: empty the log if it is too large, and say it once when that cannot be done, and once when it could.
+
+        It cannot be done when it could not at this look nor at the one before.
+        """
         size = self._log.size_bytes()
         if size > self._limit_bytes:
             before = await asyncio.to_thread(self._log.readers)
             if not await asyncio.to_thread(self._log.empty, insist=not self.trouble):
                 after = await asyncio.to_thread(self._log.readers)
-                self._alarm(tuple(reader for reader in after if reader in before) or after)
+                self._in_the_way = [*self._in_the_way[1 - LOOKS_IN_VAIN :], before]
+                if len(self._in_the_way) >= LOOKS_IN_VAIN:
+                    always = tuple(reader for reader in after if all(reader in seen for seen in self._in_the_way))
+                    self._alarm(always or after)
                 return
+        self._in_the_way = []
         if self.trouble:
             self.trouble = ""
             logger.info("the board's write-ahead log can be emptied again; it had grown to {} MiB", size // MIB)

@@ -114,8 +114,8 @@ def _reading_pid(line: str, inode: int) -> int | None:
 
 
 def _has_open(pid: str, file: os.stat_result) -> bool:
-    with suppress(OSError):
-        for descriptor in os.scandir(f"/proc/{pid}/fd"):
+    with suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+        for descriptor in descriptors:
             with suppress(OSError):
                 if os.path.samestat(descriptor.stat(), file):
                     return True
