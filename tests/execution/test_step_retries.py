@@ -13,6 +13,7 @@ from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult
 from dreamos_tasks.model.task import Status, Task
 from dreamos_tasks.tools.orphans import become_subreaper
 from tests.execution.workbench import Workbench
+from tests.tools.listening import nobody_listening
 from tests.tools.local_server import serving, text
 
 # Fails as often as the file `left` has lines, each the exit code of one run.
@@ -232,10 +233,9 @@ async def test_what_another_call_cannot_mend_is_called_once(
 
 
 async def test_a_server_that_is_not_there_may_be_there_later(bench: RetryBench) -> None:
-    with serving({}) as gone:
-        url = gone.url()
-    bench.add(Step(name="fetch", tool="http", params={"url": url}))
-    task = await bench.attempt()
+    with nobody_listening() as port:
+        bench.add(Step(name="fetch", tool="http", params={"url": f"http://127.0.0.1:{port}/"}))
+        task = await bench.attempt()
     assert (task.status, task.error and task.error.category) == (Status.PENDING, ErrorCategory.TRANSIENT)
     assert task.error is not None
     assert task.error.cause == "nothing listens at that address"

@@ -1,11 +1,20 @@
-"""Listening: a server of the standard library, serving in a thread as long as a block runs."""
+"""Listening: a server of the standard library, serving in a thread as long as a block runs; and a port where there is none."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from socket import socket
 from socketserver import TCPServer
+
+
+@contextmanager
+def nobody_listening() -> Iterator[int]:
+    """A port at which calls are refused; it is kept, so that no other test gets it meanwhile."""
+    with socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield int(kept.getsockname()[1])
 
 
 @contextmanager

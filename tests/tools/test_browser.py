@@ -32,6 +32,7 @@ from dreamos_tasks.tools.orphans import end_leftovers
 from tests.test_guides import CALLS
 from tests.tools.adapter_suite import AdapterSuite
 from tests.tools.browsing import browser_tool, need_browser, page, site, visited
+from tests.tools.listening import nobody_listening
 from tests.tools.local_server import LocalServer, serving, text
 from tests.waiting import until
 
@@ -253,10 +254,8 @@ async def test_an_ambiguous_element_is_not_clicked(tmp_path: Path, shop: LocalSe
 
 
 async def test_nobody_listening_is_transient_and_said_so(tmp_path: Path) -> None:
-    with serving({}) as server:
-        url = server.url("/")
-
-    refused = await visited(tmp_path, {"goto": url})
+    with nobody_listening() as port:
+        refused = await visited(tmp_path, {"goto": f"http://127.0.0.1:{port}/"})
     unknown = await visited(tmp_path, {"goto": "http://nowhere.invalid/"})
 
     assert refused.category is ErrorCategory.TRANSIENT

@@ -12,6 +12,7 @@ import pytest
 
 from dreamos_tasks.tools.address_guard import AddressGuard, CallRefused
 from dreamos_tasks.tools.browser_proxy import GuardedProxy
+from tests.tools.listening import nobody_listening
 
 GREETING = b"\x05\x01\x00"
 GRANTED, NOT_ALLOWED, UNREACHABLE, NO_SUCH_COMMAND = 0, 2, 4, 7
@@ -111,17 +112,16 @@ async def test_a_step_that_names_a_private_host_may_reach_others() -> None:
 
 
 async def test_who_is_not_there_is_told_apart_from_who_is_not_known() -> None:
-    async with echo() as port:
-        pass
-    async with proxy({("127.0.0.1", port)}) as found:
-        for host in ("127.0.0.1", "nowhere.test"):
-            line = await line_to(found)
-            assert await asked(line, host, port) == UNREACHABLE
-            line[1].close()
+    with nobody_listening() as port:
+        async with proxy({("127.0.0.1", port)}) as found:
+            for host in ("127.0.0.1", "nowhere.test"):
+                line = await line_to(found)
+                assert await asked(line, host, port) == UNREACHABLE
+                line[1].close()
 
-        silent, unknown = (trouble.error for trouble in found.troubles)
-        assert isinstance(silent, ConnectionRefusedError)
-        assert isinstance(unknown, socket.gaierror)
+            silent, unknown = (trouble.error for trouble in found.troubles)
+            assert isinstance(silent, ConnectionRefusedError)
+            assert isinstance(unknown, socket.gaierror)
 
 
 async def test_other_commands_and_other_protocols_end_the_line() -> None:

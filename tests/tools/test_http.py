@@ -19,6 +19,7 @@ from dreamos_tasks.protocols import SharesResource
 from dreamos_tasks.testing import context_in
 from dreamos_tasks.tools.http import HttpOptions, HttpTool
 from dreamos_tasks.tools.http_url import host_of
+from tests.tools.listening import nobody_listening
 from tests.tools.local_server import LocalServer, document, echo, raw, serving, silent, text
 from tests.waiting import until
 
@@ -215,10 +216,8 @@ async def test_when_to_come_back_is_told_by_the_servers_own_clock(server: LocalS
 
 
 async def test_where_nobody_listens_the_call_may_pass_later(tmp_path: Path) -> None:
-    with serving({}) as gone:
-        url = gone.url()
-
-    result = await call(tmp_path, {"url": url})
+    with nobody_listening() as port:
+        result = await call(tmp_path, {"url": f"http://127.0.0.1:{port}/"})
 
     assert (result.category, result.cause) == (ErrorCategory.TRANSIENT, "nothing listens at that address")
     assert "Connect call failed" in result.message

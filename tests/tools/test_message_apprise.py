@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.tools.message_targets import AppriseTarget
+from tests.tools.listening import nobody_listening
 from tests.tools.messages import sent
 from tests.tools.receiver import receiver
 
@@ -36,10 +37,8 @@ async def test_what_the_service_answers_sorts_the_failure(tmp_path: Path) -> Non
 
 
 async def test_nobody_listening_is_transient(tmp_path: Path) -> None:
-    with receiver() as team:
-        url = f"json://127.0.0.1:{team.port}"
-
-    result = await sent(tmp_path, {"kind": "apprise", "url": url})
+    with nobody_listening() as port:
+        result = await sent(tmp_path, {"kind": "apprise", "url": f"json://127.0.0.1:{port}"})
 
     assert result.category is ErrorCategory.TRANSIENT
     assert "nothing listens" in result.cause

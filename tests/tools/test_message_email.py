@@ -13,6 +13,7 @@ import trustme
 
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.testing import context_in
+from tests.tools.listening import nobody_listening
 from tests.tools.mail_server import PASSWORD, USER, Mail, MailServer, mail_server
 from tests.tools.messages import sent
 from tests.waiting import until
@@ -149,10 +150,8 @@ async def test_a_silent_server_is_given_up_at_the_timeout(tmp_path: Path) -> Non
 
 
 async def test_nobody_listening_is_transient(tmp_path: Path) -> None:
-    with mail_server() as server:
-        target = mailbox(server, tmp_path)
-
-    result = await sent(tmp_path, target)
+    with nobody_listening() as port:
+        result = await sent(tmp_path, mailbox(MailServer(port=port), tmp_path))
 
     assert result.category is ErrorCategory.TRANSIENT
     assert "ada@example.org" in result.message

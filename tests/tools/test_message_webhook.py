@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.testing import context_in
+from tests.tools.listening import nobody_listening
 from tests.tools.messages import SIGNING_KEY, SIGNING_SECRET, message_tool, sent, webhook
 from tests.tools.receiver import receiver
 
@@ -89,10 +90,8 @@ async def test_the_wait_that_a_receiver_asks_for_is_passed_on(tmp_path: Path) ->
 
 
 async def test_nobody_listening_is_transient(tmp_path: Path) -> None:
-    with receiver() as team:
-        url = team.url
-
-    result = await sent(tmp_path, webhook(url))
+    with nobody_listening() as port:
+        result = await sent(tmp_path, webhook(f"http://127.0.0.1:{port}"))
 
     assert result.category is ErrorCategory.TRANSIENT
 
