@@ -13,7 +13,6 @@ from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.draft_options import draft_options, fields_of
 from dreamos_tasks.interfaces.cli.ids import STDIN
-from dreamos_tasks.interfaces.cli.limit_lines import limit_lines
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import FILLED, agent_option
 from dreamos_tasks.interfaces.cli.task_view import state_word, task_document
@@ -159,7 +158,10 @@ def _say_added(call: Call, tasks: Sequence[Task], known: frozenset[str]) -> None
     for task in tasks:
         said = f"{task.task_id}, {state_word(call.nexus, task)}: {harmless(task.title)}"
         call.out.note(f"duplicate of {said}; no task was added" if task.task_id in known else f"added {said}")
-        for line in limit_lines(task, call.settings):
-            call.out.note(f"note: {line}")
+        if task.limits:
+            from dreamos_tasks.interfaces.cli.limit_lines import limit_lines
+
+            for line in limit_lines(task, call.settings):
+                call.out.note(f"note: {line}")
     if any(task.plan is not None for task in tasks) and not call.home.daemon_file.exists():
         call.out.note("the daemon runs it, and is not running: dt up starts it")

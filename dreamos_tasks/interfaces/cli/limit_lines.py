@@ -6,17 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dreamos_tasks.model.task import Task
+from dreamos_tasks.model.task_limits import TASK_LIMITS, not_granted
 
 if TYPE_CHECKING:
     from dreamos_tasks.config.settings import Settings
 
 
 def limit_lines(task: Task, settings: Settings) -> list[str]:
-    """One line a limit; none for most tasks."""
-    if not task.limits:
-        return []
-    from dreamos_tasks.model.task_limits import TASK_LIMITS, not_granted
-
+    """One line a limit. For tasks that ask for some: loaded for no other."""
     most: Mapping[str, float | None] = {name: getattr(settings.limits, name) for name in TASK_LIMITS}
     refused = not_granted(task.limits, most)
     if _every_step_says_its_timeout(task):

@@ -8,7 +8,6 @@ from typing import Any
 from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.ids import STDIN, task_ids
-from dreamos_tasks.interfaces.cli.limit_lines import limit_lines
 from dreamos_tasks.interfaces.cli.option import option
 from dreamos_tasks.interfaces.cli.options import SECONDS, id_argument, ids_argument, watch_option
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS
@@ -121,7 +120,11 @@ def _show(call: Call, ids: Sequence[str]) -> None:
 
 
 def _show_one(call: Call, task: Task) -> None:
-    limits = [("limits", line) for line in limit_lines(task, call.settings)]
+    limits: list[tuple[str, str]] = []
+    if task.limits:
+        from dreamos_tasks.interfaces.cli.limit_lines import limit_lines
+
+        limits = [("limits", line) for line in limit_lines(task, call.settings)]
     if task.plan is None:
         show_page(call.out, call.nexus, task, ahead=limits)
         return
