@@ -14,6 +14,7 @@ from loguru import logger
 from dreamos_tasks.errors import ConfigError, DreamosError
 from dreamos_tasks.execution.error_handler import error_of, failures_after, refresh_step, result_of_raising
 from dreamos_tasks.execution.gates import StepGates
+from dreamos_tasks.execution.kept_answer import kept_answer
 from dreamos_tasks.execution.permits import ApprovalRules, Permit, permit_for
 from dreamos_tasks.execution.surroundings import Surroundings
 from dreamos_tasks.model.plan import ErrorCategory, Step, StepResult, StepStatus
@@ -161,7 +162,8 @@ class StepExecutor:
             problems = tool.validate(params)
             if problems:
                 return _misused(step, [f"{problem.pointer}: {problem.message}" for problem in problems])
-            return await tool.execute(params, replace(context, secrets=used) if used else context)
+            answer = await tool.execute(params, replace(context, secrets=used) if used else context)
+            return kept_answer(step.tool, answer)
         except UnknownReference as error:
             hint = "write it as a line NAME=VALUE into the file that dt config show secrets.path names, below the board's home"
             return ToolResult(category=ErrorCategory.CONFIGURATION, message=str(error), suggestions=(hint,))

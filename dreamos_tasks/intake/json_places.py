@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from dreamos_tasks.intake.problems import SHOWN_CHARACTERS, pointer_to, shown
+from dreamos_tasks.model.keepable import MAX_DEPTH
 
-MAX_DEPTH = 100  # levels of objects and lists; what reads a task later recurses, and no plan needs a tenth of it
 MAX_INTEGER_DIGITS = 308  # a double ends there, and so do most readers; Python reads longer ones in quadratic time
 
 _TOKEN = re.compile(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from dreamos_tasks.errors import InvalidInput
+from dreamos_tasks.model.keepable import check_keepable, is_keepable_text
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.tool import ToolContext, ToolResult
 
 LONGEST_TEXT = 8192  # characters of a head or tail, of a message or cause: it stands on the board
 MARKER_BYTES = 256  # an output file may be a line longer than its limit, which says what was left out
-_BROKEN = re.compile("[\0\ud800-\udfff]")
 
 
 def problems_of(result: object, context: ToolContext) -> Sequence[str]:
@@ -39,7 +39,7 @@ def _of_texts(result: Any) -> Iterator[str]:
         text = getattr(result, name)
         if not isinstance(text, str):
             yield f"{name} is {type(text).__name__}, not text"
-        elif _BROKEN.search(text):
+        elif not is_keepable_text(text):
             yield f"{name} holds a NUL or half a surrogate pair, which a board cannot keep"
         elif len(text) > LONGEST_TEXT:
             yield f"{name} has {len(text)} characters; a board keeps {LONGEST_TEXT}"
@@ -60,11 +60,13 @@ def _of_category(result: Any) -> Iterator[str]:
 
 def _of_json(result: Any, context: ToolContext) -> Iterator[str]:
     for name in ("value", "undo"):
+        value = getattr(result, name)
         try:
-            text = json.dumps(getattr(result, name), allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            yield f"{name} is no JSON: {error}"
+            check_keepable(value)
+        except InvalidInput as error:
+            yield f"{name} can be kept on no board: {error.message}"
             continue
+        text = json.dumps(value)
         if len(text) > context.output_limit_bytes:
             yield f"{name} has {len(text)} characters as JSON; output_limit_bytes is {context.output_limit_bytes}"
 

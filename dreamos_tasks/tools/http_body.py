@@ -13,6 +13,8 @@ from typing import Any
 
 from httpx2 import Headers, Response
 
+from dreamos_tasks.errors import InvalidInput
+from dreamos_tasks.model.keepable import check_keepable, keepable_text
 from dreamos_tasks.tools.http_exchange import HttpAnswer
 from dreamos_tasks.tools.http_url import shown
 
@@ -24,7 +26,6 @@ LONGEST_WAIT_SECONDS = 86_400.0  # that a server may ask for: one that wants mor
 _COOKIES = frozenset({"set-cookie", "set-cookie2"})  # they sign a visitor in
 _JSON_TYPE = re.compile(r"application/(.+\+)?json", re.IGNORECASE)
 _CHARSETS = re.compile(r"utf-(8|16|32)|ascii|iso8859|iso2022|cp\d|koi8|shift|euc|gb|big5")
-_UNKEEPABLE = re.compile("[\0\ud800-\udfff]")  # a board may be kept where text cannot hold these
 
 
 class BodyTooLarge(Exception):
@@ -98,7 +99,7 @@ def kept_headers(headers: Headers) -> Mapping[str, str]:
     kept: dict[str, str] = {}
     room = HEADERS_CHARACTERS
     for name in headers:
-        value = MARK if name in _COOKIES else _UNKEEPABLE.sub("\ufffd", headers[name])[:LONGEST_HEADER]
+        value = MARK if name in _COOKIES else keepable_text(headers[name])[:LONGEST_HEADER]
         room -= len(name) + len(value)
         if room < 0:
             break
@@ -127,12 +128,10 @@ def _json_in(excerpt: Excerpt, room: int) -> dict[str, Any] | None:
         return {"truncated": True}
     try:
         found = json.loads(excerpt.content)
-        written = json.dumps(found, allow_nan=False)
-    except (ValueError, RecursionError):
+        check_keepable(found)
+    except (ValueError, RecursionError, InvalidInput):
         return None
-    if _UNKEEPABLE.search(json.dumps(found, ensure_ascii=False)) or "\\u0000" in written:
-        return None
-    return {"json": found} if len(written) <= room else {"truncated": True}
+    return {"json": found} if len(json.dumps(found)) <= room else {"truncated": True}
 
 
 def _text_in(excerpt: Excerpt, response: Response) -> str | None:
@@ -142,7 +141,7 @@ def _text_in(excerpt: Excerpt, response: Response) -> str | None:
         text = decoder.decode(bytes(excerpt.content), final=excerpt.is_whole)
     except UnicodeError:
         return None
-    return None if "\0" in text else _UNKEEPABLE.sub("\ufffd", text)
+    return None if "\0" in text else keepable_text(text)
 
 
 def _charset_of(response: Response) -> str:

@@ -15,6 +15,7 @@ from annotated_types import MinLen
 from pydantic import AfterValidator, Field, ValidationError
 
 from dreamos_tasks.model.failure import diagnose
+from dreamos_tasks.model.keepable import keepable_text
 from dreamos_tasks.model.plan import ErrorCategory
 from dreamos_tasks.model.tool import Estimate, Health, ParamProblem, ToolContext, ToolResult
 from dreamos_tasks.tools import python_runner
@@ -174,7 +175,7 @@ class PythonTool:
 
 def _of_error(described: Mapping[str, Any], result: ToolResult) -> ToolResult:
     diagnosis = diagnose(symptom_of(described))
-    text = _plain(described["text"])
+    text = keepable_text(described["text"])
     short = text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + "…"
     return replace(
         result,
@@ -198,8 +199,3 @@ def _read(answers: int, limit_bytes: int) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _plain(text: str) -> str:
-    """What a board can keep."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
