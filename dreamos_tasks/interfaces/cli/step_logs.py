@@ -51,14 +51,19 @@ def as_printed(out: Output, output: str) -> str:
 def follow_logs(call: Call, task_id: str, *, step: str | None) -> None:
     """Print what the task's attempts print, as it comes, until the task is over."""
     followed: dict[Path, Followed] = {}
+    token: int | None = (
+        None  # of the attempt that was followed last: it may have printed more before the next one began
+    )
     is_told = False
     with watch_for_reader(call) as watch:
         while True:
             mark = watch.mark()
             task = call.nexus.get_task_by_id(task_id)
-            files = (call.home.runs / task.task_id / str(task.last_token)).glob(f"{escape(step) if step else '*'}.*log")
-            for file in sorted(files, key=lambda path: path.stat().st_mtime_ns):
-                followed.setdefault(file, Followed(file)).print_new(call.out)
+            for attempt in range(task.last_token if token is None else token, task.last_token + 1):
+                files = (call.home.runs / task.task_id / str(attempt)).glob(f"{escape(step) if step else '*'}.*log")
+                for file in sorted(files, key=lambda path: path.stat().st_mtime_ns):
+                    followed.setdefault(file, Followed(file)).print_new(call.out)
+            token = task.last_token
             if task.is_final:
                 for each in followed.values():
                     each.print_rest(call.out)

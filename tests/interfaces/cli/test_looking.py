@@ -253,6 +253,34 @@ def test_followed_logs_end_with_the_attempt(dt: Dt) -> None:
     assert (answer.code, answer.out) == (0, "built it\n")
 
 
+def test_followed_logs_lose_nothing_of_an_attempt_after_which_the_next_one_begins_at_once(
+    dt: Dt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = dt.add("x", "--run", "make")
+    runs = dt.home / "runtime" / "runs" / task_id
+
+    def write(token: int, words: str) -> None:
+        (runs / str(token)).mkdir(parents=True, exist_ok=True)
+        with (runs / str(token) / "run.log").open("a") as log:
+            log.write(words)
+
+    def go_on(*_: object, **__: object) -> None:
+        """Between two looks."""
+        write(1, "the reason\n")
+        with TaskNexus.open(dt.home / "runtime" / "nexus.db") as nexus:
+            nexus.release_task(task_id, token=1)
+            nexus.claim_task(task_id, "daemon")
+            write(2, "once more\n")
+            nexus.mark_task_completed(task_id, token=2)
+
+    with TaskNexus.open(dt.home / "runtime" / "nexus.db") as nexus:
+        nexus.claim_task(task_id, "daemon")
+    write(1, "built it\n")
+    monkeypatch.setattr("dreamos_tasks.board.watch.BoardWatch.wait", go_on)
+
+    assert dt("logs", task_id, "--follow").out == "built it\nthe reason\nonce more\n"
+
+
 def test_a_character_that_comes_in_two_parts_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "run.log"
     followed = Followed(file)
