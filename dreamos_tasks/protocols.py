@@ -180,6 +180,10 @@ class TaskStore(Protocol):
         """What is wrong with the file; empty when it is sound."""
         ...
 
+    def survive_forks(self) -> None:
+        """From now on this process may fork: what parent or child then write to the board lasts."""
+        ...
+
     def close(self) -> None:
         """May be called twice."""
         ...

@@ -14,6 +14,7 @@ from dreamos_tasks.board.writer import BoardRules
 from dreamos_tasks.errors import ConfigError, InvalidTask
 from dreamos_tasks.model.json_form import draft_to_sparse_json
 from dreamos_tasks.model.task import DRAFT_FIELDS, Task, TaskDraft
+from dreamos_tasks.stores import forking
 
 
 class TaskNexus(nexus.TaskNexus):
@@ -32,7 +33,9 @@ class TaskNexus(nexus.TaskNexus):
                 fix='TaskNexus.open("runtime/nexus.db"), or a path that ends in .json',
             )
         file = Path(path).expanduser().absolute()
-        store = open_store(file, durability=durability)
+        with forking.opening():
+            store = open_store(file, durability=durability)
+            store.survive_forks()
         clock = BoardClock(store)
         clock.follow_wall_clock()
         return cls(store, clock, rules=rules, ring=Doorbell(file.parent / "doorbell.sock").ring)

@@ -7,13 +7,13 @@ even through a connection of its own, can be lost when another process closes it
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import sys
+from collections.abc import Callable
 from threading import RLock, get_ident
 from typing import Protocol
 from weakref import ref
 
-from dreamos_tasks.errors import BoardUnsafe
-
+MOST_HOOKS = 2  # at first, and when filelock is there
 TURN_SECONDS = 0.1  # to wait for a board's lock with those of others in hand
 
 
@@ -32,32 +32,54 @@ class Forkable(Protocol):
         ...
 
 
+class _Opening:
+    """Held while a board is opened: at that moment no process forks."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+
+    def let_go(self) -> None:
+        """Nothing is open yet."""
+
+    def arrive_in_child(self, *, is_whole: bool) -> None:
+        """See Forkable."""
+        if not is_whole:
+            self.lock = RLock()
+
+
 _boards: set[ref[Forkable]] = set()
 _held: dict[int, list[Forkable]] = {}  # by the thread that forks
-_torn: list[tuple[Path, object]] = []  # in a child: the boards that were open when it was made, and their connections
+_hooks = 0
+
+
+def opening() -> RLock:
+    """To be held while a board is opened and registered."""
+    return _opening.lock
 
 
 def register(board: Forkable) -> None:
     """From now on this board is looked after when the process forks, for as long as it is there."""
     _boards.add(ref(board, _boards.discard))
+    if "filelock" in sys.modules and _hooks < MOST_HOOKS:
+        _ask_to_be_told()
 
 
-def tear(path: Path, connection: object) -> None:
-    """In a child: this connection is the parent's, and in use. It must not even be closed here, by whatever way."""
-    import ctypes  # hardly any child needs it
+def _ask_to_be_told() -> None:
+    """Of forks, and before `filelock` is: from then on nobody gets or gives back its locks, and whoever wants to is waited for.
 
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
-    _torn.append((path, connection))
+    Who asked last is told first. Asking cannot be taken back, so what was asked before is passed over.
+    """
+    global _hooks
+    number = _hooks = _hooks + 1
 
+    def unless_asked_again(act: Callable[[], None]) -> Callable[[], None]:
+        return lambda: act() if number == _hooks else None
 
-def refuse_torn() -> None:
-    """Raise BoardUnsafe in a child that was forked from the midst of a transaction: SQLite cannot be used in it."""
-    if _torn:
-        raise BoardUnsafe(
-            f"this process was forked while a transaction was under way at {_torn[0][0]}",
-            cause="what SQLite knows of its locks is the parent's; what this process wrote could be lost",
-            fix="fork before the transaction or after it (together), or start processes with the method spawn",
-        )
+    os.register_at_fork(
+        before=unless_asked_again(_before),
+        after_in_parent=unless_asked_again(_in_parent),
+        after_in_child=unless_asked_again(_in_child),
+    )
 
 
 def _open_boards() -> list[Forkable]:
@@ -98,4 +120,6 @@ def _in_child() -> None:
     _release(held)
 
 
-os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+_opening = _Opening()
+_ask_to_be_told()
+register(_opening)

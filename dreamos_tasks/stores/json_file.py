@@ -18,7 +18,7 @@ from dreamos_tasks.model import gate
 from dreamos_tasks.model.event import Change, Event
 from dreamos_tasks.model.task import Task
 from dreamos_tasks.protocols import ClockReading
-from dreamos_tasks.stores import board_file, forking, json_troubles
+from dreamos_tasks.stores import board_file, json_troubles
 from dreamos_tasks.stores.json_document import FORM_VERSION, MARK, JsonDocument, Writer, parse
 from dreamos_tasks.stores.memory import MemoryStore
 from dreamos_tasks.stores.replay import replay_problems
@@ -59,7 +59,6 @@ class JsonStore(MemoryStore):
         self._offset_was_set = False
         self._is_swept = False
         self._trouble: tuple[Stamp | None, BoardUnavailable] | None = None
-        forking.register(self)
         self._refresh()
 
     @classmethod
@@ -161,6 +160,12 @@ class JsonStore(MemoryStore):
             edited = {task.task_id: task for task, _ in self._document.edits}
             recorded = [event for _, events in self._document.edits for event in events]
             return replay_problems({**self._tasks, **edited}.values(), (*self._events, *recorded))
+
+    def survive_forks(self) -> None:
+        """See TaskStore."""
+        from dreamos_tasks.stores import forking  # for programs in Python: no command forks
+
+        forking.register(self)
 
     @property
     def lock(self) -> RLock:

@@ -275,6 +275,9 @@ class MemoryStore:
         with self._reading():
             return replay_problems(self._tasks.values(), self._events)
 
+    def survive_forks(self) -> None:
+        """See TaskStore. A child has a board of its own."""
+
     def close(self) -> None:
         """See TaskStore."""
 

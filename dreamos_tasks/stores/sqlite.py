@@ -254,10 +254,7 @@ class SqliteStore(SqliteSharing, SqliteShelves):
 
     def change_mark(self) -> int:
         """See TaskStore. SQLite's data_version: a read of shared memory. Raises BoardGone when the file is another."""
-        with self._session.lock:
-            self._session.check_file()
-            row = self._session.row("PRAGMA data_version")
-            return self._session.openings << 32 | (int(row[0]) if row else 0)  # each connection counts anew
+        return self._session.change_mark()
 
     def backup(self, target: Path) -> None:
         """See TaskStore."""
@@ -276,6 +273,10 @@ class SqliteStore(SqliteSharing, SqliteShelves):
     def integrity_problems(self) -> Sequence[str]:
         """See TaskStore."""
         return [str(row[0]) for row in self._session.rows("PRAGMA integrity_check") if row[0] != "ok"]
+
+    def survive_forks(self) -> None:
+        """See TaskStore."""
+        self._session.survive_forks()
 
     def close(self) -> None:
         """See TaskStore."""

@@ -18,7 +18,6 @@ from dreamos_tasks.errors import (
     DreamosError,
     InvalidInput,
 )
-from dreamos_tasks.stores import forking
 from dreamos_tasks.stores.board_file import (
     CREATION_TRIES,
     beside_of,
@@ -41,6 +40,8 @@ PAGE_BYTES = (
 )
 JOURNAL_SIZE_LIMIT_BYTES = 64 * 1024 * 1024
 
+torn: list[Path] = []  # in a child: the boards that were in use when it was forked; see stores.forking
+
 
 def connect(path: Path, *, full_durability: bool) -> apsw.Connection:
     """A connection to an existing board of any known schema; `prepare` brings it up to date.
@@ -48,7 +49,12 @@ def connect(path: Path, *, full_durability: bool) -> apsw.Connection:
     Raises BoardGone, BoardCorrupt, BoardUnsafe or BoardUnavailable.
     """
     _check_library()
-    forking.refuse_torn()
+    if torn:
+        raise BoardUnsafe(
+            f"this process was forked while a transaction was under way at {torn[0]}",
+            cause="what SQLite knows of its locks is the parent's; what this process wrote could be lost",
+            fix="fork before the transaction or after it (together), or start processes with the method spawn",
+        )
     try:
         check_file(path)
         found = path.stat()
@@ -85,6 +91,14 @@ def connect(path: Path, *, full_durability: bool) -> apsw.Connection:
         connection.close()
         raise unavailable(path, error) from error
     return connection
+
+
+def tear(path: Path, connection: apsw.Connection) -> None:
+    """In a child: this connection is the parent's, and in use. It must not even be closed here, by whatever way."""
+    import ctypes  # hardly any child needs it
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+    torn.append(path)
 
 
 def create_file(path: Path) -> None:

@@ -14,7 +14,7 @@ from weakref import ref
 import apsw
 
 from dreamos_tasks.errors import BoardGone, BoardUnavailable
-from dreamos_tasks.stores import forking, sqlite_connection
+from dreamos_tasks.stores import sqlite_connection
 from dreamos_tasks.stores.file_lock import FileLock
 
 Row = tuple[Any, ...]
@@ -39,11 +39,10 @@ class SqliteSession:
         self._is_spoiled = False
         self.turn = 0  # counts transactions: what a store knows of one it must forget in the next
         self.rollbacks = 0  # counts what was taken back, wholly or to a savepoint
-        self.openings = 0  # counts connections
+        self._openings = 0  # counts connections
         self._connection: apsw.Connection | None = None
         self._file = (0, 0)
         self._size = 0
-        forking.register(self)
         with self.lock:
             self.open()
 
@@ -70,7 +69,7 @@ class SqliteSession:
                 raise
             connection.create_scalar_function("most_of_key", _most_of_key(ref(self)), 1)
             self._connection = connection
-            self.openings += 1
+            self._openings += 1
             self._remember_file()
         return self._connection
 
@@ -134,15 +133,24 @@ class SqliteSession:
                 raise sqlite_connection.not_unicode(self.path, error) from error
         return found
 
-    def check_file(self) -> None:
-        """Raise BoardGone when the file is not the one that was opened."""
-        self._check_file()
+    def change_mark(self) -> int:
+        """See TaskStore."""
+        with self.lock:
+            self._check_file()
+            row = self.row("PRAGMA data_version")
+            return self._openings << 32 | (int(row[0]) if row else 0)  # each connection counts anew
 
     def close(self) -> None:
         """May be called twice."""
         with self.lock:
             self._drop()
             self._file_lock.close()
+
+    def survive_forks(self) -> None:
+        """See TaskStore."""
+        from dreamos_tasks.stores import forking  # for programs in Python: no command forks
+
+        forking.register(self)
 
     def let_go(self) -> None:
         """See Forkable."""
@@ -155,7 +163,7 @@ class SqliteSession:
         if not is_whole:
             self.lock, self._depth = RLock(), 0  # held by a thread that is not in this process
         if self._connection is not None:
-            forking.tear(self.path, self._connection)
+            sqlite_connection.tear(self.path, self._connection)
             self._connection = None
         self._file_lock.close()  # which unlocks nothing: the parent has the file open too
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +22,29 @@ from tests.kinds import board_path, make_store, open_store
 from tests.waiting import PATIENCE_SECONDS, POLL_SECONDS
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+PROGRAM = """
+import os, sys, threading, time
+from dreamos_tasks import TaskDraft, TaskNexus
+from dreamos_tasks.stores import forking
+
+nexus, begun = TaskNexus.open(sys.argv[1]), threading.Event()
+def write():
+    with nexus.together():
+        nexus.add_task(TaskDraft(title="of a thread"))
+        begun.set()
+        while not forking._held:
+            time.sleep(0.005)
+thread = threading.Thread(target=write)
+thread.start()
+begun.wait()
+if os.fork() == 0:
+    nexus.add_task(TaskDraft(title="of the child"))
+    os._exit(0)
+os.wait()
+thread.join()
+print(*[task.title for task in nexus.get_all_tasks()], sep=", ")
+"""
 
 Say = Callable[[str], None]
 Hear = Callable[[], str]
@@ -62,6 +87,7 @@ def _hearer(fd: int) -> Hear:
 
 def nexus_at(path: Path, kind: str) -> TaskNexus:
     store = open_store(kind, path)
+    store.survive_forks()
     return TaskNexus(store, BoardClock(store))
 
 
@@ -101,8 +127,8 @@ def test_what_a_child_writes_lasts_whoever_closes_the_board_first(
 @pytest.mark.parametrize("kind", ["json", "sqlite"])
 def test_of_a_transaction_that_is_forked_only_the_parents_is_written(kind: str, tmp_path: Path) -> None:
     path = board_path(kind, tmp_path)
-    with closing(make_store(kind, tmp_path)) as store:
-        nexus = TaskNexus(store, BoardClock(store))
+    make_store(kind, tmp_path).close()
+    with closing(nexus_at(path, kind)) as nexus:
 
         def child(say: Say, _: Hear) -> None:
             try:
@@ -123,21 +149,20 @@ def test_of_a_transaction_that_is_forked_only_the_parents_is_written(kind: str, 
 
 def test_a_child_forked_from_a_transaction_is_told_so_whatever_it_opens(tmp_path: Path) -> None:
     path = board_path("sqlite", tmp_path)
-    with closing(make_store("sqlite", tmp_path)) as store:
-        nexus = TaskNexus(store, BoardClock(store))
-
-        with (
-            nexus.together(),
-            forked(lambda say, _: say(nexus_at(path, "sqlite").add_task(TaskDraft(title="x")).task_id)) as line,
-        ):
-            assert "BoardUnsafe: this process was forked while a transaction was under way" in line[1]()
+    make_store("sqlite", tmp_path).close()
+    with (
+        closing(nexus_at(path, "sqlite")) as nexus,
+        nexus.together(),
+        forked(lambda say, _: say(nexus_at(path, "sqlite").add_task(TaskDraft(title="x")).task_id)) as line,
+    ):
+        assert "BoardUnsafe: this process was forked while a transaction was under way" in line[1]()
 
 
 @pytest.mark.parametrize("kind", ["json", "sqlite"])
 def test_a_fork_waits_for_the_transactions_of_other_threads(kind: str, tmp_path: Path) -> None:
     path = board_path(kind, tmp_path)
-    with closing(make_store(kind, tmp_path)) as store:
-        nexus = TaskNexus(store, BoardClock(store))
+    make_store(kind, tmp_path).close()
+    with closing(nexus_at(path, kind)) as nexus:
         begun = threading.Event()
 
         def write() -> None:
@@ -160,3 +185,12 @@ def test_a_fork_waits_for_the_transactions_of_other_threads(kind: str, tmp_path:
         thread.join()
 
     assert titles_at(path, kind) == ["of a thread", "of the child"]
+
+
+@pytest.mark.parametrize("name", ["nexus.json", "nexus.db"])
+def test_a_program_forks_while_a_thread_is_at_the_board_whatever_was_imported_first(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / name)]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True)
+
+    assert done.stdout == "of a thread, of the child\n"
