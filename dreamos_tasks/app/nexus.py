@@ -70,6 +70,8 @@ def _checked(draft: TaskDraft) -> TaskDraft:
         form = draft_to_sparse_json(draft)
     except TypeError as error:
         raise InvalidTask(str(error), fix="give it as texts, numbers, lists and dictionaries") from error
+    except RecursionError:
+        raise InvalidTask("it is nested too deeply", fix="give a few levels of lists and dictionaries") from None
     try:
         read: TaskDraft = reader_of(TaskDraft)(form)
     except Misfit as misfit:

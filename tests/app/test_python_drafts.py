@@ -47,6 +47,16 @@ def test_a_wrong_value_is_refused_and_the_board_goes_on(path: Path, pointer: str
         assert again.get_next_task("ada") is not None
 
 
+def test_what_is_nested_too_deeply_is_refused(path: Path) -> None:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    with TaskNexus.open(path) as nexus:
+        with pytest.raises(InvalidInput, match="nested too deeply"):
+            nexus.add_task(TaskDraft(title="x", extra={"deep": deep}))
+        assert nexus.get_all_tasks() == []
+
+
 def test_what_is_right_is_kept_as_it_was(path: Path) -> None:
     asked = {name: getattr(full_task(), name) for name in DRAFT_FIELDS}
     draft = TaskDraft(**{**asked, "depends_on": (), "parent_id": None})
