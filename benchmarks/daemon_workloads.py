@@ -183,7 +183,9 @@ def w6(results: Results, *, repetitions: int, quick: bool) -> None:
             for n in range(times + 1):
                 for way, argv in ways.items():
                     begin = time.perf_counter()
-                    subprocess.run(argv(n), env=environ, stdout=subprocess.DEVNULL, check=True)
+                    subprocess.run(
+                        argv(n), env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+                    )
                     if n:  # the first finds no bytecode
                         samples[way].append((time.perf_counter() - begin) * 1e3)
             ids = ids[: -times - 1]

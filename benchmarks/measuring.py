@@ -61,7 +61,7 @@ class Results:
         tables: dict[tuple[str, str, str], list[str]] = defaultdict(list)
         for workload, metric, unit, system in self.samples:
             tables[workload, metric, unit].append(system)
-        for (workload, metric, unit), systems in sorted(tables.items()):
+        for (workload, metric, unit), systems in sorted(tables.items(), key=_in_order):
             limit = self.limits.get((workload, metric))
             base = statistics.median(self.samples[workload, metric, unit, limit]) if limit in systems else None
             lines += [
@@ -89,3 +89,9 @@ def rate(count: int, act: Callable[[], object]) -> float:
     start = time.perf_counter()
     act()
     return count / (time.perf_counter() - start)
+
+
+def _in_order(table: tuple[tuple[str, str, str], object]) -> tuple[int, str]:
+    """W2 before W10."""
+    (workload, metric, _), _ = table
+    return int(workload[1:]), metric
