@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dreamos_tasks.model.query import Order, TaskQuery
-from dreamos_tasks.model.task import FINAL, Status
+from dreamos_tasks.model.task import FINAL, Priority, Status
 from dreamos_tasks.stores.rows import COLUMNS, NEVER, to_us
 
 # Rows of each word a list can be asked for, each by its own partial index. They may hold a row too many, never one too few.
@@ -56,11 +56,25 @@ BEHIND = {
     Order.QUEUE: "(priority, due, n) > (:after_priority, :after_due, :after_n)",
 }
 
+
+def _tallied(conditions: Mapping[str, str]) -> str:
+    """Counts by few words. Each row is looked at once; GROUP BY would sort them, in memory that grows with the board."""
+    sums = ", ".join(f"sum({condition}) AS n{number}" for number, condition in enumerate(conditions.values()))
+    words = (f"SELECT '{word}', n{number} FROM tally WHERE n{number} > 0" for number, word in enumerate(conditions))
+    return f"WITH tally AS MATERIALIZED (SELECT {sums} FROM task WHERE :now IS NOT NULL) {' UNION ALL '.join(words)}"
+
+
 COUNTS = {
-    # An expired claim counts as pending, as everywhere.
-    "status": "SELECT CASE WHEN lease_until <= :now THEN 'pending' ELSE status END AS word, count(*) FROM task GROUP BY word",
-    "priority": """SELECT CASE priority WHEN 0 THEN 'critical' WHEN 1 THEN 'high' WHEN 2 THEN 'medium' ELSE 'low' END
-                   AS word, count(*) FROM task WHERE :now IS NOT NULL GROUP BY word""",
+    "status": _tallied(  # an expired claim counts as pending, as everywhere
+        {
+            "pending": "status = 'pending' OR status = 'in_progress' AND lease_until <= :now",
+            "in_progress": "status = 'in_progress' AND ifnull(lease_until > :now, 1)",
+            "completed": "status = 'completed'",
+        }
+    )
+    + """ UNION ALL SELECT status, count(*) FROM task
+          WHERE status NOT IN ('pending', 'in_progress', 'completed') GROUP BY status""",
+    "priority": _tallied({priority.value: f"priority = {priority.rank}" for priority in Priority}),
     "agent": "SELECT claimed_by, count(*) FROM task WHERE lease_until > :now GROUP BY claimed_by",
     "tag": "SELECT tag, count(*) FROM task_tag WHERE :now IS NOT NULL GROUP BY tag",
 }
