@@ -57,11 +57,12 @@ BEHIND = {
 }
 
 
-def _tallied(conditions: Mapping[str, str]) -> str:
+def _tallied(conditions: Mapping[str, str], *more: str) -> str:
     """Counts by few words. Each row is looked at once; GROUP BY would sort them, in memory that grows with the board."""
     sums = ", ".join(f"sum({condition}) AS n{number}" for number, condition in enumerate(conditions.values()))
     words = (f"SELECT '{word}', n{number} FROM tally WHERE n{number} > 0" for number, word in enumerate(conditions))
-    return f"WITH tally AS MATERIALIZED (SELECT {sums} FROM task WHERE :now IS NOT NULL) {' UNION ALL '.join(words)}"
+    counts = " UNION ALL ".join((*words, *more))
+    return f"WITH tally AS MATERIALIZED (SELECT {sums} FROM task WHERE :now IS NOT NULL) {counts} ORDER BY 1"
 
 
 COUNTS = {
@@ -70,10 +71,9 @@ COUNTS = {
             "pending": "status = 'pending' OR status = 'in_progress' AND lease_until <= :now",
             "in_progress": "status = 'in_progress' AND ifnull(lease_until > :now, 1)",
             "completed": "status = 'completed'",
-        }
-    )
-    + """ UNION ALL SELECT status, count(*) FROM task
-          WHERE status NOT IN ('pending', 'in_progress', 'completed') GROUP BY status""",
+        },
+        """SELECT status, count(*) FROM task WHERE status NOT IN ('pending', 'in_progress', 'completed') GROUP BY status""",
+    ),
     "priority": _tallied({priority.value: f"priority = {priority.rank}" for priority in Priority}),
     "agent": "SELECT claimed_by, count(*) FROM task WHERE lease_until > :now GROUP BY claimed_by",
     "tag": "SELECT tag, count(*) FROM task_tag WHERE :now IS NOT NULL GROUP BY tag",
