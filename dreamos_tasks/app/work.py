@@ -93,7 +93,9 @@ def work_on(task: Task, command: Sequence[str], *, home: Home, settings: Setting
     end. Raises BoardUnavailable kinds and OSError, and UsageError when there is no such command; without a place for the
     run, and without a command, the task is given back before.
     """
-    return asyncio.run(_Work(task, command, home, settings, view).run())
+    work = _Work(task, command, home, settings, view)
+    ended = asyncio.run(work.run())
+    return Worked(task=ended, is_last=work.is_to_end)  # a signal may have come while the loop was closed
 
 
 class _Work:
@@ -115,14 +117,18 @@ class _Work:
         self._children = children_of(home, instance=os.urandom(8).hex())
         self._signals = 0
 
-    async def run(self) -> Worked:
+    @property
+    def is_to_end(self) -> bool:
+        """Whether a signal has asked to take no other task."""
+        return self._signals > 0
+
+    async def run(self) -> Task:
         await self._desk.start()
         try:
             await self._prepare()
-            task = await self._work()
+            return await self._work()
         finally:
             await self._desk.stop()
-        return Worked(task=task, is_last=self._signals > 0)
 
     async def _prepare(self) -> None:
         """Make the folder of the run, with the task in it."""

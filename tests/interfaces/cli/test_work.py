@@ -323,3 +323,34 @@ def test_json_gives_a_line_a_task_and_nothing_of_what_the_command_prints(dt: DtP
 def test_a_command_is_asked_for(dt: DtProcess) -> None:
     said = dt("work", "--json")
     assert (said.code, said.error["code"]) == (2, "usage")
+
+
+# A worker that is interrupted when its task is done, and the loop that did it is just being closed.
+INTERRUPTED_LATE = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from dreamos_tasks.interfaces.cli.main import run
+shutdown = asyncio.BaseEventLoop.shutdown_asyncgens
+async def be_interrupted(loop):
+    if Path("begun").exists():
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+        await asyncio.sleep(0.01)
+    await shutdown(loop)
+asyncio.BaseEventLoop.shutdown_asyncgens = be_interrupted
+sys.exit(run(["work", "--", "touch", "begun"]))
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_signal_that_comes_when_a_task_is_just_done_is_heard(dt: DtProcess, number: str) -> None:
+    task_id = added(dt, "wanted")
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_LATE, number],
+        cwd=dt.folder,
+        env=dt.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    assert task(dt, task_id)["status"] == "completed"
