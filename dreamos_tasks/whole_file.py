@@ -6,8 +6,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
+
+
+def this_writer() -> str:
+    """Tells this thread from all others, of any process: it stands in the names of what is written beside."""
+    return f"{os.getpid()}-{threading.get_ident()}"
 
 
 def write_beside(

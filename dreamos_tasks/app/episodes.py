@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +13,7 @@ from dreamos_tasks.config.home import Home
 from dreamos_tasks.model.episode import Episode, EpisodeState
 from dreamos_tasks.model.json_form import instant_to_text
 from dreamos_tasks.model.task import Status, Task
-from dreamos_tasks.whole_file import replace_with, sync_folder, write_beside
+from dreamos_tasks.whole_file import replace_with, sync_folder, this_writer, write_beside
 
 LOG_NAME = "completion_log.md"
 SET_ASIDE_NAME = "completion_log.taken-back.md"  # of an episode that ended and runs again
@@ -60,8 +58,9 @@ def write_log(episode: Episode, tasks: Sequence[Task], home: Home) -> Path:
     """Write what became of an episode, for people; gives the file. Raises OSError."""
     path = log_of(episode, home)
     make_folder(path.parent)
-    writer = f"{os.getpid()}-{threading.get_ident()}"  # a verb may write it at the same moment as the daemon, and in the daemon
-    beside = path.with_name(f".{path.name}.{writer}.part")
+    beside = path.with_name(
+        f".{path.name}.{this_writer()}.part"
+    )  # a verb may be at it at the same moment as the daemon
     write_beside(beside, ["\n".join(_lines(episode, tasks)).encode("utf-8")])
     replace_with(beside, path)
     sync_folder(path.parent)

@@ -13,7 +13,7 @@ from dreamos_tasks.errors import UsageError
 from dreamos_tasks.model.query import Order, TaskQuery
 from dreamos_tasks.model.task import FINAL, Status, Task
 from dreamos_tasks.model.told_form import task_told
-from dreamos_tasks.whole_file import replace_with, sync_folder, write_beside
+from dreamos_tasks.whole_file import replace_with, sync_folder, this_writer, write_beside
 
 PAGE = 1000
 HEADINGS: Mapping[Status, str] = {
@@ -68,7 +68,7 @@ def write_boards(tasks: Iterable[Task], folder: Path) -> Mapping[str, int]:
         held[name].append(_four_file_form(task, word or task.status.value.upper()))
     for name, forms in held.items():
         content = json.dumps(forms, indent=2, ensure_ascii=False) + "\n"
-        beside = folder / f".{name}.part"
+        beside = folder / f".{name}.{this_writer()}.part"
         write_beside(beside, [content.encode("utf-8")])
         replace_with(beside, folder / name)
     sync_folder(folder)
@@ -77,7 +77,7 @@ def write_boards(tasks: Iterable[Task], folder: Path) -> Mapping[str, int]:
 
 def write_lines(lines: Iterable[str], path: Path) -> None:
     """The lines as a file, which is replaced as a whole. Raises OSError."""
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{path.name}.{this_writer()}.part")
     write_beside(beside, (f"{line}\n".encode() for line in lines))
     replace_with(beside, path)
     sync_folder(path.parent)

@@ -21,9 +21,11 @@ def kept_answer(tool: str, answer: object) -> ToolResult:
     """The answer itself, if it can be kept. A value that cannot fails the step: a later one may count on it."""
     if not isinstance(answer, ToolResult):
         return _faulty(ToolResult(), f"{tool} gave {type(answer).__name__}, not a ToolResult")
-    if not all(map(is_keepable_text, _texts_of(answer))):
+    if not all(map(is_keepable_text, (*_texts_of(answer), *answer.suggestions))):
         message, cause, output_head, output_tail = map(keepable_text, _texts_of(answer))
-        answer = replace(answer, message=message, cause=cause, output_head=output_head, output_tail=output_tail)
+        suggestions = tuple(map(keepable_text, answer.suggestions))
+        answer = replace(answer, message=message, cause=cause, suggestions=suggestions)
+        answer = replace(answer, output_head=output_head, output_tail=output_tail)
     try:
         check_keepable(answer.value)
         check_keepable(answer.undo)

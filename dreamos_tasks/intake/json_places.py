@@ -9,9 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from dreamos_tasks.intake.problems import SHOWN_CHARACTERS, pointer_to, shown
-from dreamos_tasks.model.keepable import MAX_DEPTH
-
-MAX_INTEGER_DIGITS = 308  # a double ends there, and so do most readers; Python reads longer ones in quadratic time
+from dreamos_tasks.model.keepable import MAX_DEPTH, MAX_INTEGER_DIGITS
 
 _TOKEN = re.compile(
     r"""[ \t\r\n]*+(?:(?P<string>"(?:[^"\\]++|\\.)*+")|(?P<open>[\[{])|(?P<close>[\]}])|(?P<comma>,)|(?P<colon>:)"""

@@ -14,13 +14,12 @@ from typing import Any
 
 from dreamos_tasks.errors import InvalidInput
 from dreamos_tasks.intake.json_places import (
-    MAX_INTEGER_DIGITS,
     first_fault,
     line_and_column,
     path_at,
 )
 from dreamos_tasks.intake.problems import Problem, pointer_to
-from dreamos_tasks.model.keepable import MAX_DEPTH
+from dreamos_tasks.model.keepable import MAX_DEPTH, MAX_INTEGER_DIGITS
 
 MAX_BYTES = 10_485_760
 MAX_VALUES = (

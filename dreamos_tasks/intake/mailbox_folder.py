@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +24,7 @@ from dreamos_tasks.intake.folders import exists, make_private, numbered, safe_na
 from dreamos_tasks.intake.json_text import UnreadableJson, decode, parse
 from dreamos_tasks.intake.message_forms import read_message
 from dreamos_tasks.model.mail import Message, MessageDraft, message_to_json
-from dreamos_tasks.whole_file import sync_folder
+from dreamos_tasks.whole_file import sync_folder, this_writer
 
 MAX_BYTES = 10 * 1024 * 1024
 SETTLE_SECONDS = 5.0  # a file that ends midway is still being written, until it has been quiet for so long
@@ -129,7 +128,7 @@ class MailboxFolder:
             sync_folder(self.inbox)
 
     def _mirror(self, message: Message) -> None:
-        write_whole(self.inbox / _file_name(message), message_to_json(message), writer=_writer())
+        write_whole(self.inbox / _file_name(message), message_to_json(message), writer=this_writer())
 
     def _sweep(self, names: Iterable[str]) -> None:
         for name in names:
@@ -139,7 +138,7 @@ class MailboxFolder:
 
     def _put_away(self, message: Message) -> None:
         make_private(self.archive)
-        write_whole(self.archive / _file_name(message), message_to_json(message), writer=_writer())
+        write_whole(self.archive / _file_name(message), message_to_json(message), writer=this_writer())
         sync_folder(self.archive)
         (self.inbox / _file_name(message)).unlink(missing_ok=True)
 
@@ -181,11 +180,6 @@ def _names(folder: Path) -> Sequence[str]:
 
 def _file_name(message: Message) -> str:
     return message.message_id + SUFFIX
-
-
-def _writer() -> str:
-    """This thread: the daemon and any number of dt mirror the same messages."""
-    return f"{os.getpid()}-{threading.get_ident()}"
 
 
 def _is_fresh(path: Path, *, seconds: float = SETTLE_SECONDS) -> bool:

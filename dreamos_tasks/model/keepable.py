@@ -10,7 +10,7 @@ from typing import Any
 from dreamos_tasks.errors import InvalidInput
 
 MAX_DEPTH = 100  # levels of objects and lists; what reads a task later recurses, and no plan needs a tenth of it
-MAX_INTEGER_BITS = 1024  # a double ends there, and so do most readers; Python reads longer ones in quadratic time
+MAX_INTEGER_DIGITS = 308  # a double ends there, and so do most readers; Python reads longer ones in quadratic time
 REPLACEMENT = "\ufffd"
 
 _BROKEN = re.compile("[\0\ud800-\udfff]")  # a board may be kept where text cannot hold these
@@ -38,7 +38,7 @@ def check_keepable(value: Any) -> None:
                 if not is_keepable_text(each):
                     raise InvalidInput("a text in it holds a NUL or half a character")
             case int():
-                if each.bit_length() > MAX_INTEGER_BITS:
+                if abs(each) >= 10**MAX_INTEGER_DIGITS:
                     raise InvalidInput("a number in it is too long")
             case float():
                 if not isfinite(each):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import threading
 from contextlib import suppress
 from pathlib import Path
 
 from dreamos_tasks.config.mounts import NETWORK_FILE_SYSTEMS, mount_kind
 from dreamos_tasks.errors import BoardUnavailable, BoardUnsafe
-from dreamos_tasks.whole_file import replace_with, write_beside
+from dreamos_tasks.whole_file import replace_with, this_writer, write_beside
 
 FILE_MODE = 0o600
 CREATION_TRIES = 3
@@ -94,7 +93,7 @@ def create_file_with(path: Path, content: bytes) -> None:
 
 def beside_of(path: Path, kind: str) -> Path:
     """What this thread names what it makes beside a file: `.nexus.db.4711-140230.part`. `kind` is one of UNFINISHED."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.{kind}")
+    return path.with_name(f".{path.name}.{this_writer()}.{kind}")
 
 
 def remove_unfinished(path: Path) -> None:
@@ -119,6 +118,12 @@ def sync(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def lock_unopened(lock: str | Path, error: OSError) -> BoardUnavailable:
+    """The board error that it means when the file cannot be opened that a board is locked by."""
+    fix = f"ls -ld {Path(lock).parent}"
+    return BoardUnavailable(f"the board's lock cannot be opened: {lock}", cause=str(error), fix=fix)
 
 
 def write_failed(path: Path, error: OSError) -> BoardUnavailable:

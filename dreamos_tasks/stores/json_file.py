@@ -210,11 +210,7 @@ class JsonStore(MemoryStore):
         except filelock.Timeout as error:
             raise BoardLocked(self._file_lock.lock_file, waited_seconds=self._lock_timeout_seconds) from error
         except OSError as error:
-            raise BoardUnavailable(
-                f"the board's lock cannot be opened: {self._file_lock.lock_file}",
-                cause=str(error),
-                fix=f"ls -ld {self._file.parent}",
-            ) from error
+            raise board_file.lock_unopened(self._file_lock.lock_file, error) from error
 
     def _require_place(self, shelf: str) -> None:
         """An array of tasks has room for nothing else. What is counted at gates each process may keep for itself."""

@@ -13,8 +13,8 @@ from weakref import ref
 
 import apsw
 
-from dreamos_tasks.errors import BoardGone, BoardUnavailable
-from dreamos_tasks.stores import sqlite_connection
+from dreamos_tasks.errors import BoardGone
+from dreamos_tasks.stores import board_file, sqlite_connection
 from dreamos_tasks.stores.file_lock import FileLock
 
 Row = tuple[Any, ...]
@@ -192,11 +192,7 @@ class SqliteSession:
         try:
             self._file_lock.acquire()
         except OSError as error:
-            raise BoardUnavailable(
-                f"the board's lock cannot be opened: {self._file_lock.path}",
-                cause=str(error),
-                fix=f"ls -ld {self.path.parent}",
-            ) from error
+            raise board_file.lock_unopened(self._file_lock.path, error) from error
 
     def _end_savepoint(self, error: BaseException | None) -> None:
         if self._connection is None:

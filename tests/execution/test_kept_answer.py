@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,14 @@ async def test_a_failure_that_tells_it_badly_is_still_that_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = ToolResult(category=ErrorCategory.PERMISSION, message="no \ud800", output_tail="a\0b", value={1})
+    said = replace(said, suggestions=("do \udfff",))
     bench = await run(tmp_path, monkeypatch, said)
 
     assert bench.task.error is not None
     assert bench.task.error.category is ErrorCategory.PERMISSION
     assert bench.task.error.message == "step 's': no \ufffd"
     assert bench.task.steps[0].output_tail == "a\ufffdb"
+    assert bench.task.error.suggestions == ("do \ufffd",)
 
 
 async def test_the_deepest_value_that_is_kept_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

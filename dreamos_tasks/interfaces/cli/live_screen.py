@@ -21,11 +21,10 @@ from dreamos_tasks.interfaces.cli.live_page import MOST_ROWS, LivePage, Work, co
 from dreamos_tasks.interfaces.cli.output import STATUS_COLOURS
 from dreamos_tasks.interfaces.cli.text import harmless, local
 from dreamos_tasks.interfaces.cli.waiting import watch_of
+from dreamos_tasks.interfaces.cli.watching import wait_to_redraw
 from dreamos_tasks.model.event import Event
 from dreamos_tasks.model.live_message import LiveType, live_type
 
-REDRAW_SECONDS = 1.0  # what is left goes down, and ages go up, when nothing happens
-CALM_SECONDS = 0.1  # a screen that is drawn more often cannot be read
 RECENT_EVENTS = 200  # more than any screen has lines
 BAR_COLUMNS = 16
 ROOM_FOR_BARS, ROOM_FOR_NAMES = 90, 60  # columns: on a narrower screen ids and titles need them
@@ -56,8 +55,7 @@ def keep_on_screen(call: Call) -> None:
             recent.extend(feed.ready())
             page = page_of(call, daemon=_daemon_words(call))
             screen.update(render(page, list(recent), rows=console.height, columns=console.width), refresh=True)
-            board.wait(mark, until=drawn_at + REDRAW_SECONDS)
-            time.sleep(max(0.0, drawn_at + CALM_SECONDS - time.monotonic()))
+            wait_to_redraw(board, mark, drawn_at=drawn_at)
 
 
 def render(page: LivePage, events: Sequence[Event], *, rows: int, columns: int = ROOM_FOR_BARS) -> RenderableType:

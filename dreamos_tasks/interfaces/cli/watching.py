@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from dreamos_tasks.board.watch import BoardWatch
 from dreamos_tasks.errors import UsageError
 from dreamos_tasks.interfaces.cli.call import Call
 from dreamos_tasks.interfaces.cli.waiting import watch_of
 
-REDRAW_SECONDS = 1.0  # ages go on when nothing happens
+REDRAW_SECONDS = 1.0  # what is left goes down, and ages go up, when nothing happens
 CALM_SECONDS = 0.1  # a screen that is drawn more often cannot be read
 OTHER_SCREEN = "\x1b[?1049h"  # what was on the terminal comes back when it is left
 FIRST_SCREEN = "\x1b[?1049l"
@@ -33,7 +34,12 @@ def watch(call: Call, draw: Callable[[], None]) -> None:
                 out.text(CLEAR)
                 draw()
                 out.flush()
-                board.wait(mark, until=drawn_at + REDRAW_SECONDS)
-                time.sleep(max(0.0, drawn_at + CALM_SECONDS - time.monotonic()))
+                wait_to_redraw(board, mark, drawn_at=drawn_at)
         finally:
             out.text(FIRST_SCREEN)
+
+
+def wait_to_redraw(board: BoardWatch, mark: int, *, drawn_at: float) -> None:
+    """Until the board is another than at the mark, or what was drawn at this instant of the monotonic clock has aged."""
+    board.wait(mark, until=drawn_at + REDRAW_SECONDS)
+    time.sleep(max(0.0, drawn_at + CALM_SECONDS - time.monotonic()))
